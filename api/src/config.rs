@@ -1,0 +1,147 @@
+//! Settings.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use crate::schema_cache::identifiers::QualifiedIdentifier;
+use crate::schema_cache::routine::IsolationLevel;
+
+/// `log-level`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// `crit`.
+    Crit,
+    /// `error`.
+    Error,
+    /// `warn`.
+    Warn,
+    /// `info`.
+    Info,
+    /// `debug`.
+    Debug,
+}
+
+/// `openapi-mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenApiMode {
+    /// Only what the role may use.
+    FollowPrivileges,
+    /// Everything in the schema.
+    IgnorePrivileges,
+    /// Nothing.
+    Disabled,
+}
+
+/// `client-error-verbosity`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Code and message only.
+    Minimal,
+    /// With details and hint.
+    Verbose,
+}
+
+/// Every setting, typed. Field names are the setting's name with `_`.
+#[derive(Clone)]
+pub struct AppConfig {
+    /// `app.settings.*`.
+    pub app_settings: Vec<(String, String)>,
+    /// `client-error-verbosity`.
+    pub client_error_verbosity: Verbosity,
+    /// `db-aggregates-enabled`.
+    pub db_aggregates_enabled: bool,
+    /// `db-anon-role`.
+    pub db_anon_role: Option<String>,
+    /// `db-channel`.
+    pub db_channel: String,
+    /// `db-channel-enabled`.
+    pub db_channel_enabled: bool,
+    /// `db-extra-search-path`.
+    pub db_extra_search_path: Vec<String>,
+    /// `db-hoisted-tx-settings`.
+    pub db_hoisted_tx_settings: Vec<String>,
+    /// `db-max-rows`.
+    pub db_max_rows: Option<i64>,
+    /// `db-plan-enabled`.
+    pub db_plan_enabled: bool,
+    /// `db-pool`.
+    pub db_pool: usize,
+    /// `db-pool-acquisition-timeout`, seconds.
+    pub db_pool_acquisition_timeout: u64,
+    /// `db-pool-max-lifetime`, seconds.
+    pub db_pool_max_lifetime: u64,
+    /// `db-pool-max-idletime`, seconds.
+    pub db_pool_max_idletime: u64,
+    /// `db-pool-automatic-recovery`.
+    pub db_pool_automatic_recovery: bool,
+    /// `db-pre-request`.
+    pub db_pre_request: Option<QualifiedIdentifier>,
+    /// `db-prepared-statements`.
+    pub db_prepared_statements: bool,
+    /// `db-root-spec`.
+    pub db_root_spec: Option<QualifiedIdentifier>,
+    /// `db-schemas`; never empty.
+    pub db_schemas: Vec<String>,
+    /// `db-config`.
+    pub db_config: bool,
+    /// `db-pre-config`.
+    pub db_pre_config: Option<QualifiedIdentifier>,
+    /// `db-tx-end` lets `Prefer: tx=` override.
+    pub db_tx_allow_override: bool,
+    /// `db-tx-end` rolls back by default.
+    pub db_tx_rollback_all: bool,
+    /// `db-uri`.
+    pub db_uri: String,
+    /// The configuration file, if one was given.
+    pub file_path: Option<PathBuf>,
+    /// `jwt-aud`.
+    pub jwt_aud: Option<String>,
+    /// `jwt-role-claim-key`, as written; `auth` compiles it.
+    pub jwt_role_claim_key: String,
+    /// `jwt-secret`, decoded.
+    pub jwt_secret: Option<Vec<u8>>,
+    /// `jwt-secret-is-base64`.
+    pub jwt_secret_is_base64: bool,
+    /// `jwt-cache-max-entries`.
+    pub jwt_cache_max_entries: usize,
+    /// `log-level`.
+    pub log_level: LogLevel,
+    /// `log-query`.
+    pub log_query: bool,
+    /// `openapi-mode`.
+    pub openapi_mode: OpenApiMode,
+    /// `openapi-security-active`.
+    pub openapi_security_active: bool,
+    /// `openapi-server-proxy-uri`.
+    pub openapi_server_proxy_uri: Option<String>,
+    /// `server-cors-allowed-origins`.
+    pub server_cors_allowed_origins: Vec<String>,
+    /// `server-host`.
+    pub server_host: String,
+    /// `server-port`.
+    pub server_port: u16,
+    /// `server-reuseport`.
+    pub server_reuseport: bool,
+    /// `server-trace-header`.
+    pub server_trace_header: Option<http::HeaderName>,
+    /// `server-timing-enabled`.
+    pub server_timing_enabled: bool,
+    /// `server-unix-socket`.
+    pub server_unix_socket: Option<PathBuf>,
+    /// `server-unix-socket-mode`.
+    pub server_unix_socket_mode: u32,
+    /// `url-use-legacy-target-names`.
+    pub url_use_legacy_target_names: bool,
+    /// `admin-server-host`.
+    pub admin_server_host: String,
+    /// `admin-server-port`.
+    pub admin_server_port: Option<u16>,
+    /// `admin-server-unix-socket`.
+    pub admin_server_unix_socket: Option<PathBuf>,
+    /// `admin-server-unix-socket-mode`.
+    pub admin_server_unix_socket_mode: u32,
+    /// Per role: settings from `ALTER ROLE … SET`, read by the in-database configuration.
+    pub role_settings: HashMap<String, Vec<(String, String)>>,
+    /// Per role: `default_transaction_isolation`.
+    pub role_isolation: HashMap<String, IsolationLevel>,
+}

@@ -1,0 +1,285 @@
+//! Everything that can go wrong with a request, one variant per stage.
+//!
+//! Stages do not know HTTP: status, code, message, details and hint are decided in `error::http`.
+
+/// A request that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request was refused before or while planning (PGRST1xx).
+    #[error(transparent)]
+    ApiRequest(#[from] ApiRequestError),
+    /// The schema cache has no answer (PGRST2xx).
+    #[error(transparent)]
+    SchemaCache(#[from] SchemaCacheError),
+    /// The token was refused (PGRST3xx).
+    #[error(transparent)]
+    Jwt(#[from] JwtError),
+    /// The schema cache is not loaded yet (PGRST002).
+    #[error("the schema cache is not loaded")]
+    NoSchemaCache,
+    /// The database, its connection or the pool failed (PGRST00x or a SQLSTATE).
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// PGRST1xx: what is wrong with the request itself.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ApiRequestError {
+    /// Aggregates are switched off.
+    #[error("use of aggregate functions is not allowed")]
+    AggregatesNotAllowed,
+    /// No acceptable media type; what was asked for.
+    #[error("none of these media types are available")]
+    MediaType(Vec<String>),
+    /// The body could not be read; the parser's message.
+    #[error("invalid body: {0}")]
+    InvalidBody(String),
+    /// `PUT` filters are not exactly the primary key.
+    #[error("filters must include all and only primary key columns with 'eq' operators")]
+    InvalidFilters,
+    /// `handling=strict` and these were not understood.
+    #[error("invalid preferences given with handling=strict")]
+    InvalidPreferences(Vec<String>),
+    /// Impossible window of rows.
+    #[error("requested range not satisfiable")]
+    InvalidRange(RangeError),
+    /// Method not usable on functions.
+    #[error("cannot use the {0} method on RPC")]
+    InvalidRpcMethod(String),
+    /// A filter, order or limit names something that is not embedded: (name, (embed name, its alias) when the alias should have been used).
+    #[error("'{0}' is not an embedded resource in this request")]
+    NotEmbedded(String, Option<(String, String)>),
+    /// Not implemented; what.
+    #[error("not implemented: {0}")]
+    NotImplemented(String),
+    /// `limit`/`offset` on `PUT`.
+    #[error("limit/offset querystring parameters are not allowed for PUT")]
+    PutLimitNotAllowed,
+    /// The query string could not be parsed: (message, details).
+    #[error("{0}")]
+    QueryParam(String, String),
+    /// Ordering by a to-many embed: (origin, target).
+    #[error("a related order on '{1}' is not possible")]
+    RelatedOrderNotToOne(String, String),
+    /// A filter other than `is.null` / `not.is.null` on an embed.
+    #[error("bad operator on the '{0}' embedded resource")]
+    UnacceptableFilter(String),
+    /// Profile header names a schema that is not exposed: (asked, exposed).
+    #[error("invalid schema: {0}")]
+    UnacceptableSchema(String, Vec<String>),
+    /// HTTP method not supported.
+    #[error("unsupported HTTP method: {0}")]
+    UnsupportedMethod(String),
+    /// `response.headers` is not what it must be.
+    #[error(
+        "response.headers guc must be a JSON array composed of objects with a single key and a string value"
+    )]
+    GucHeaders,
+    /// `response.status` is not a status.
+    #[error("response.status guc must be a valid status code")]
+    GucStatus,
+    /// `PUT` body does not match the filters.
+    #[error("payload values do not match URL in primary key column(s)")]
+    PutMatchingPk,
+    /// A single object was asked for; this many rows came.
+    #[error("cannot coerce the result to a single JSON object")]
+    Singularity(i64),
+    /// `RAISE SQLSTATE 'PGRST'` with unreadable parts.
+    #[error("could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error")]
+    PgrstParse(RaiseError),
+    /// `max-affected` exceeded; rows affected.
+    #[error("query result exceeds max-affected preference constraint")]
+    MaxAffectedViolation(i64),
+    /// More path segments than there can be.
+    #[error("invalid path specified in request URL")]
+    InvalidResourcePath,
+    /// The root with `openapi-mode = disabled`.
+    #[error("root endpoint metadata is disabled")]
+    OpenApiDisabled,
+    /// `max-affected` on a function that returns a single row.
+    #[error("function must return SETOF or TABLE when max-affected preference is used with handling=strict")]
+    MaxAffectedRpcViolation,
+}
+
+/// Why a window of rows is impossible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RangeError {
+    /// `limit` below zero.
+    NegativeLimit,
+    /// Lower bound above the upper one.
+    LowerGtUpper,
+    /// Offset beyond the rows there are: (offset, total).
+    OutOfBounds(String, String),
+}
+
+/// Unreadable part of `RAISE SQLSTATE 'PGRST'`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RaiseError {
+    /// `MESSAGE`, as given.
+    Message(String),
+    /// `DETAIL`, as given.
+    Detail(String),
+    /// `DETAIL` is missing.
+    NoDetail,
+}
+
+/// PGRST2xx: what the schema cache does not have.
+///
+/// Suggestions are computed where the error is made (the planner holds the cache), so that rendering stays free of it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SchemaCacheError {
+    /// More than one relationship fits: (origin, target, candidates).
+    #[error("could not embed because more than one relationship was found for '{0}' and '{1}'")]
+    AmbiguousRelBetween(String, String, Vec<crate::schema_cache::relationship::Relationship>),
+    /// More than one function fits.
+    #[error("could not choose the best candidate function")]
+    AmbiguousRpc(Vec<crate::schema_cache::routine::Routine>),
+    /// No relationship.
+    #[error("could not find a relationship between '{origin}' and '{target}' in the schema cache")]
+    NoRelBetween {
+        /// Source relation.
+        origin: String,
+        /// Target as written.
+        target: String,
+        /// `!hint`, if any.
+        hint: Option<String>,
+        /// Schema searched.
+        schema: String,
+        /// A similar name, if one is close.
+        suggestion: Option<String>,
+    },
+    /// No function; fields as needed for message, details and hint.
+    #[error("could not find the function {schema}.{name} in the schema cache")]
+    NoRpc {
+        /// Schema searched.
+        schema: String,
+        /// Name as written.
+        name: String,
+        /// Argument names given, sorted.
+        args: Vec<String>,
+        /// Request body's type.
+        content_type: crate::media_type::MediaType,
+        /// `POST`.
+        is_post: bool,
+        /// A similar function name or signature, if one is close.
+        suggestion: Option<String>,
+    },
+    /// No column: (column, relation).
+    #[error("could not find the '{0}' column of '{1}' in the schema cache")]
+    ColumnNotFound(String, String),
+    /// No relation.
+    #[error("could not find the table '{schema}.{name}' in the schema cache")]
+    TableNotFound {
+        /// Schema searched.
+        schema: String,
+        /// Name as written.
+        name: String,
+        /// A similar name, if one is close.
+        suggestion: Option<String>,
+    },
+}
+
+/// PGRST3xx: what is wrong with the token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JwtError {
+    /// Not decodable.
+    #[error("{0}")]
+    Decode(JwtDecodeError),
+    /// No `jwt-secret` configured.
+    #[error("server lacks JWT secret")]
+    SecretMissing,
+    /// No token and no anonymous role.
+    #[error("anonymous access is disabled")]
+    TokenRequired,
+    /// Claims refused.
+    #[error("{0}")]
+    Claims(JwtClaimsError),
+}
+
+/// Why a token could not be decoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JwtDecodeError {
+    /// `Bearer` with nothing behind it.
+    #[error("empty JWT is sent in Authorization header")]
+    EmptyAuthHeader,
+    /// Not three parts; how many.
+    #[error("expected 3 parts in JWT; got {0}")]
+    UnexpectedParts(usize),
+    /// No key fits.
+    #[error("no suitable key or wrong key type")]
+    Key(String),
+    /// Algorithm refused.
+    #[error("wrong or unsupported encoding algorithm")]
+    BadAlgorithm(String),
+    /// Signature wrong.
+    #[error("JWT cryptographic operation failed")]
+    BadCrypto,
+    /// Not a signed token.
+    #[error("unsupported token type")]
+    UnsupportedTokenType,
+}
+
+/// Why claims were refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JwtClaimsError {
+    /// `exp` passed.
+    #[error("JWT expired")]
+    Expired,
+    /// `nbf` ahead.
+    #[error("JWT not yet valid")]
+    NotYetValid,
+    /// `iat` ahead.
+    #[error("JWT issued at future")]
+    IssuedAtFuture,
+    /// `aud` does not match.
+    #[error("JWT not in audience")]
+    NotInAudience,
+    /// Claims are not a JSON object.
+    #[error("parsing claims failed")]
+    ParsingFailed,
+    /// `exp` has the wrong type.
+    #[error("the JWT 'exp' claim must be a number")]
+    ExpNotNumber,
+    /// `nbf` has the wrong type.
+    #[error("the JWT 'nbf' claim must be a number")]
+    NbfNotNumber,
+    /// `iat` has the wrong type.
+    #[error("the JWT 'iat' claim must be a number")]
+    IatNotNumber,
+    /// `aud` has the wrong type.
+    #[error("the JWT 'aud' claim must be a string or an array of strings")]
+    AudNotStringOrArray,
+}
+
+/// What the database side reported.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// No connection came free in time (PGRST003).
+    #[error("timed out acquiring connection from connection pool")]
+    AcquisitionTimeout,
+    /// A connection could not be made (PGRST000), or was lost (PGRST001); what the driver said.
+    #[error("{message}")]
+    Connection {
+        /// Established before (PGRST001) or not (PGRST000).
+        was_established: bool,
+        /// For the log and `details`.
+        message: String,
+    },
+    /// The server answered with an error.
+    #[error("{message}")]
+    Server {
+        /// SQLSTATE.
+        code: String,
+        /// Primary message.
+        message: String,
+        /// Detail.
+        detail: Option<String>,
+        /// Hint.
+        hint: Option<String>,
+        /// The caller had a role other than the anonymous one (decides 401 against 403).
+        authenticated: bool,
+    },
+    /// The answer was not in the expected shape (a fault of ours).
+    #[error("unexpected result from the database: {0}")]
+    UnexpectedResult(String),
+}

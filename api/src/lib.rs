@@ -1,0 +1,20 @@
+//! A REST server over a Postgres schema: a drop-in replacement of PostgREST.
+//!
+//! A request flows one way, and each step has one room:
+//!
+//! ```text
+//! auth → api_request → plan → sql → execute → response
+//!        (HTTP→value)  (value+cache) (plan→text+binds)
+//! ```
+//!
+//! `api_request`, `plan` and `sql` are pure: no clock, no connection, no environment.
+
+pub mod api_request;
+pub mod auth;
+pub mod config;
+pub mod error;
+pub mod execute;
+pub mod media_type;
+pub mod plan;
+pub mod schema_cache;
+pub mod sql;

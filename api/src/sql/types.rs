@@ -1,0 +1,60 @@
+//! Statements and the set of them that one request runs.
+
+use bytes::Bytes;
+
+/// How a bind is typed for Postgres. Values always travel in text format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ParamType {
+    /// Left to the server to infer (`unknown`).
+    Unknown,
+    /// `text`.
+    Text,
+    /// `json`.
+    Json,
+    /// `bytea` (the value holds the raw bytes; `execute` encodes them as `\x…`).
+    Bytea,
+}
+
+/// A bind value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    /// Value, or SQL NULL.
+    pub value: Option<Bytes>,
+    /// Declared type.
+    pub ty: ParamType,
+}
+
+/// Parametrised SQL: `$1 … $n` match `params`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Statement {
+    /// SQL text; depends on the shape of the request only, never on its values.
+    pub text: String,
+    /// Binds in order.
+    pub params: Vec<Param>,
+}
+
+/// What one request runs, in order, inside one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct MainQuery {
+    /// `set_config` of role, claims, request settings, function settings: one statement.
+    pub tx_vars: Statement,
+    /// `db-pre-request` call.
+    pub pre_request: Option<Statement>,
+    /// The query; none for the root document and `OPTIONS`.
+    pub main: Option<Statement>,
+    /// `EXPLAIN` for planned and estimated counts.
+    pub explain: Option<Statement>,
+    /// The root document's queries: accessible tables, accessible functions, schema comment.
+    pub openapi: Option<OpenApiQueries>,
+}
+
+/// Queries behind the root document.
+#[derive(Debug, Clone)]
+pub struct OpenApiQueries {
+    /// Rows of (schema, name) of the relations the role may use.
+    pub tables: Statement,
+    /// Rows of functions the role may execute, in the shape `schema_cache::load` decodes.
+    pub functions: Statement,
+    /// The schema's comment: at most one nullable text.
+    pub schema_comment: Statement,
+}
