@@ -5,22 +5,22 @@
 
 pub mod types;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
 use crate::media_type::MediaType;
 use crate::schema_cache::identifiers::{FieldName, Schema};
-use types::{Action, Payload, Preferences, QueryParams, Range};
+use types::{Action, EmbedPath, Payload, Preferences, QueryParams, Range};
 
 /// A request, parsed.
 #[derive(Debug, Clone)]
 pub struct ApiRequest {
     /// What to do, and to which object.
     pub action: Action,
-    /// Requested ranges by embed path joined with NUL (`"limit"` is the top level), limit and `Range` combined.
-    pub ranges: HashMap<String, Range>,
-    /// Requested range of the top level.
+    /// Requested windows by embed path, each path once; the empty path is the top level and is always there.
+    pub ranges: Vec<(EmbedPath, Range)>,
+    /// Requested window of the top level, `limit`, `offset` and `Range` combined.
     pub top_level_range: Range,
     /// Body, for mutations and calls.
     pub payload: Option<Payload>,

@@ -145,8 +145,8 @@ pub enum SchemaCacheError {
         hint: Option<String>,
         /// Schema searched.
         schema: String,
-        /// A similar name, if one is close.
-        suggestion: Option<String>,
+        /// (A similar name, the one of `origin` and `target` it could stand for), if one is close.
+        suggestion: Option<(String, String)>,
     },
     /// No function; fields as needed for message, details and hint.
     #[error("could not find the function {schema}.{name} in the schema cache")]
@@ -161,7 +161,7 @@ pub enum SchemaCacheError {
         content_type: crate::media_type::MediaType,
         /// `POST`.
         is_post: bool,
-        /// A similar function name or signature, if one is close.
+        /// A similar function `name`, or `name(arg, arg)` with sorted arguments, if one is close.
         suggestion: Option<String>,
     },
     /// No column: (column, relation).

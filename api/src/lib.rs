@@ -16,5 +16,6 @@ pub mod error;
 pub mod execute;
 pub mod media_type;
 pub mod plan;
+pub mod response;
 pub mod schema_cache;
 pub mod sql;

@@ -377,7 +377,8 @@ pub enum LogicTree {
 
 /// A requested window of rows. `limit: None` is open-ended.
 ///
-/// Invariant: built only by the range parser, so `offset >= 0`; `limit == Some(0)` is the legal empty window.
+/// `limit == Some(0)` is the legal empty window. Top-level windows are checked to be possible ones; those of
+/// embeds are as the caller wrote them, so the database refuses a negative number there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Range {
     /// First row, from 0.
@@ -398,8 +399,8 @@ pub struct QueryParams {
     pub canonical: String,
     /// Arguments of a function called by `GET` (name, value), in order.
     pub params: Vec<(String, String)>,
-    /// `limit`/`offset` by embed path joined with NUL and suffixed as in [`super::ApiRequest::ranges`].
-    pub ranges: std::collections::HashMap<String, Range>,
+    /// `limit`/`offset` by embed path, each path once.
+    pub ranges: Vec<(EmbedPath, Range)>,
     /// `order` by embed path.
     pub order: Vec<(EmbedPath, Vec<OrderTerm>)>,
     /// `and`/`or` by embed path.
