@@ -1,11 +1,33 @@
 //! Statements → [`DbResult`]. The only room that uses a connection on the request path.
+//!
+//! [`script`] says what to run and what the rows mean (pure), [`session`] runs it on one connection,
+//! [`pool`] lends connections.
+
+mod connect;
+pub mod pool;
+mod rows;
+mod script;
+mod session;
+mod statements;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
 
+use crate::api_request::ApiRequest;
+use crate::auth::AuthResult;
+use crate::config::{AppConfig, OpenApiMode};
+use crate::error::{DbError, Error};
+use crate::plan::ActionPlan;
+use crate::schema_cache::SchemaCache;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::routine::Routine;
 use crate::schema_cache::table::Table;
+use crate::sql::types::MainQuery;
+
+pub use connect::{Notification, connect_cold};
+pub use pool::{Pool, PoolMetrics};
+use rows::Rows;
+use script::End;
 
 /// The one row of a main query.
 #[derive(Debug, Clone, Default)]
@@ -48,4 +70,106 @@ pub enum DbResult {
     Inspect(Option<Box<Inspection>>),
     /// Nothing was asked of the database.
     None,
+}
+
+/// Runs a request's statements in one transaction.
+///
+/// Errors of the database, and those that only its rows can tell, leave nothing behind.
+pub async fn run(
+    pool: &Pool,
+    query: &MainQuery,
+    plan: &ActionPlan,
+    req: &ApiRequest,
+    auth: &AuthResult,
+    conf: &AppConfig,
+    cache: &SchemaCache,
+) -> Result<DbResult, Error> {
+    if !matches!(plan, ActionPlan::Crud(_) | ActionPlan::Inspect(_)) {
+        return Ok(DbResult::None);
+    }
+    let constraints = script::constraints_immediate();
+    let (script, layout) = script::script(query, &constraints, plan, req, &auth.role, conf);
+    let interpret = |results: &[Rows]| match plan {
+        ActionPlan::Crud(crud) => {
+            let main = layout
+                .main
+                .and_then(|it| results.get(it))
+                .ok_or_else(|| DbError::UnexpectedResult("the main statement was not run".into()))?;
+            let explain = layout.explain.and_then(|it| results.get(it));
+            script::interpret(crud, req, conf, main, explain)
+        }
+        ActionPlan::Inspect(inspect) => {
+            let results = layout.openapi.and_then(|it| results.get(it..));
+            inspection(&inspect.schema, results, conf, cache).map_err(Into::into)
+        }
+        _ => Ok(DbResult::None),
+    };
+    let authenticated = conf.db_anon_role.as_ref() != Some(&auth.role);
+    let by_caller = |error| Error::Db(with_caller(error, authenticated));
+
+    let mut lease = pool.acquire().await?;
+    let session = lease.session();
+    let results = session.run(&script).await.map_err(by_caller)?;
+    let result = interpret(&results);
+    if script.end == End::Ask {
+        session.finish(result.is_ok()).await.map_err(by_caller)?;
+    }
+    result
+}
+
+/// Says on whose behalf a statement failed: that decides 401 against 403.
+fn with_caller(error: DbError, by: bool) -> DbError {
+    match error {
+        DbError::Server { code, message, detail, hint, .. } => {
+            DbError::Server { code, message, detail, hint, authenticated: by }
+        }
+        other => other,
+    }
+}
+
+/// The root document's parts: what the role may use, or all of the schema.
+fn inspection(
+    schema: &str,
+    results: Option<&[Rows]>,
+    conf: &AppConfig,
+    cache: &SchemaCache,
+) -> Result<DbResult, DbError> {
+    if conf.openapi_mode == OpenApiMode::Disabled {
+        return Ok(DbResult::Inspect(None));
+    }
+    let [accessible, _functions, comment] = results.unwrap_or_default() else {
+        return Err(DbError::UnexpectedResult("the schema was not inspected".into()));
+    };
+    let schema_comment = match comment.rows.is_empty() {
+        true => None,
+        false => comment.text(0, 0)?.map(Into::into),
+    };
+    let tables = cache.tables.iter().filter(|(qi, _)| qi.schema == schema);
+    let routines = cache.routines.iter().filter(|(qi, _)| qi.schema == schema);
+    let inspection = match conf.openapi_mode {
+        OpenApiMode::FollowPrivileges => {
+            let mut granted = std::collections::HashSet::new();
+            for row in 0..accessible.rows.len() {
+                if let (Some(schema), Some(name)) = (accessible.text(row, 0)?, accessible.text(row, 1)?) {
+                    granted.insert((schema, name));
+                }
+            }
+            Inspection {
+                tables: cache
+                    .tables
+                    .iter()
+                    .filter(|(qi, _)| granted.contains(&(&*qi.schema, &*qi.name)))
+                    .map(|(qi, table)| (qi.clone(), table.clone()))
+                    .collect(),
+                routines: routines.map(|(qi, it)| (qi.clone(), it.clone())).collect(),
+                schema_comment,
+            }
+        }
+        _ => Inspection {
+            tables: tables.map(|(qi, it)| (qi.clone(), it.clone())).collect(),
+            routines: routines.map(|(qi, it)| (qi.clone(), it.clone())).collect(),
+            schema_comment,
+        },
+    };
+    Ok(DbResult::Inspect(Some(Box::new(inspection))))
 }

@@ -1,0 +1,238 @@
+//! The connection pool: bounded, fair, self-cleaning.
+//!
+//! Owns when a connection is opened, reused and closed; knows nothing of statements.
+//!
+//! Invariant: at most `size` connections exist that were not condemned. A permit is held from before
+//! a connection is opened until it is back in the idle list or dropped, so the bound needs no count.
+//! Invariant: a connection whose state is not known to be idle never reaches the idle list.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::connect::Connector;
+use super::session::Session;
+use crate::config::AppConfig;
+use crate::error::DbError;
+
+/// What the metrics endpoint reports of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolMetrics {
+    /// Open connections that no request uses.
+    pub available: usize,
+    /// Requests waiting for a connection.
+    pub waiting: usize,
+    /// Upper bound of connections.
+    pub max: usize,
+    /// Requests that waited in vain, since the start.
+    pub timeouts: u64,
+}
+
+/// A pool of connections to the database; clones share it.
+#[derive(Clone)]
+pub struct Pool(Arc<Shared>);
+
+struct Shared {
+    connector: Connector,
+    size: usize,
+    acquisition_timeout: Duration,
+    max_lifetime: Duration,
+    max_idletime: Duration,
+    permits: Arc<Semaphore>,
+    /// Most recently used at the back: the front grows old and is closed when load falls.
+    idle: Mutex<VecDeque<Idle>>,
+    waiting: AtomicUsize,
+    timeouts: AtomicU64,
+    /// Connections of an earlier generation are closed instead of reused.
+    generation: AtomicU64,
+    closed: AtomicBool,
+}
+
+struct Idle {
+    session: Session,
+    opened: Instant,
+    since: Instant,
+    generation: u64,
+}
+
+impl Pool {
+    /// A pool that opens connections as they are needed. Must be called inside a Tokio runtime.
+    pub fn new(conf: &AppConfig) -> Result<Self, DbError> {
+        let size = conf.db_pool.max(1);
+        let shared = Arc::new(Shared {
+            connector: Connector::new(conf)?,
+            size,
+            acquisition_timeout: Duration::from_secs(conf.db_pool_acquisition_timeout),
+            max_lifetime: Duration::from_secs(conf.db_pool_max_lifetime),
+            max_idletime: Duration::from_secs(conf.db_pool_max_idletime),
+            permits: Arc::new(Semaphore::new(size)),
+            idle: Mutex::new(VecDeque::new()),
+            waiting: AtomicUsize::new(0),
+            timeouts: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        });
+        tokio::spawn(reap(Arc::downgrade(&shared)));
+        Ok(Self(shared))
+    }
+
+    /// A connection for exclusive use: an idle one that is still alive, else a new one.
+    ///
+    /// Waits at most `db-pool-acquisition-timeout` for one to come free; opening one is not part of
+    /// that time.
+    pub(super) async fn acquire(&self) -> Result<Lease, DbError> {
+        let shared = &self.0;
+        let permit = match Arc::clone(&shared.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let _waiting = Waiting::new(&shared.waiting);
+                let permit = Arc::clone(&shared.permits).acquire_owned();
+                match tokio::time::timeout(shared.acquisition_timeout, permit).await {
+                    Ok(Ok(permit)) => permit,
+                    Ok(Err(_)) => return Err(closed()),
+                    Err(_) => {
+                        shared.timeouts.fetch_add(1, Ordering::Relaxed);
+                        return Err(DbError::AcquisitionTimeout);
+                    }
+                }
+            }
+        };
+        while let Some(mut idle) = shared.take_idle() {
+            if !shared.is_stale(&idle, Instant::now()) && idle.session.is_alive() {
+                return Ok(Lease {
+                    session: Some(idle.session),
+                    opened: idle.opened,
+                    generation: idle.generation,
+                    shared: Arc::clone(shared),
+                    _permit: permit,
+                });
+            }
+        }
+        if shared.closed.load(Ordering::Acquire) {
+            return Err(closed());
+        }
+        // Read before connecting: a flush during the attempt condemns this connection too.
+        let generation = shared.generation.load(Ordering::Acquire);
+        let session = Session::connect(&shared.connector).await?;
+        Ok(Lease {
+            session: Some(session),
+            opened: Instant::now(),
+            generation,
+            shared: Arc::clone(shared),
+            _permit: permit,
+        })
+    }
+
+    /// Current numbers.
+    pub fn metrics(&self) -> PoolMetrics {
+        PoolMetrics {
+            available: self.0.lock_idle().len(),
+            waiting: self.0.waiting.load(Ordering::Relaxed),
+            max: self.0.size,
+            timeouts: self.0.timeouts.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Makes sure that requests from now on use connections opened from now on: after recovery, and
+    /// after a schema reload, since sessions cache the catalog. Running requests finish undisturbed.
+    pub fn flush(&self) {
+        self.0.generation.fetch_add(1, Ordering::AcqRel);
+        self.0.lock_idle().clear();
+    }
+
+    /// Closes idle connections, lets running requests finish, refuses new ones.
+    pub fn close(&self) {
+        self.0.closed.store(true, Ordering::Release);
+        self.0.permits.close();
+        self.flush();
+    }
+}
+
+impl Shared {
+    fn lock_idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+        // The list stays well formed whatever panicked beside it.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_idle(&self) -> Option<Idle> {
+        self.lock_idle().pop_back()
+    }
+
+    fn is_stale(&self, idle: &Idle, now: Instant) -> bool {
+        idle.generation != self.generation.load(Ordering::Acquire)
+            || now.duration_since(idle.opened) >= self.max_lifetime
+            || now.duration_since(idle.since) >= self.max_idletime
+    }
+}
+
+fn closed() -> DbError {
+    DbError::Connection { was_established: false, message: "the connection pool is closed".into() }
+}
+
+/// Closes connections that grew too old or idle, once a second, for as long as the pool exists.
+async fn reap(shared: Weak<Shared>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tick.tick().await;
+        let Some(shared) = shared.upgrade() else { return };
+        let now = Instant::now();
+        let stale: VecDeque<Idle> = {
+            let mut idle = shared.lock_idle();
+            let (stale, kept) = idle.drain(..).partition(|it| shared.is_stale(it, now));
+            *idle = kept;
+            stale
+        };
+        drop(stale);
+    }
+}
+
+/// Counts a waiting request, also when its future is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection in use by one request.
+pub(super) struct Lease {
+    session: Option<Session>,
+    opened: Instant,
+    generation: u64,
+    shared: Arc<Shared>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    /// The connection.
+    pub(super) fn session(&mut self) -> &mut Session {
+        self.session.as_mut().expect("only `drop` takes the session")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        // A dropped request future leaves the session mid-transaction: closing it makes the server
+        // roll back, and nobody else ever sees its role.
+        if !session.is_idle() {
+            session.abandon();
+            return;
+        }
+        let idle = Idle { session, opened: self.opened, since: Instant::now(), generation: self.generation };
+        if !self.shared.closed.load(Ordering::Acquire) && !self.shared.is_stale(&idle, idle.since) {
+            self.shared.lock_idle().push_back(idle);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Result rows in text format, and reading values out of them.
+
+use bytes::Bytes;
+
+use crate::error::DbError;
+
+/// What one statement returned.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rows {
+    /// Rows, as many values as there are columns; `bytea` decoded.
+    pub(super) rows: Vec<Vec<Option<Bytes>>>,
+}
+
+impl Rows {
+    /// A value, or SQL NULL.
+    pub(super) fn value(&self, row: usize, col: usize) -> Result<Option<&Bytes>, DbError> {
+        let row = self.rows.get(row).ok_or_else(|| unexpected("a row is missing"))?;
+        Ok(row.get(col).ok_or_else(|| unexpected("a column is missing"))?.as_ref())
+    }
+
+    /// A value as UTF-8.
+    pub(super) fn text(&self, row: usize, col: usize) -> Result<Option<&str>, DbError> {
+        self.value(row, col)?
+            .map(|it| std::str::from_utf8(it).map_err(|_| unexpected("a text is not UTF-8")))
+            .transpose()
+    }
+
+    /// An integer; the empty string, which statements use where a column does not apply, is zero.
+    pub(super) fn int(&self, row: usize, col: usize) -> Result<Option<i64>, DbError> {
+        match self.text(row, col)? {
+            None => Ok(None),
+            Some("") => Ok(Some(0)),
+            Some(text) => text.parse().map(Some).map_err(|_| unexpected("an integer is not readable")),
+        }
+    }
+
+    /// A value as the bytes of a response body.
+    pub(super) fn body(&self, row: usize, col: usize) -> Result<Option<Bytes>, DbError> {
+        Ok(self.value(row, col)?.cloned())
+    }
+}
+
+/// Splits a one-dimensional array's text form (`{a,"b,c",NULL}`) into its elements.
+pub(super) fn parse_array(text: &str) -> Result<Vec<Option<String>>, DbError> {
+    let malformed = || unexpected("an array is malformed");
+    let inner = text.strip_prefix('{').and_then(|it| it.strip_suffix('}')).ok_or_else(malformed)?;
+    let mut items = Vec::new();
+    if inner.is_empty() {
+        return Ok(items);
+    }
+    let mut chars = inner.chars().peekable();
+    loop {
+        let mut item = String::new();
+        if chars.next_if_eq(&'"').is_some() {
+            loop {
+                match chars.next().ok_or_else(malformed)? {
+                    '"' => break,
+                    '\\' => item.push(chars.next().ok_or_else(malformed)?),
+                    c => item.push(c),
+                }
+            }
+            items.push(Some(item));
+        } else {
+            while let Some(c) = chars.next_if(|it| *it != ',') {
+                item.push(if c == '\\' { chars.next().ok_or_else(malformed)? } else { c });
+            }
+            items.push((item != "NULL").then_some(item));
+        }
+        match chars.next() {
+            None => return Ok(items),
+            Some(',') => {}
+            Some(_) => return Err(malformed()),
+        }
+    }
+}
+
+fn unexpected(what: &str) -> DbError {
+    DbError::UnexpectedResult(what.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[Option<&str>]) {
+        let parsed = parse_array(text).unwrap();
+        let parsed: Vec<_> = parsed.iter().map(Option::as_deref).collect();
+        assert_eq!(parsed, expected, "{text}");
+    }
+
+    #[test]
+    fn parse_array_of_every_quoting() {
+        check("{}", &[]);
+        check("{a}", &[Some("a")]);
+        check("{id=eq.1,name=eq.x}", &[Some("id=eq.1"), Some("name=eq.x")]);
+        check(r#"{"a,b","c\"d\\e",""}"#, &[Some("a,b"), Some(r#"c"d\e"#), Some("")]);
+        check(r#"{NULL,"NULL",null}"#, &[None, Some("NULL"), Some("null")]);
+    }
+
+    #[test]
+    fn parse_array_malformed_is_error() {
+        for text in ["", "{", "a", "{\"a}", "{\"a\"b}", "{a\\}"] {
+            assert!(parse_array(text).is_err(), "{text}");
+        }
+    }
+}

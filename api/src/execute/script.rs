@@ -1,0 +1,252 @@
+//! Plan → what a session has to run, and rows → [`DbResult`]. Pure.
+
+use crate::api_request::ApiRequest;
+use crate::api_request::types::PreferCount;
+use crate::api_request::types::{Mutation, PreferHandling, PreferTransaction};
+use crate::config::AppConfig;
+use crate::error::{ApiRequestError, DbError, Error};
+use crate::execute::{DbResult, ResultSet};
+use crate::media_type::MediaType;
+use crate::plan::{ActionPlan, CrudKind, CrudPlan, TxMode};
+use crate::schema_cache::routine::IsolationLevel;
+use crate::sql::types::{MainQuery, Statement};
+
+use super::rows::{Rows, parse_array};
+
+/// Modes of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Begin {
+    pub(super) isolation: IsolationLevel,
+    pub(super) read_only: bool,
+}
+
+/// How a transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Kept.
+    Commit,
+    /// Undone, after deferred constraints had their say.
+    Rollback,
+    /// Kept or undone: the rows decide.
+    Ask,
+}
+
+/// A transaction, as data.
+pub(super) struct Script<'a> {
+    pub(super) begin: Begin,
+    /// Statements in order.
+    pub(super) steps: Vec<&'a Statement>,
+    pub(super) end: End,
+}
+
+/// Where each answer is among a script's results.
+pub(super) struct Layout {
+    pub(super) main: Option<usize>,
+    pub(super) explain: Option<usize>,
+    pub(super) openapi: Option<usize>,
+}
+
+/// Raises the errors of deferred constraints before a rollback would swallow them.
+pub(super) fn constraints_immediate() -> Statement {
+    Statement { text: "SET CONSTRAINTS ALL IMMEDIATE".into(), params: Vec::new() }
+}
+
+/// The transaction's modes: a function's isolation level goes before its role's.
+pub(super) fn begin(plan: &ActionPlan, role: &str, conf: &AppConfig) -> Begin {
+    let of_role = conf.role_isolation.get(role).copied().unwrap_or(IsolationLevel::ReadCommitted);
+    let (isolation, mode) = match plan {
+        ActionPlan::Crud(crud) => match &crud.kind {
+            CrudKind::Call { routine, .. } => (routine.isolation.unwrap_or(of_role), crud.tx_mode),
+            CrudKind::Read { .. } | CrudKind::Mutate { .. } => (of_role, crud.tx_mode),
+        },
+        _ => (of_role, TxMode::Read),
+    };
+    Begin { isolation, read_only: mode == TxMode::Read }
+}
+
+/// The caller or the configuration wants the transaction undone.
+pub(super) fn wants_rollback(req: &ApiRequest, conf: &AppConfig) -> bool {
+    match req.preferences.transaction {
+        Some(PreferTransaction::Rollback) => true,
+        Some(PreferTransaction::Commit) => false,
+        None => conf.db_tx_rollback_all,
+    }
+}
+
+/// The rows can turn the request into an error, so that what it wrote must be undone.
+pub(super) fn may_fail_on_rows(crud: &CrudPlan, req: &ApiRequest) -> bool {
+    let singular = matches!(crud.media, MediaType::VndSingularJson(_));
+    let limited = max_affected(req).is_some();
+    match &crud.kind {
+        // Read only: there is nothing to undo.
+        CrudKind::Read { .. } => false,
+        CrudKind::Mutate { mutation: Mutation::Create, .. } => singular,
+        CrudKind::Mutate { mutation: Mutation::SingleUpsert, .. } => true,
+        CrudKind::Mutate { mutation: Mutation::Update | Mutation::Delete, .. } | CrudKind::Call { .. } => {
+            singular || limited
+        }
+    }
+}
+
+fn max_affected(req: &ApiRequest) -> Option<i64> {
+    let preferences = &req.preferences;
+    preferences.max_affected.filter(|_| preferences.handling == Some(PreferHandling::Strict))
+}
+
+/// The script of a request, and where its answers will be.
+pub(super) fn script<'a>(
+    query: &'a MainQuery,
+    constraints: &'a Statement,
+    plan: &ActionPlan,
+    req: &ApiRequest,
+    role: &str,
+    conf: &AppConfig,
+) -> (Script<'a>, Layout) {
+    let mut steps = vec![&query.tx_vars];
+    steps.extend(&query.pre_request);
+    let mut layout = Layout { main: None, explain: None, openapi: None };
+    let mut end = End::Commit;
+    if let Some(main) = &query.main {
+        layout.main = Some(steps.len());
+        steps.push(main);
+        if wants_rollback(req, conf) {
+            end = End::Rollback;
+            steps.push(constraints);
+        }
+        if let Some(explain) = &query.explain {
+            layout.explain = Some(steps.len());
+            steps.push(explain);
+        }
+        if let ActionPlan::Crud(crud) = plan
+            && !matches!(crud.media, MediaType::VndPlan(..))
+            && end == End::Commit
+            && may_fail_on_rows(crud, req)
+        {
+            end = End::Ask;
+        }
+    }
+    if let Some(openapi) = &query.openapi {
+        layout.openapi = Some(steps.len());
+        steps.extend([&openapi.tables, &openapi.functions, &openapi.schema_comment]);
+    }
+    (Script { begin: begin(plan, role, conf), steps, end }, layout)
+}
+
+/// Rows of the main statement → result.
+pub(super) fn interpret(
+    crud: &CrudPlan,
+    req: &ApiRequest,
+    conf: &AppConfig,
+    main: &Rows,
+    explain: Option<&Rows>,
+) -> Result<DbResult, Error> {
+    if matches!(crud.media, MediaType::VndPlan(..)) {
+        return Ok(DbResult::Plan(plan_text(main)?.into()));
+    }
+    let mut set = result_set(&crud.kind, main)?;
+    check_rows(crud, req, set.query_total)?;
+    if let CrudKind::Read { .. } = crud.kind {
+        let explained = explain.map(explained_rows).transpose()?.flatten();
+        set.table_total = total(req.preferences.count, set.table_total, explained, conf.db_max_rows);
+    }
+    Ok(DbResult::Crud(set))
+}
+
+/// Every line ends with a newline, as `EXPLAIN` in `psql` would print it.
+fn plan_text(rows: &Rows) -> Result<Vec<u8>, DbError> {
+    let mut text = Vec::new();
+    for row in 0..rows.rows.len() {
+        text.extend_from_slice(rows.value(row, 0)?.map_or(&[], |it| it));
+        text.push(b'\n');
+    }
+    Ok(text)
+}
+
+fn result_set(kind: &CrudKind, rows: &Rows) -> Result<ResultSet, DbError> {
+    if rows.rows.is_empty() {
+        return match kind {
+            CrudKind::Read { .. } => Err(DbError::UnexpectedResult("a read returned no row".into())),
+            CrudKind::Mutate { .. } => Ok(ResultSet::default()),
+            CrudKind::Call { .. } => Ok(ResultSet { table_total: Some(0), ..ResultSet::default() }),
+        };
+    }
+    let mutation = matches!(kind, CrudKind::Mutate { .. });
+    let mut location = Vec::new();
+    if mutation && let Some(text) = rows.text(0, 2)? {
+        for part in parse_array(text)?.into_iter().flatten() {
+            let (column, value) = part.split_once('=').unwrap_or((&part, ""));
+            location.push((column.to_owned(), value.to_owned()));
+        }
+    }
+    let body = if mutation { 3 } else { 2 };
+    Ok(ResultSet {
+        table_total: rows.int(0, 0)?,
+        query_total: rows.int(0, 1)?.unwrap_or(0),
+        location,
+        body: rows.body(0, body)?.unwrap_or_default(),
+        guc_headers: rows.value(0, body + 1)?.cloned(),
+        guc_status: rows.text(0, body + 2)?.map(Into::into),
+        inserted: rows.int(0, body + 3)?,
+    })
+}
+
+/// The errors that only the number of rows tells.
+fn check_rows(crud: &CrudPlan, req: &ApiRequest, n_rows: i64) -> Result<(), ApiRequestError> {
+    let mutation = match &crud.kind {
+        CrudKind::Mutate { mutation, .. } => Some(*mutation),
+        CrudKind::Read { .. } | CrudKind::Call { .. } => None,
+    };
+    if mutation == Some(Mutation::SingleUpsert) {
+        return if n_rows == 1 { Ok(()) } else { Err(ApiRequestError::PutMatchingPk) };
+    }
+    if matches!(crud.media, MediaType::VndSingularJson(_)) && n_rows != 1 {
+        return Err(ApiRequestError::Singularity(n_rows));
+    }
+    let limited = matches!(crud.kind, CrudKind::Call { .. })
+        || matches!(mutation, Some(Mutation::Update | Mutation::Delete));
+    match max_affected(req) {
+        Some(max) if limited && n_rows > max => Err(ApiRequestError::MaxAffectedViolation(n_rows)),
+        _ => Ok(()),
+    }
+}
+
+/// `Plan Rows` of an `EXPLAIN (FORMAT JSON)`.
+fn explained_rows(rows: &Rows) -> Result<Option<i64>, DbError> {
+    let json =
+        rows.value(0, 0)?.ok_or_else(|| DbError::UnexpectedResult("EXPLAIN returned nothing".into()))?;
+    let json: serde_json::Value = serde_json::from_slice(json)
+        .map_err(|error| DbError::UnexpectedResult(format!("EXPLAIN is not JSON: {error}")))?;
+    Ok(json[0]["Plan"]["Plan Rows"].as_i64())
+}
+
+/// The count that was asked for: an estimate replaces an exact count only beyond `db-max-rows`.
+fn total(
+    asked: Option<PreferCount>,
+    counted: Option<i64>,
+    explained: Option<i64>,
+    max_rows: Option<i64>,
+) -> Option<i64> {
+    match asked {
+        Some(PreferCount::Planned) => explained,
+        Some(PreferCount::Estimated) if counted > max_rows => Some(counted?.max(explained?)),
+        Some(PreferCount::Estimated | PreferCount::Exact) | None => counted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn total_estimated_switches_beyond_max_rows() {
+        let estimated = Some(PreferCount::Estimated);
+        assert_eq!(total(estimated, Some(5), Some(900), Some(10)), Some(5));
+        assert_eq!(total(estimated, Some(11), Some(900), Some(10)), Some(900));
+        assert_eq!(total(estimated, Some(11), Some(3), Some(10)), Some(11));
+        // Without a limit every count is beyond it.
+        assert_eq!(total(estimated, Some(11), Some(900), None), Some(900));
+        assert_eq!(total(Some(PreferCount::Planned), None, Some(7), None), Some(7));
+        assert_eq!(total(Some(PreferCount::Exact), Some(7), None, None), Some(7));
+        assert_eq!(total(None, None, None, Some(1)), None);
+    }
+}
