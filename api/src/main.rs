@@ -1,3 +1,2 @@
 //! The server binary.
-
 fn main() {}

@@ -1,0 +1,3 @@
+//! The local stack against real servers.
+
+mod testing;
