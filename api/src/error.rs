@@ -283,3 +283,24 @@ pub enum DbError {
     #[error("unexpected result from the database: {0}")]
     UnexpectedResult(String),
 }
+
+impl DbError {
+    /// What the driver reported on a connection that had been made.
+    pub fn from_driver(error: &tokio_postgres::Error) -> Self {
+        use std::error::Error as _;
+
+        match (error.as_db_error(), error.source()) {
+            (Some(it), _) => Self::Server {
+                code: it.code().code().into(),
+                message: it.message().into(),
+                detail: it.detail().map(Into::into),
+                hint: it.hint().map(Into::into),
+                authenticated: false,
+            },
+            (None, Some(source)) => {
+                Self::Connection { was_established: true, message: format!("{error}: {source}") }
+            }
+            (None, None) => Self::Connection { was_established: true, message: error.to_string() },
+        }
+    }
+}

@@ -3,14 +3,16 @@
 //! It is read from the catalog by [`load`], swapped whole behind an atomic pointer, and only ever
 //! read by the request path. Types here are data; nothing in this room but `load` sees a connection.
 
+mod dump;
 pub mod identifiers;
+pub mod inspection;
 pub mod load;
 pub mod relationship;
 pub mod representation;
 pub mod routine;
 pub mod table;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -18,30 +20,63 @@ use serde::Serialize;
 use identifiers::{QualifiedIdentifier, Schema};
 use relationship::Relationship;
 use representation::RepresentationsMap;
-use routine::{MediaHandlerMap, Routine};
+use routine::{MediaHandlerMap, Routine, RoutineMap};
 use table::Table;
 
-/// Relationships by source table and by the schema of the table they lead to.
+/// Relationships by source table and by the schema of the table they lead to; a computed
+/// relationship stands under the schema of its function, which is the name a request uses.
+///
+/// Invariant: each list is sorted, so that candidates are reported in the same order every time.
 pub type RelationshipsMap = HashMap<(QualifiedIdentifier, Schema), Vec<Relationship>>;
 
 /// Everything the planner and the OpenAPI document need to know of the database.
+///
+/// Serialised, it is what `--dump-schema` and the admin server show, under PostgREST's names.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct SchemaCache {
     /// Tables, views, materialized views, foreign and partitioned tables of the exposed schemas.
-    #[serde(serialize_with = "load::ser::map_as_pairs")]
+    #[serde(rename = "dbTables", serialize_with = "dump::sorted_pairs")]
     pub tables: IndexMap<QualifiedIdentifier, Table>,
     /// Foreign-key, view-derived, many-to-many and computed relationships.
-    #[serde(serialize_with = "load::ser::map_as_pairs")]
+    #[serde(rename = "dbRelationships", serialize_with = "dump::sorted_pairs")]
     pub relationships: RelationshipsMap,
-    /// Callable functions; overloads share one entry.
-    #[serde(serialize_with = "load::ser::map_as_pairs")]
-    pub routines: IndexMap<QualifiedIdentifier, Vec<Routine>>,
+    /// Callable functions; overloads share one entry, fewest parameters first.
+    #[serde(rename = "dbRoutines", serialize_with = "dump::sorted_pairs")]
+    pub routines: RoutineMap,
     /// Casts between domain types and `json`/`text` that reformat values on the way in and out.
-    #[serde(serialize_with = "load::ser::map_as_pairs")]
+    #[serde(rename = "dbRepresentations", serialize_with = "dump::sorted_pairs")]
     pub representations: RepresentationsMap,
     /// Custom and overridden media type handlers.
-    #[serde(serialize_with = "load::ser::map_as_pairs")]
+    #[serde(rename = "dbMediaHandlers", serialize_with = "dump::sorted_pairs")]
     pub media_handlers: MediaHandlerMap,
-    /// Names accepted by `Prefer: timezone=`.
-    pub timezones: BTreeSet<String>,
+}
+
+impl SchemaCache {
+    /// The counts that are logged when a cache was loaded.
+    pub fn summary(&self) -> String {
+        format!(
+            "{} Relations, {} Relationships, {} RPCs, {} Domain Representations, {} Media Type Handlers",
+            self.tables.len(),
+            self.relationships.len(),
+            self.routines.len(),
+            self.representations.len(),
+            self.media_handlers.len(),
+        )
+    }
+
+    /// The relation of that name, if it is exposed.
+    pub fn table(&self, qi: &QualifiedIdentifier) -> Option<&Table> {
+        self.tables.get(qi)
+    }
+
+    /// Relationships that start at `table` and are reached through `schema`; sorted, empty when there are none.
+    pub fn relationships_from(&self, table: &QualifiedIdentifier, schema: &str) -> &[Relationship] {
+        // A borrowed pair cannot be looked up in a map of owned pairs, so the key is built.
+        self.relationships.get(&(table.clone(), schema.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Overloads of a function, fewest parameters first; empty when there is none of that name.
+    pub fn overloads(&self, qi: &QualifiedIdentifier) -> &[Routine] {
+        self.routines.get(qi).map_or(&[], Vec::as_slice)
+    }
 }

@@ -35,9 +35,12 @@ impl QualifiedIdentifier {
 
 /// The relation a media type handler applies to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(tag = "tag", content = "contents")]
 pub enum RelIdentifier {
     /// One relation.
+    #[serde(rename = "RelId")]
     Relation(QualifiedIdentifier),
     /// Every relation (`anyelement` handlers).
+    #[serde(rename = "RelAnyElement")]
     AnyElement,
 }

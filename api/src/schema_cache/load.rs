@@ -1,22 +1,142 @@
 //! Reads the schema cache from the catalog.
+//!
+//! The only part of this room that sees a connection. Statements live in `sql/`; their rows are decoded
+//! by [`catalog`] and joined in memory by object id, which keeps the statements free of joins that grow
+//! faster than the catalog does.
 
-/// Serialisation of maps whose keys are not strings, for `--dump-schema` and the admin server.
-pub mod ser {
-    use serde::ser::SerializeSeq;
-    use serde::{Serialize, Serializer};
+mod catalog;
+mod media_handlers;
+mod node_tree;
+mod relationships;
+mod routines;
+mod tables;
+mod view_keys;
 
-    /// Writes a map as an array of `[key, value]` pairs.
-    pub fn map_as_pairs<'a, S, M, K, V>(map: &'a M, serializer: S) -> Result<S::Ok, S::Error>
-    where
-        S: Serializer,
-        &'a M: IntoIterator<Item = (&'a K, &'a V)>,
-        K: Serialize + 'a,
-        V: Serialize + 'a,
-    {
-        let mut seq = serializer.serialize_seq(None)?;
-        for pair in map {
-            seq.serialize_element(&pair)?;
+use futures_util::join;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
+
+use super::SchemaCache;
+use crate::config::AppConfig;
+use crate::error::DbError;
+use catalog::{ComputedRow, ConstraintRow, MediaHandlerRow, ViewRow};
+
+pub(super) use routines::decode as decode_routines;
+
+// An empty search path makes the server print qualified names.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''";
+
+/// Reads what the exposed schemas offer.
+///
+/// All statements travel in one flight, `BEGIN` and `COMMIT` included, and see one snapshot of the
+/// catalog. Dropping the returned future leaves no transaction open: by its first suspension inside
+/// the transaction everything was sent.
+///
+/// # Errors
+///
+/// When the connection fails, when an exposed schema does not exist, or when the role may not read
+/// something it must. The first failure is reported, not the ones that follow from it.
+pub async fn load(client: &Client, conf: &AppConfig) -> Result<SchemaCache, DbError> {
+    let schemas = &conf.db_schemas;
+    let quoted: Vec<String> = schemas.iter().map(|it| quote_ident(it)).collect();
+    let search_path = &conf.db_extra_search_path;
+    let exposed = || vec![(schemas as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
+
+    let has_origin_keys = has_origin_keys(client).await?;
+    let origin_keys = async {
+        match has_origin_keys {
+            true => rows(client, include_str!("sql/origin_keys.sql"), Vec::new()).await,
+            false => Ok(Vec::new()),
         }
-        seq.end()
-    }
+    };
+    // `join!` polls in this order, and a statement is queued when it is first polled.
+    let (
+        begun,
+        relations,
+        columns,
+        enums,
+        constraints,
+        origin_keys,
+        views,
+        routines,
+        computed,
+        casts,
+        media,
+        end,
+    ) = join!(
+        command(client, BEGIN),
+        rows(client, include_str!("sql/relations.sql"), vec![(&quoted, Type::TEXT_ARRAY)]),
+        rows(client, include_str!("sql/columns.sql"), exposed()),
+        rows(client, include_str!("sql/enums.sql"), Vec::new()),
+        rows(client, include_str!("sql/constraints.sql"), Vec::new()),
+        origin_keys,
+        rows(
+            client,
+            include_str!("sql/views.sql"),
+            vec![(schemas, Type::TEXT_ARRAY), (search_path, Type::TEXT_ARRAY)]
+        ),
+        rows(
+            client,
+            include_str!("sql/routines.sql"),
+            vec![(schemas, Type::TEXT_ARRAY), (&false, Type::BOOL)]
+        ),
+        rows(client, include_str!("sql/computed_relationships.sql"), exposed()),
+        rows(client, include_str!("sql/representations.sql"), Vec::new()),
+        rows(client, include_str!("sql/media_handlers.sql"), exposed()),
+        command(client, "COMMIT"),
+    );
+    begun?;
+    let (relations, columns, enums) = (relations?, columns?, enums?);
+    let (constraints, origin_keys, views) = (constraints?, origin_keys?, views?);
+    let (routines, computed, casts, media) = (routines?, computed?, casts?, media?);
+    end?;
+
+    let mut constraints = catalog::decode_all(&constraints, ConstraintRow::decode)?;
+    constraints.extend(catalog::decode_all(&origin_keys, ConstraintRow::decode)?);
+    let views = catalog::decode_all(&views, ViewRow::decode)?;
+    let computed = catalog::decode_all(&computed, ComputedRow::decode)?;
+    let casts = catalog::decode_all(&casts, catalog::representation)?;
+    let media = catalog::decode_all(&media, MediaHandlerRow::decode)?;
+
+    let mut tables = tables::assemble(&relations, &columns, &enums, &constraints)?;
+    let view_keys = view_keys::find(&views, &constraints, &tables);
+    tables::add_view_keys(&mut tables, &view_keys);
+    let tables = tables.by_name;
+    Ok(SchemaCache {
+        relationships: relationships::derive(&constraints, &view_keys, &tables, computed, schemas),
+        tables,
+        routines: routines::decode(
+            routines.iter().map(|row| catalog::column(row, 0)),
+            &conf.db_hoisted_tx_settings,
+        )?,
+        representations: casts
+            .into_iter()
+            .map(|it| ((it.source_type.clone(), it.target_type.clone()), it))
+            .collect(),
+        media_handlers: media_handlers::resolve(media),
+    })
+}
+
+async fn rows(
+    client: &Client,
+    sql: &str,
+    params: Vec<(&(dyn ToSql + Sync), Type)>,
+) -> Result<Vec<Row>, DbError> {
+    client.query_typed(sql, &params).await.map_err(|it| DbError::from_driver(&it))
+}
+
+async fn command(client: &Client, sql: &str) -> Result<(), DbError> {
+    client.batch_execute(sql).await.map_err(|it| DbError::from_driver(&it))
+}
+
+/// Whether the keys of foreign tables were recorded by the bootstrap. Asked before the transaction,
+/// because naming a table that is not there would fail the whole flight.
+async fn has_origin_keys(client: &Client) -> Result<bool, DbError> {
+    let probe = rows(client, include_str!("sql/probe.sql"), Vec::new()).await?;
+    probe.first().map_or(Ok(false), |row| catalog::column(row, 0))
+}
+
+/// Quotes an identifier, so that `regnamespace` reads it letter for letter.
+fn quote_ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -8,10 +8,13 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DataRepresentation {
     /// Type cast from, as `format_type` prints it.
+    #[serde(rename = "drSourceType")]
     pub source_type: String,
     /// Type cast to, as `format_type` prints it.
+    #[serde(rename = "drTargetType")]
     pub target_type: String,
     /// Function that performs the cast (already schema-qualified and quoted by the catalog).
+    #[serde(rename = "drFunction")]
     pub function: String,
 }
 

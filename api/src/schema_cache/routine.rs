@@ -1,7 +1,9 @@
 //! Functions and media type handlers.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::identifiers::{QualifiedIdentifier, RelIdentifier, Schema};
@@ -9,6 +11,7 @@ use crate::media_type::MediaType;
 
 /// What a function gives per row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "tag", content = "contents")]
 pub enum PgType {
     /// Anything that is not a row type.
     Scalar(QualifiedIdentifier),
@@ -19,6 +22,7 @@ pub enum PgType {
 
 /// One row or a set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "tag", content = "contents")]
 pub enum RetType {
     /// One value or row.
     Single(PgType),
@@ -52,37 +56,51 @@ pub enum IsolationLevel {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct RoutineParam {
     /// Name; empty when unnamed.
+    #[serde(rename = "ppName")]
     pub name: String,
     /// Type as `format_type` prints it.
+    #[serde(rename = "ppType")]
     pub data_type: String,
     /// Same, without length limits lost by `format_type` (e.g. `character` for `bpchar`).
+    #[serde(rename = "ppTypeMaxLength")]
     pub type_max_length: String,
     /// Has no default.
+    #[serde(rename = "ppReq")]
     pub required: bool,
     /// `VARIADIC`.
+    #[serde(rename = "ppVar")]
     pub variadic: bool,
 }
 
 /// A callable function.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Routine {
     /// Schema of the function.
+    #[serde(rename = "pdSchema")]
     pub schema: Schema,
     /// Name of the function.
+    #[serde(rename = "pdName")]
     pub name: String,
     /// `COMMENT ON FUNCTION`, if any.
+    #[serde(rename = "pdDescription")]
     pub description: Option<String>,
     /// Input parameters in order.
+    #[serde(rename = "pdParams")]
     pub params: Vec<RoutineParam>,
     /// Result.
+    #[serde(rename = "pdReturnType")]
     pub return_type: RetType,
     /// Volatility.
+    #[serde(rename = "pdVolatility")]
     pub volatility: Volatility,
     /// The last parameter is variadic.
+    #[serde(rename = "pdHasVariadic")]
     pub has_variadic: bool,
     /// `SET default_transaction_isolation` on the function.
+    #[serde(rename = "pdIsoLvl")]
     pub isolation: Option<IsolationLevel>,
     /// Other `SET`s on the function that are to be hoisted to the transaction.
+    #[serde(rename = "pdFuncSettings")]
     pub settings: Vec<(String, String)>,
 }
 
@@ -123,8 +141,32 @@ impl Routine {
     }
 }
 
+impl Ord for Routine {
+    /// Overloads with fewer parameters come first; the rest only makes the order total.
+    fn cmp(&self, other: &Self) -> Ordering {
+        fn key(r: &Routine) -> impl Ord + '_ {
+            (
+                (&r.schema, &r.name, r.params.len()),
+                (&r.description, &r.params, &r.return_type, r.volatility),
+                (r.has_variadic, r.isolation, &r.settings),
+            )
+        }
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for Routine {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Functions by name, overloads together.
+pub type RoutineMap = IndexMap<QualifiedIdentifier, Vec<Routine>>;
+
 /// How rows become a body.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(tag = "tag", content = "contents")]
 pub enum MediaHandler {
     /// One JSON object; with nulls stripped when the flag is set. Not overridable.
     BuiltinAggSingleJson(bool),

@@ -9,22 +9,31 @@ use super::identifiers::{FieldName, QualifiedIdentifier, Schema};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Table {
     /// Schema of the relation.
+    #[serde(rename = "tableSchema")]
     pub schema: Schema,
     /// Name of the relation.
+    #[serde(rename = "tableName")]
     pub name: String,
     /// `COMMENT ON`, if any.
+    #[serde(rename = "tableDescription")]
     pub description: Option<String>,
     /// A view or materialized view.
+    #[serde(rename = "tableIsView")]
     pub is_view: bool,
     /// `INSERT` is possible (not: granted).
+    #[serde(rename = "tableInsertable")]
     pub insertable: bool,
     /// `UPDATE` is possible (not: granted).
+    #[serde(rename = "tableUpdatable")]
     pub updatable: bool,
     /// `DELETE` is possible (not: granted).
+    #[serde(rename = "tableDeletable")]
     pub deletable: bool,
-    /// Primary key columns in key order; for views those of the underlying table, when exposed.
+    /// Primary key columns by name; for views those that show the keys of the underlying tables, in key order.
+    #[serde(rename = "tablePKCols")]
     pub pk_cols: Vec<FieldName>,
     /// Columns in attribute order.
+    #[serde(rename = "tableColumns")]
     pub columns: IndexMap<FieldName, Column>,
 }
 
@@ -39,22 +48,31 @@ impl Table {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Column {
     /// Column name.
+    #[serde(rename = "colName")]
     pub name: FieldName,
     /// `COMMENT ON COLUMN`, if any.
+    #[serde(rename = "colDescription")]
     pub description: Option<String>,
     /// No `NOT NULL` constraint (domains considered).
+    #[serde(rename = "colNullable")]
     pub nullable: bool,
     /// Type after resolving domains to their base type, as `format_type` prints it.
+    #[serde(rename = "colType")]
     pub data_type: String,
     /// Type as declared (a domain keeps its name), as `format_type` prints it.
+    #[serde(rename = "colNominalType")]
     pub nominal_type: String,
     /// Length limit of `character varying(n)` and `character(n)`.
+    #[serde(rename = "colMaxLen")]
     pub max_len: Option<i32>,
     /// Default expression (identity columns give their `nextval` text).
+    #[serde(rename = "colDefault")]
     pub default: Option<String>,
     /// Labels, when the type is an enum.
+    #[serde(rename = "colEnum")]
     pub enum_values: Vec<String>,
     /// The base type is an array, a composite or another non-scalar for which `->` goes through
     /// `to_jsonb` (that is: neither `json` nor `jsonb`).
+    #[serde(skip)]
     pub is_composite_or_array: bool,
 }

@@ -1,0 +1,116 @@
+//! Keys that show through views.
+//!
+//! A view shows a key when each of the key's columns is among its own, directly or through other views.
+
+use std::collections::{HashMap, HashSet};
+
+use super::catalog::{ColumnNumber, ConstraintRow, KeyKind, KeySide, Oid, ViewRow};
+use super::node_tree::{self, Origin};
+use super::tables::Tables;
+use crate::schema_cache::identifiers::{FieldName, QualifiedIdentifier};
+
+/// Which part of which key a view shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum ViewKeyKind {
+    /// Primary key.
+    Primary,
+    /// The columns that hold a foreign key.
+    Foreign,
+    /// The columns that a foreign key points at.
+    Referenced,
+}
+
+/// A column of a key and the view's columns that show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ShownColumn {
+    pub(super) column: FieldName,
+    /// Not empty; a view may show a column several times.
+    pub(super) view_columns: Vec<FieldName>,
+}
+
+/// A key that a view shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ViewKey {
+    pub(super) kind: ViewKeyKind,
+    /// Table that has the key.
+    pub(super) table: QualifiedIdentifier,
+    pub(super) constraint: String,
+    pub(super) view: QualifiedIdentifier,
+    /// In key order.
+    pub(super) columns: Vec<ShownColumn>,
+}
+
+/// The keys that the exposed views show.
+pub(super) fn find(views: &[ViewRow], constraints: &[ConstraintRow], tables: &Tables) -> Vec<ViewKey> {
+    let origins: HashMap<Oid, Vec<Origin>> =
+        views.iter().map(|it| (it.oid, node_tree::origins(&it.definition))).collect();
+
+    let mut keys_of: HashMap<Oid, Vec<(ViewKeyKind, &ConstraintRow, &KeySide)>> = HashMap::new();
+    for key in constraints {
+        let own = match key.kind {
+            KeyKind::Primary => ViewKeyKind::Primary,
+            KeyKind::Foreign => ViewKeyKind::Foreign,
+            KeyKind::Unique => continue,
+        };
+        keys_of.entry(key.side.relation).or_default().push((own, key, &key.side));
+        if let Some(references) = &key.references {
+            let referenced = (ViewKeyKind::Referenced, key, references);
+            keys_of.entry(references.relation).or_default().push(referenced);
+        }
+    }
+
+    let mut found = Vec::new();
+    for view in views.iter().filter(|it| it.exposed) {
+        let Some((name, columns)) = tables.by_oid.get(&view.oid) else { continue };
+        let shown = shown_columns(view.oid, &origins, columns);
+        let mut relations: Vec<Oid> = shown.keys().map(|(relation, _)| *relation).collect();
+        relations.sort_unstable();
+        relations.dedup();
+        for (kind, key, side) in relations.iter().filter_map(|it| keys_of.get(it)).flatten() {
+            let columns: Option<Vec<ShownColumn>> = side
+                .columns
+                .iter()
+                .map(|(number, column)| {
+                    let view_columns = shown.get(&(side.relation, *number))?.clone();
+                    Some(ShownColumn { column: column.clone(), view_columns })
+                })
+                .collect();
+            if let Some(columns) = columns {
+                found.push(ViewKey {
+                    kind: *kind,
+                    table: side.table.clone(),
+                    constraint: key.name.clone(),
+                    view: name.clone(),
+                    columns,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// The view's columns by the columns they show, on every level of the chain of views below it.
+fn shown_columns(
+    view: Oid,
+    origins: &HashMap<Oid, Vec<Origin>>,
+    names: &HashMap<ColumnNumber, FieldName>,
+) -> HashMap<(Oid, ColumnNumber), Vec<FieldName>> {
+    let mut shown: HashMap<(Oid, ColumnNumber), Vec<FieldName>> = HashMap::new();
+    for origin in origins.get(&view).into_iter().flatten() {
+        // Columns that only serve to sort are not part of the view.
+        let Some(name) = names.get(&origin.column) else { continue };
+        let mut seen = HashSet::new();
+        let mut next = Some((origin.relation, origin.relation_column));
+        while let Some((relation, column)) = next {
+            // Views can be made to depend on each other in a circle.
+            if !seen.insert((relation, column)) {
+                break;
+            }
+            shown.entry((relation, column)).or_default().push(name.clone());
+            next = origins.get(&relation).and_then(|it| {
+                it.iter().find(|it| it.column == column).map(|it| (it.relation, it.relation_column))
+            });
+        }
+    }
+    shown
+}
