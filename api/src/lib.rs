@@ -8,6 +8,7 @@
 //! ```
 //!
 //! `api_request`, `plan` and `sql` are pure: no clock, no connection, no environment.
+//! [`pipeline`] calls them in this order; [`server`] is the HTTP edge around it.
 
 pub mod api_request;
 pub mod auth;
@@ -15,7 +16,12 @@ pub mod config;
 pub mod error;
 pub mod execute;
 pub mod media_type;
+pub mod observability;
+pub mod pipeline;
 pub mod plan;
 pub mod response;
 pub mod schema_cache;
+pub mod server;
 pub mod sql;
+pub mod state;
+pub mod version;

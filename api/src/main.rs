@@ -1,2 +1,3 @@
 //! The server binary.
+
 fn main() {}

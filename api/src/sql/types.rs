@@ -58,3 +58,15 @@ pub struct OpenApiQueries {
     /// The schema's comment: at most one nullable text.
     pub schema_comment: Statement,
 }
+
+impl MainQuery {
+    /// All statements there are, in the order they run.
+    pub fn statements(&self) -> impl Iterator<Item = &Statement> {
+        let openapi = self.openapi.as_ref().map(|it| [&it.tables, &it.functions, &it.schema_comment]);
+        std::iter::once(&self.tx_vars)
+            .chain(&self.pre_request)
+            .chain(&self.main)
+            .chain(openapi.into_iter().flatten())
+            .chain(&self.explain)
+    }
+}

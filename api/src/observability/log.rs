@@ -1,0 +1,264 @@
+//! The log: diagnostics go to standard error with a time stamp, the access log to standard output,
+//! line by line as PostgREST writes them.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use super::observation::{Access, ConnectionStatus, FatalError, Observation, TerminationReason};
+use crate::config::LogLevel;
+use crate::error::DbError;
+use crate::version;
+
+/// Pool timeouts come in floods; one line in this time tells as much.
+const POOL_TIMEOUT_QUIET: Duration = Duration::from_secs(5);
+
+/// Writes observations at the configured level.
+pub struct Logger {
+    level: AtomicU8,
+    last_pool_timeout: Mutex<Option<Instant>>,
+}
+
+impl Logger {
+    /// A log at this level.
+    pub fn new(level: LogLevel) -> Self {
+        Self { level: AtomicU8::new(level as u8), last_pool_timeout: Mutex::new(None) }
+    }
+
+    /// Follows a reloaded `log-level`.
+    pub fn set_level(&self, level: LogLevel) {
+        self.level.store(level as u8, Relaxed);
+    }
+
+    fn at_least(&self, level: LogLevel) -> bool {
+        self.level.load(Relaxed) >= level as u8
+    }
+
+    /// Answers below this status are not logged at this level.
+    fn logs_status(&self, status: StatusCode) -> bool {
+        let lowest = if self.at_least(LogLevel::Info) {
+            100
+        } else if self.at_least(LogLevel::Warn) {
+            400
+        } else if self.at_least(LogLevel::Error) {
+            500
+        } else {
+            u16::MAX
+        };
+        status.as_u16() >= lowest
+    }
+
+    fn wants(&self, observation: &Observation<'_>) -> bool {
+        match observation {
+            Observation::PoolAcquisitionTimeout => {
+                self.at_least(LogLevel::Error) && self.pool_timeout_is_news()
+            }
+            Observation::QueryError(_) | Observation::SchemaCacheEmpty => self.at_least(LogLevel::Error),
+            Observation::Query(_, status) => self.logs_status(*status),
+            Observation::Response(access) => self.logs_status(access.status),
+            Observation::Connection(..)
+            | Observation::PoolRequest
+            | Observation::PoolRequestFulfilled
+            | Observation::PoolFlushed
+            | Observation::JwtCacheEviction
+            | Observation::JwtCacheLookup(_)
+            | Observation::HttpServer(_) => self.at_least(LogLevel::Debug),
+            _ => true,
+        }
+    }
+
+    fn pool_timeout_is_news(&self) -> bool {
+        let mut last = self.last_pool_timeout.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if last.is_some_and(|then| now.duration_since(then) < POOL_TIMEOUT_QUIET) {
+            return false;
+        }
+        *last = Some(now);
+        true
+    }
+
+    /// Writes what is to be written. A log that cannot be written is not worth a failed request,
+    /// so write errors are dropped.
+    pub fn observe(&self, observation: &Observation<'_>) {
+        if !self.wants(observation) {
+            return;
+        }
+        let now = jiff::Zoned::now().strftime("%d/%b/%Y:%T %z").to_string();
+        if let Observation::Response(access) = observation {
+            let _ = std::io::stdout().lock().write_all(&access_line(access, &now));
+            return;
+        }
+        let mut text = String::new();
+        for message in messages(observation) {
+            text.push_str(&now);
+            text.push_str(": ");
+            text.push_str(&message);
+            text.push('\n');
+        }
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// Apache's combined format.
+fn access_line(access: &Access<'_>, now: &str) -> Vec<u8> {
+    let mut line = format!(
+        "{} - {} [{now}] \"{} {} {:?}\" {} {} \"",
+        access.peer,
+        access.role.unwrap_or("-"),
+        access.method,
+        access.target,
+        access.version,
+        access.status.as_u16(),
+        access.length.map_or_else(|| "-".to_owned(), |n| n.to_string()),
+    )
+    .into_bytes();
+    line.extend_from_slice(access.referer);
+    line.extend_from_slice(b"\" \"");
+    line.extend_from_slice(access.user_agent);
+    line.extend_from_slice(b"\"\n");
+    line
+}
+
+/// The lines an observation is told in.
+fn messages(observation: &Observation<'_>) -> Vec<String> {
+    let line = match observation {
+        Observation::AppStart => format!("Starting {}...", version::full()),
+        Observation::AppListening(address) => format!("API server listening on {address}"),
+        Observation::AdminListening(address) => format!("Admin server listening on {address}"),
+        Observation::AdminCrashed(why) => format!("Admin server crashed unexpectedly: {}", single_line(why)),
+        Observation::DbConnected(version) => format!("Successfully connected to {version}"),
+        Observation::UnsupportedPgVersion { found, minimum } => format!(
+            "Cannot run in this PostgreSQL version ({found}), PostgREST needs at least {minimum}"
+        ),
+        Observation::NoRecovery => "Automatic recovery disabled, exiting.".to_owned(),
+        Observation::Fatal(kind, error) => format!("{}{}", fatal_prefix(*kind), json_message(error)),
+        Observation::SchemaCacheEmpty => crate::pipeline::pending::payload_text(&crate::error::Error::NoSchemaCache),
+        Observation::SchemaCacheError { schemas, extra_search_path, error } => format!(
+            "Failed to load the schema cache using db-schemas={} and db-extra-search-path={}. {}",
+            schemas.join(","),
+            extra_search_path.join(","),
+            json_message(error)
+        ),
+        Observation::SchemaCacheQueried(took) => {
+            format!("Schema cache queried in {} milliseconds", millis(*took))
+        }
+        Observation::SchemaCacheLoaded { took, summary, .. } => {
+            return vec![
+                format!("Schema cache loaded {summary}"),
+                format!("Schema cache loaded in {} milliseconds", millis(*took)),
+            ];
+        }
+        Observation::ConnectionRetry(delay) => {
+            format!("Attempting to reconnect to the database in {delay} seconds...")
+        }
+        Observation::PgVersionError(error) => {
+            format!("Failed to query the PostgreSQL version. {}", json_message(error))
+        }
+        Observation::ListenStart { address, version, channel } => format!(
+            "Listener connected to {version} on {address:?} and listening for database notifications on the {channel:?} channel"
+        ),
+        Observation::ListenFail { channel, error } => format!(
+            "Failed listening for database notifications on the {channel:?} channel. {}",
+            single_line(error)
+        ),
+        Observation::ListenRetry(delay) => {
+            format!("Retrying listening for database notifications in {delay} seconds...")
+        }
+        Observation::ListenQueueRepair => "This is likely a PostgreSQL bug in the notification queue, executing the following to try to solve it: SELECT pg_notification_queue_usage();".to_owned(),
+        Observation::ListenReloadSchema(channel) => {
+            format!("Received a schema cache reload message on the {channel:?} channel")
+        }
+        Observation::ListenReloadConfig(channel) => {
+            format!("Received a config reload message on the {channel:?} channel")
+        }
+        Observation::Query(query, _) => {
+            return query
+                .statements()
+                .filter(|statement| !statement.text.is_empty())
+                .map(|statement| single_line(&statement.text))
+                .collect();
+        }
+        Observation::LegacyTargetName { message, hint, method, target } => {
+            return vec![
+                format!("WARNING: {message}"),
+                format!("Update filters, orders or limits that use {hint} in `{method} {target}`"),
+            ];
+        }
+        Observation::DeprecatedRoleClaimKey(key) => {
+            return vec![
+                format!("WARNING: The config `jwt-role-claim-key={key}` is using the deprecated JSPath syntax."),
+                format!(
+                    "Update `jwt-role-claim-key={key}` to the new JSONPath syntax as support for JSPath will be removed in a future release. See the migration guide on how to update: https://github.com/PostgREST/postgrest/blob/main/CHANGELOG.md#migration-to-v16"
+                ),
+            ];
+        }
+        Observation::ConfigReadError(error) => format!(
+            "Failed to query database settings for the config parameters.{}",
+            json_message(error)
+        ),
+        Observation::RoleSettingsError(error) => {
+            format!("Failed to query the role settings. {}", json_message(error))
+        }
+        Observation::ConfigInvalid(why) => format!("Failed reloading config: {why}"),
+        Observation::ConfigReloaded => "Config reloaded".to_owned(),
+        Observation::QueryError(error) => json_message(error),
+        Observation::PoolInit(size) => {
+            format!("Connection Pool initialized with a maximum size of {size} connections")
+        }
+        Observation::PoolAcquisitionTimeout => json_message(&DbError::AcquisitionTimeout),
+        Observation::PoolRequest => "Trying to borrow a connection from pool".to_owned(),
+        Observation::PoolRequestFulfilled => "Borrowed a connection from the pool".to_owned(),
+        Observation::PoolFlushed => "Database connection pool flushed".to_owned(),
+        Observation::Connection(id, status) => format!("Connection {id} {}", connection_status(*status)),
+        Observation::JwtCacheLookup(_) => "Looked up a JWT in JWT cache".to_owned(),
+        Observation::JwtCacheEviction => "Evicted entry from JWT cache".to_owned(),
+        Observation::Termination(signal) => format!("Received termination unix signal {signal}"),
+        Observation::HttpServer(why) => format!("HTTP server: {why}"),
+        // Written as an access line before it gets here.
+        Observation::Response(_) => return Vec::new(),
+    };
+    vec![line]
+}
+
+fn fatal_prefix(kind: FatalError) -> &'static str {
+    match kind {
+        FatalError::Auth => "Failed to establish a connection. ",
+        FatalError::Bug => "This is probably a bug in pgapp-api, please report it. ",
+        FatalError::PreparedStatementExists => {
+            "If you are using connection poolers in transaction mode, try setting db-prepared-statements to false. "
+        }
+        FatalError::StatementPooling => "Connection poolers in statement mode are not supported.",
+    }
+}
+
+fn connection_status(status: ConnectionStatus) -> &'static str {
+    match status {
+        ConnectionStatus::Connecting => "is being established",
+        ConnectionStatus::Established => "is available due to connection establishment",
+        ConnectionStatus::SessionSucceeded => "is available due to session success",
+        ConnectionStatus::SessionFailed => "is available due to session failure",
+        ConnectionStatus::InUse => "is used",
+        ConnectionStatus::Terminated(TerminationReason::MaxLifetime) => "is terminated due to max lifetime",
+        ConnectionStatus::Terminated(TerminationReason::MaxIdleTime) => "is terminated due to max idletime",
+        ConnectionStatus::Terminated(TerminationReason::Release) => "is terminated due to release",
+        ConnectionStatus::Terminated(TerminationReason::NetworkError) => "is terminated due to network error",
+        ConnectionStatus::Terminated(TerminationReason::InitFailure) => "is terminated due to init failure",
+    }
+}
+
+/// The error as a client would see it.
+fn json_message(error: &DbError) -> String {
+    error.to_string()
+}
+
+fn millis(took: Duration) -> String {
+    format!("{:.1}", took.as_secs_f64() * 1000.0)
+}
+
+/// Lines joined by a space, so that one event is one line of log.
+fn single_line(text: &str) -> String {
+    text.lines().map(|line| line.replace('\t', "")).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,157 @@
+//! One request, from start to end: auth → parse → plan → sql → execute → response, each step timed.
+//!
+//! This is the only place where the rooms meet. It decides their order and nothing else.
+
+pub(crate) mod pending;
+mod timing;
+
+use std::sync::Arc;
+
+use http::header::{HeaderName, HeaderValue, VARY, WARNING};
+use http::request::Parts;
+use http_body_util::BodyExt;
+use hyper::body::Body;
+
+use crate::auth;
+use crate::config::AppConfig;
+use crate::error::{ApiRequestError, Error};
+use crate::observability::Observation;
+use crate::state::AppState;
+pub use pending::PgrstResponse;
+use timing::Stopwatch;
+
+/// What a request came to.
+pub struct Outcome {
+    /// The answer.
+    pub response: PgrstResponse,
+    /// The role it ran as, once known; for the access log.
+    pub role: Option<String>,
+}
+
+/// Answers a request. Errors become responses here and nowhere else.
+pub async fn answer<B>(state: &Arc<AppState>, parts: &Parts, body: B) -> Outcome
+where
+    B: Body,
+    B::Error: std::fmt::Display,
+{
+    // One snapshot for the whole request: a reload in between must not mix two configurations.
+    let conf = state.config();
+    let mut role = None;
+    let response = match run(state, &conf, parts, body, &mut role).await {
+        Ok(response) => response,
+        Err(error) => pending::error_response(&error, &conf),
+    };
+    Outcome { response, role }
+}
+
+async fn run<B>(
+    state: &Arc<AppState>,
+    conf: &AppConfig,
+    parts: &Parts,
+    body: B,
+    role: &mut Option<String>,
+) -> Result<PgrstResponse, Error>
+where
+    B: Body,
+    B::Error: std::fmt::Display,
+{
+    let mut watch = Stopwatch::start();
+    let auth = auth::authenticate(state, &parts.headers)?;
+    watch.lap("jwt");
+    *role = Some(auth.role.clone());
+
+    let Some(cache) = state.schema_cache() else {
+        state.observer().observe(&Observation::SchemaCacheEmpty);
+        return Err(Error::NoSchemaCache);
+    };
+    let preferences = pending::preferences(conf, &parts.headers);
+    let body = body
+        .collect()
+        .await
+        .map_err(|error| ApiRequestError::InvalidBody(format!("could not read the request body: {error}")))?
+        .to_bytes();
+
+    watch.restart();
+    let request = pending::from_http(conf, preferences, parts, body)?;
+    watch.lap("parse");
+    let plan = pending::action_plan(conf, &request, &cache)?;
+    watch.lap("plan");
+
+    let query = pending::main_query(&plan, conf, &request, &auth, state.pg_version());
+    let result = pending::run(state, &query, &plan, &request, &auth, conf, &cache).await;
+    if let (Err(error), true) = (&result, conf.log_query) {
+        state.observer().observe(&Observation::Query(&query, pending::status(error)));
+    }
+    let result = result?;
+    watch.lap("transaction");
+
+    let response = pending::action_response(&plan, result, &request, conf, &cache);
+    if conf.log_query {
+        let status = match &response {
+            Ok(response) => response.status,
+            Err(error) => pending::status(error),
+        };
+        state.observer().observe(&Observation::Query(&query, status));
+    }
+    let mut response = response?;
+    watch.lap("response");
+
+    if conf.server_timing_enabled {
+        response.headers.append(HeaderName::from_static("server-timing"), watch.header());
+    }
+    if !response.headers.contains_key(VARY) {
+        response.headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
+    }
+    if conf.url_use_legacy_target_names {
+        warn_of_legacy_names(state, parts, &plan, &mut response);
+    }
+    Ok(response)
+}
+
+/// Tells the client and the log of embeds addressed by their target's name instead of their alias.
+fn warn_of_legacy_names(
+    state: &AppState,
+    parts: &Parts,
+    plan: &crate::plan::ActionPlan,
+    response: &mut PgrstResponse,
+) {
+    const MESSAGE: &str = "Embedded resource was referenced by relation name even though it has an alias. This is deprecated and will stop working in a future release.";
+    let names = pending::legacy_names(plan);
+    if names.is_empty() {
+        return;
+    }
+    let hint =
+        names.iter().map(|(name, alias)| format!("`{name}` to `{alias}`")).collect::<Vec<_>>().join(", ");
+    let target = parts.uri.path_and_query().map_or("/", |it| it.as_str());
+    state.observer().observe(&Observation::LegacyTargetName {
+        message: MESSAGE,
+        hint: &hint,
+        method: &parts.method,
+        target,
+    });
+    let text = format!(
+        "299 PostgRESTv{} \"{MESSAGE} Update {hint} in query string filters, orders or limits.\"",
+        crate::version::POSTGREST
+    );
+    // Names may hold what a header may not; the log has told it then.
+    if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
+        response.headers.append(WARNING, value);
+    }
+}
+
+/// The answer to a request that made us fail in a way that cannot happen.
+pub(crate) fn internal_error() -> PgrstResponse {
+    PgrstResponse {
+        status: http::StatusCode::INTERNAL_SERVER_ERROR,
+        headers: http::HeaderMap::new(),
+        body: bytes::Bytes::new(),
+    }
+}
+
+/// Adds what every answer carries, whatever it says: CORS and the trace header.
+pub(crate) fn finish(conf: &AppConfig, parts: &Parts, response: &mut PgrstResponse) {
+    if let Some(name) = &conf.server_trace_header {
+        let value = parts.headers.get(name).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
+        response.headers.insert(name.clone(), value);
+    }
+}

@@ -1,0 +1,168 @@
+//! The HTTP edge: sockets, connections, and the headers every answer carries.
+//!
+//! What an answer says is decided in [`crate::pipeline`]; this room only carries bytes.
+
+pub mod bind;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{CONTENT_LENGTH, HeaderValue, REFERER, RETRY_AFTER, SERVER, USER_AGENT};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+
+use crate::observability::Observation;
+use crate::observability::observation::Access;
+use crate::pipeline;
+use crate::state::AppState;
+use bind::{Listener, Stream};
+
+/// A body that is ready as a whole.
+pub type Body = Full<Bytes>;
+
+/// A connection that sends no request for this long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause after a failed accept, which is nearly always a lack of file descriptors.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// Accepts connections until `stop` resolves, then closes the listening socket and returns when
+/// every request under way has been answered.
+pub async fn serve<H, F>(
+    state: &Arc<AppState>,
+    listener: Listener,
+    handler: H,
+    stop: impl Future<Output = ()>,
+) where
+    H: Fn(Request<Incoming>, Arc<str>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // A client that sent its request and closed its sending half still wants the answer.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE_TIMEOUT)
+        .half_close(true)
+        .pipeline_flush(true);
+    builder.http2().timer(TokioTimer::new());
+    let builder = Arc::new(builder);
+    let connections = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let watcher = connections.watcher();
+                let builder = Arc::clone(&builder);
+                let handler = handler.clone();
+                let state = Arc::clone(state);
+                tokio::spawn(async move {
+                    let served = match stream {
+                        Stream::Tcp(stream) => {
+                            // Answers are written whole: waiting for more to send only adds latency.
+                            let _ = stream.set_nodelay(true);
+                            connection(&builder, TokioIo::new(stream), handler, peer, watcher).await
+                        }
+                        Stream::Unix(stream) => {
+                            connection(&builder, TokioIo::new(stream), handler, peer, watcher).await
+                        }
+                    };
+                    if let Err(error) = served {
+                        state.observer().observe(&Observation::HttpServer(&error.to_string()));
+                    }
+                });
+            }
+            Err(error) => {
+                state.observer().observe(&Observation::HttpServer(&error.to_string()));
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+async fn connection<I, H, F>(
+    builder: &auto::Builder<TokioExecutor>,
+    io: I,
+    handler: H,
+    peer: Arc<str>,
+    watcher: Watcher,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>, Arc<str>) -> F + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        // A task of its own: a client that goes away must not cut a transaction in half.
+        let answer = tokio::spawn(handler(request, Arc::clone(&peer)));
+        async move {
+            let response = answer.await.unwrap_or_else(|_| {
+                let mut response = Response::new(Body::default());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            });
+            Ok::<_, Infallible>(response)
+        }
+    });
+    watcher.watch(builder.serve_connection(io, service).into_owned()).await
+}
+
+/// Answers one API request: the pipeline's answer plus what every answer carries.
+pub async fn api(state: Arc<AppState>, request: Request<Incoming>, peer: Arc<str>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let outcome = AssertUnwindSafe(pipeline::answer(&state, &parts, body)).catch_unwind().await;
+    let (mut response, role) = match outcome {
+        Ok(outcome) => (outcome.response, outcome.role),
+        Err(_) => (pipeline::internal_error(), None),
+    };
+
+    let length = response.headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
+    state.observer().observe(&Observation::Response(Access {
+        role: role.as_deref(),
+        peer: &peer,
+        method: &parts.method,
+        target: parts.uri.path_and_query().map_or("/", |it| it.as_str()),
+        version: parts.version,
+        status: response.status,
+        length,
+        referer: parts.headers.get(REFERER).map_or(b"", HeaderValue::as_bytes),
+        user_agent: parts.headers.get(USER_AGENT).map_or(b"", HeaderValue::as_bytes),
+    }));
+
+    if response.status == StatusCode::SERVICE_UNAVAILABLE {
+        state.database_seems_down();
+        response.headers.insert(RETRY_AFTER, HeaderValue::from(state.retry_after()));
+    }
+    let conf = state.config();
+    pipeline::finish(&conf, &parts, &mut response);
+
+    let mut reply = Response::new(Body::new(response.body));
+    *reply.status_mut() = response.status;
+    *reply.headers_mut() = response.headers;
+    with_server_header(reply)
+}
+
+/// Names the server, unless the answer does so itself.
+pub fn with_server_header(mut response: Response<Body>) -> Response<Body> {
+    if !response.headers().contains_key(SERVER) {
+        let value = format!("postgrest/{}", crate::version::pretty());
+        let value = HeaderValue::from_str(&value).expect("versions are ASCII");
+        response.headers_mut().insert(SERVER, value);
+    }
+    response
+}
