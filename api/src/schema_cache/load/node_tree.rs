@@ -42,10 +42,9 @@ pub(super) fn origins(definition: &str) -> Vec<Origin> {
             Token::Word(word, depth) => match field.take() {
                 // The word after a field's name is its value, even one that looks like a name.
                 Some(name) if in_target_list && depth == ENTRY_DEPTH => entry.set(name, word),
-                Some(_) => {}
                 None if depth == QUERY_DEPTH && word == ":targetList" => in_target_list = true,
                 None if word.starts_with(':') => field = Some(word),
-                None => {}
+                Some(_) | None => {}
             },
         }
     }
