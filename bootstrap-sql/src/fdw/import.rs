@@ -1,0 +1,231 @@
+//! Makes the foreign tables and keeps them like the origin's tables.
+//!
+//! A table that is already here is compared with a fresh import into a scratch schema and altered in place, so that
+//! grants, comments, views and local names survive. What the server refuses to alter (a view needs the column) stays
+//! and is reported. Nothing is ever dropped with `CASCADE`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use tokio_postgres::{Client, Transaction};
+
+use super::config::FdwConfig;
+use super::tables::Local;
+use super::{catalog, columns, keys, tables};
+use crate::error::{During, Error};
+use crate::quote::qualified;
+
+/// Where existing tables are imported afresh for comparison; never committed.
+const SCRATCH: &str = "pgapp_import_tables";
+
+/// A table that was altered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableChange {
+    /// Name of the table.
+    pub table: String,
+    /// The changes in words.
+    pub changes: Vec<String>,
+}
+
+/// Something that could not be done, while the rest was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Name of the table.
+    pub table: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ImportReport {
+    /// Foreign tables that are new.
+    pub added: Vec<String>,
+    /// Foreign tables that were altered.
+    pub changed: Vec<TableChange>,
+    /// Foreign tables whose table at the origin is gone.
+    pub dropped: Vec<String>,
+    /// Number of foreign tables that were right already.
+    pub unchanged: usize,
+    /// What could not be done or only in part.
+    pub skipped: Vec<Skipped>,
+    /// Number of keys recorded for the REST server.
+    pub keys: usize,
+}
+
+impl ImportReport {
+    fn skip(&mut self, table: &str, reason: impl Into<String>) {
+        self.skipped.push(Skipped { table: table.to_owned(), reason: reason.into() });
+    }
+}
+
+/// The error of a database that lacks the bookkeeping.
+pub(super) fn not_bootstrapped() -> Error {
+    Error::Refused("the custom database is not set up yet; apply the target \"custom\" first".to_owned())
+}
+
+/// Imports the tables of the origin's schema, or brings earlier imports up to date. Idempotent; when nothing changed,
+/// nothing is written and nobody is notified.
+pub async fn import(client: &mut Client, config: &FdwConfig) -> Result<ImportReport, Error> {
+    let mut tx = super::begin(client, "begin the import").await?;
+    require_preparation(&tx, config).await?;
+    catalog::open(&tx, config).await?;
+    let remote: BTreeSet<String> = catalog::tables(&tx, config).await?.into_iter().collect();
+    let local = tables::local(&tx, config).await?;
+
+    let mut report = ImportReport::default();
+    let mut new = Vec::new();
+    let mut existing = Vec::new();
+    for name in &remote {
+        match local.get(name) {
+            None => new.push(name.clone()),
+            Some(Local::Imported) => existing.push(name.clone()),
+            Some(Local::Foreign(what)) => {
+                let name_sql = qualified(config.local_schema.as_str(), name);
+                report.skip(name, format!("{name_sql} is {what} already, which is left as it is"));
+            }
+        }
+    }
+    let gone: Vec<&String> = local
+        .iter()
+        .filter(|(name, it)| **it == Local::Imported && !remote.contains(*name))
+        .map(|(name, _)| name)
+        .collect();
+
+    for name in gone {
+        drop_table(&mut tx, config, name, &mut report).await?;
+    }
+    reconcile(&mut tx, config, &existing, &mut report).await?;
+    add(&mut tx, config, &new, &mut report).await?;
+    let keys_changed = record_keys(&tx, config, &mut report).await?;
+
+    if report.added.is_empty() && report.changed.is_empty() && report.dropped.is_empty() && !keys_changed {
+        tx.rollback().await.during("end the import")?;
+        return Ok(report);
+    }
+    tx.batch_execute(&format!("DROP SCHEMA {SCRATCH} CASCADE; DROP SCHEMA {} CASCADE", catalog::SCHEMA))
+        .await
+        .during("remove the import's scratch tables")?;
+    tx.commit().await.during("commit the import")?;
+    Ok(report)
+}
+
+async fn require_preparation(tx: &Transaction<'_>, config: &FdwConfig) -> Result<(), Error> {
+    let row = tx
+        .query_one(
+            "SELECT to_regclass('pgapp.origin_key') IS NOT NULL,
+                    EXISTS (SELECT FROM pg_foreign_server WHERE srvname = $1),
+                    EXISTS (SELECT FROM pg_namespace WHERE nspname = $2)",
+            &[&config.server.as_str(), &config.local_schema.as_str()],
+        )
+        .await
+        .during("begin the import")?;
+    let (bootstrapped, wired, has_schema): (bool, bool, bool) = (row.get(0), row.get(1), row.get(2));
+    if !bootstrapped {
+        return Err(not_bootstrapped());
+    }
+    if !wired {
+        return Err(Error::Refused(format!(
+            "the foreign server \"{}\" does not exist; wire the custom database to the origin first",
+            config.server
+        )));
+    }
+    if !has_schema {
+        return Err(Error::Refused(format!(
+            "the schema \"{}\" for the foreign tables does not exist; create it first",
+            config.local_schema
+        )));
+    }
+    Ok(())
+}
+
+async fn drop_table(
+    tx: &mut Transaction<'_>,
+    config: &FdwConfig,
+    name: &str,
+    report: &mut ImportReport,
+) -> Result<(), Error> {
+    let name_sql = qualified(config.local_schema.as_str(), name);
+    let sql = format!("DROP FOREIGN TABLE {name_sql} RESTRICT");
+    match super::attempt(tx, &sql, &format!("drop the foreign table {name_sql}")).await? {
+        Ok(()) => report.dropped.push(name.to_owned()),
+        Err(it) => report.skip(name, format!("gone at the origin, but it cannot be dropped here: {it}")),
+    }
+    Ok(())
+}
+
+/// Alters the tables that are here already. The scratch schema is made in any case, so that the end can drop it.
+async fn reconcile(
+    tx: &mut Transaction<'_>,
+    config: &FdwConfig,
+    names: &[String],
+    report: &mut ImportReport,
+) -> Result<(), Error> {
+    tx.batch_execute(&format!("CREATE SCHEMA {SCRATCH}")).await.during("make the import's scratch schema")?;
+    let fresh = tables::import(tx, config, names, SCRATCH).await?;
+    for (name, error) in &fresh.failed {
+        report.skip(name, format!("cannot be compared with the origin, so it is left as it is: {error}"));
+    }
+    for (name, reduction) in &fresh.reduced {
+        report.skip(name, reduction);
+    }
+    let wanted = columns::read(tx, SCRATCH).await?;
+    let present = columns::read(tx, config.local_schema.as_str()).await?;
+    for name in &fresh.tables {
+        let columns_of =
+            |tables: &BTreeMap<String, Vec<columns::Column>>| tables.get(name).cloned().unwrap_or_default();
+        let name_sql = qualified(config.local_schema.as_str(), name);
+        let mut done = Vec::new();
+        let mut n_refused = 0;
+        for change in columns::changes(&columns_of(&present), &columns_of(&wanted)) {
+            let sql = format!("ALTER FOREIGN TABLE {name_sql} {}", change.action_sql);
+            match super::attempt(tx, &sql, &format!("alter the foreign table {name_sql}")).await? {
+                Ok(()) => done.push(change.what),
+                Err(it) => {
+                    n_refused += 1;
+                    report.skip(
+                        name,
+                        format!("at the origin: {}; it cannot be followed here: {it}", change.what),
+                    );
+                }
+            }
+        }
+        if !done.is_empty() {
+            report.changed.push(TableChange { table: name.clone(), changes: done });
+        } else if n_refused == 0 {
+            report.unchanged += 1;
+        }
+    }
+    Ok(())
+}
+
+async fn add(
+    tx: &mut Transaction<'_>,
+    config: &FdwConfig,
+    names: &[String],
+    report: &mut ImportReport,
+) -> Result<(), Error> {
+    let imported = tables::import(tx, config, names, config.local_schema.as_str()).await?;
+    for (name, error) in &imported.failed {
+        report.skip(name, format!("cannot be imported: {error}"));
+    }
+    for (name, reduction) in &imported.reduced {
+        report.skip(name, reduction);
+    }
+    report.added = imported.tables;
+    Ok(())
+}
+
+async fn record_keys(
+    tx: &Transaction<'_>,
+    config: &FdwConfig,
+    report: &mut ImportReport,
+) -> Result<bool, Error> {
+    let remote = catalog::keys(tx, config).await?;
+    let imported = tables::local(tx, config).await?;
+    let mut columns = columns::read(tx, config.local_schema.as_str()).await?;
+    columns.retain(|name, _| imported.get(name) == Some(&Local::Imported));
+    let keys = keys::localize(&remote, &columns);
+    report.keys = keys.len();
+    keys::record(tx, config, &keys).await
+}
