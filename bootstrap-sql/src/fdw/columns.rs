@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn local_name_is_kept() {
         let local = Column { name: "mine".into(), ..column("a", "integer") };
-        check(&[local.clone()], &[column("a", "integer")], &[]);
+        check(std::slice::from_ref(&local), &[column("a", "integer")], &[]);
         check(&[local], &[column("a", "bigint")], &[r#"ALTER COLUMN "mine" TYPE bigint"#]);
     }
 
