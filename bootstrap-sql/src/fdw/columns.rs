@@ -101,7 +101,12 @@ fn alter(old: &Column, new: &Column, out: &mut Vec<Change>) {
     let name = ident(&old.name);
     if (&old.type_sql, &old.collation_sql) != (&new.type_sql, &new.collation_sql) {
         out.push(Change {
-            what: format!("column \"{}\" has type {} instead of {}", old.name, new.type_sql, old.type_sql),
+            what: format!(
+                "column \"{}\" has type {} instead of {}",
+                old.name,
+                type_and_collation(new),
+                type_and_collation(old)
+            ),
             action_sql: format!("ALTER COLUMN {name} TYPE {}", type_and_collation(new)),
         });
     }
