@@ -18,8 +18,10 @@ use crate::config::AppConfig;
 use crate::error;
 use crate::error::{ApiRequestError, Error};
 use crate::observability::Observation;
+use crate::plan::{self, ActionPlan};
 use crate::response::cors::{self, Cors};
 use crate::response::{self, PgrstResponse};
+use crate::sql;
 use crate::state::AppState;
 use timing::Stopwatch;
 
@@ -77,10 +79,10 @@ where
     watch.restart();
     let request = ApiRequest::from_http(conf, preferences, parts, body)?;
     watch.lap("parse");
-    let plan = pending::action_plan(conf, &request, &cache)?;
+    let plan = plan::action_plan(conf, &request, &cache)?;
     watch.lap("plan");
 
-    let query = pending::main_query(&plan, conf, &request, &auth, state.pg_version());
+    let query = sql::main_query(&plan, conf, &request, &auth);
     let result = pending::run(state, &query, &plan, &request, &auth, conf, &cache).await;
     if let (Err(error), true) = (&result, conf.log_query) {
         state.observer().observe(&Observation::Query(&query, error::http::status(error)));
@@ -112,14 +114,9 @@ where
 }
 
 /// Tells the client and the log of embeds addressed by their target's name instead of their alias.
-fn warn_of_legacy_names(
-    state: &AppState,
-    parts: &Parts,
-    plan: &crate::plan::ActionPlan,
-    response: &mut PgrstResponse,
-) {
+fn warn_of_legacy_names(state: &AppState, parts: &Parts, plan: &ActionPlan, response: &mut PgrstResponse) {
     const MESSAGE: &str = "Embedded resource was referenced by relation name even though it has an alias. This is deprecated and will stop working in a future release.";
-    let names = pending::legacy_names(plan);
+    let names = plan.legacy_target_names();
     if names.is_empty() {
         return;
     }

@@ -16,18 +16,6 @@ fn pending(what: &str) -> Error {
     ApiRequestError::NotImplemented(what.to_owned()).into()
 }
 
-pub(super) fn action_plan(_: &AppConfig, _: &ApiRequest, _: &SchemaCache) -> Result<ActionPlan, Error> {
-    Err(pending("plan"))
-}
-
-pub(super) fn legacy_names(_: &ActionPlan) -> Vec<(String, String)> {
-    Vec::new()
-}
-
-pub(super) fn main_query(_: &ActionPlan, _: &AppConfig, _: &ApiRequest, _: &AuthResult, _: u32) -> MainQuery {
-    MainQuery::default()
-}
-
 pub(super) async fn run(
     _: &Arc<AppState>,
     _: &MainQuery,
