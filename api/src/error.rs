@@ -1,12 +1,6 @@
 //! Everything that can go wrong with a request, one variant per stage.
 //!
-//! Stages do not know HTTP: status, code, message, details and hint are decided in [`http`].
-
-pub mod codes;
-pub mod http;
-mod raise;
-mod schema_cache;
-pub mod sqlstate;
+//! Stages do not know HTTP: status, code, message, details and hint are decided in `error::http`.
 
 /// A request that failed.
 #[derive(Debug, thiserror::Error)]

@@ -3,12 +3,14 @@
 //! Shared by the native backend and by the tests' throw-away clusters. It knows nothing of stacks or of what is in the
 //! databases. Everything runs as the cluster's [`Account`]; the data folder appears whole or not at all.
 
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::account::Account;
@@ -103,6 +105,63 @@ pub enum StopMode {
     Immediate,
 }
 
+/// The data folder of a cluster: enough to see and stop its server, whichever programs run it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataDir(pub PathBuf);
+
+impl DataDir {
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The major version that made it; `None` when there is no cluster in it.
+    pub fn major(&self) -> Option<String> {
+        std::fs::read_to_string(self.0.join("PG_VERSION")).ok().map(|it| it.trim().to_owned())
+    }
+
+    /// The running server of this folder. A number that now belongs to another program does not count.
+    pub fn postmaster(&self) -> Option<ProcessIdentity> {
+        let pid = self.pid_file_line(0)?.parse().ok()?;
+        let identity = ProcessIdentity::of(pid)?;
+        let command = command_line(pid)?;
+        // pg_ctl passes the folder as given, so the server's command line names it.
+        (command.contains("postgres") && command.contains(&*self.0.to_string_lossy())).then_some(identity)
+    }
+
+    /// The port that the running server listens on, as it wrote itself.
+    pub fn running_port(&self) -> Option<u16> {
+        self.pid_file_line(3)?.parse().ok()
+    }
+
+    fn pid_file_line(&self, n: usize) -> Option<String> {
+        let text = std::fs::read_to_string(self.pid_file()).ok()?;
+        text.lines().nth(n).map(|it| it.trim().to_owned())
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.0.join("postmaster.pid")
+    }
+
+    /// Stops the server and waits for its end; `false` when it was not running.
+    pub async fn stop(&self, mode: StopMode, timeout: Duration) -> Result<bool, ClusterError> {
+        let Some(postmaster) = self.postmaster() else { return Ok(false) };
+        let signal = match mode {
+            StopMode::Fast => Signal::SIGINT,
+            StopMode::Immediate => Signal::SIGQUIT,
+        };
+        postmaster.signal(signal).map_err(ClusterError::file("signal the server of", &self.0))?;
+        if !postmaster.wait_gone(timeout).await {
+            return Err(ClusterError::Stop { pid: postmaster.pid, timeout });
+        }
+        // The server removes it last; a crash-like stop may leave it.
+        if mode == StopMode::Immediate {
+            remove_if_there(&self.pid_file())?;
+        }
+        Ok(true)
+    }
+}
+
 /// A cluster on disk and how to run it.
 #[derive(Debug, Clone)]
 pub struct Cluster {
@@ -111,7 +170,7 @@ pub struct Cluster {
     /// Who they run as.
     pub account: Account,
     /// The data folder.
-    pub data: PathBuf,
+    pub data: DataDir,
     /// The server's log file; its folder exists and is writable by the account.
     pub log: PathBuf,
     /// TCP port on 127.0.0.1.
@@ -120,6 +179,19 @@ pub struct Cluster {
     pub socket_dir: Option<PathBuf>,
     /// Further settings, in `postgresql.conf` terms.
     pub settings: Vec<(String, String)>,
+}
+
+/// What a new cluster starts with.
+#[derive(Debug, Clone, Copy)]
+pub struct NewCluster<'a> {
+    /// Its superuser.
+    pub superuser: &'a str,
+    /// The superuser's password.
+    pub password: &'a str,
+    /// Text of `pg_hba.conf`.
+    pub hba: &'a str,
+    /// A database to make, named by a plain identifier; besides `postgres`, which every cluster has.
+    pub dbname: Option<&'a str>,
 }
 
 /// What a data folder holds.
@@ -134,60 +206,89 @@ pub enum DataState {
 impl Cluster {
     /// Looks at the data folder; refuses one that this server cannot run.
     pub fn inspect(&self) -> Result<DataState, ClusterError> {
-        match std::fs::read_to_string(self.data.join("PG_VERSION")) {
-            Ok(text) if text.trim() == self.binaries.major.to_string() => Ok(DataState::Ready),
-            Ok(text) => Err(ClusterError::OtherMajor {
-                data: self.data.clone(),
-                data_major: text.trim().to_owned(),
-                server_major: self.binaries.major,
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let is_empty = match std::fs::read_dir(&self.data) {
-                    Ok(mut entries) => entries.next().is_none(),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-                    Err(error) => return Err(ClusterError::file("read the folder", &self.data)(error)),
-                };
-                if is_empty {
-                    Ok(DataState::Absent)
-                } else {
-                    Err(ClusterError::NotACluster { data: self.data.clone() })
-                }
+        let data = self.data.path();
+        match self.data.major() {
+            Some(major) if major == self.binaries.major.to_string() => return Ok(DataState::Ready),
+            Some(data_major) => {
+                let server_major = self.binaries.major;
+                return Err(ClusterError::OtherMajor { data: data.to_owned(), data_major, server_major });
             }
-            Err(error) => Err(ClusterError::file("read the version of", &self.data)(error)),
+            None => {}
+        }
+        match std::fs::read_dir(data).map(|mut entries| entries.next().is_none()) {
+            Ok(true) => Ok(DataState::Absent),
+            Ok(false) => Err(ClusterError::NotACluster { data: data.to_owned() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(DataState::Absent),
+            Err(error) => Err(ClusterError::file("read the folder", data)(error)),
         }
     }
 
-    /// Makes the cluster. The parent folder must exist and belong to the account.
+    /// Makes the cluster with its superuser, access rules and, if given, a database. The parent folder must exist.
     ///
-    /// `initdb` works in a folder beside, which takes its final name only when complete: an interrupted run leaves
+    /// All work is done in a folder beside, which takes its final name only when complete: an interrupted run leaves
     /// nothing that looks like a cluster, and its leftovers go with the next run.
-    pub async fn init(&self, superuser: &str, password: &str) -> Result<(), ClusterError> {
-        let draft = sibling(&self.data, "initializing");
-        let pwfile = sibling(&self.data, "initial-password");
+    pub async fn init(&self, new: &NewCluster<'_>) -> Result<(), ClusterError> {
+        let data = self.data.path();
+        let draft = sibling(data, "initializing");
+        let pwfile = sibling(data, "initial-password");
         remove_if_there(&draft)?;
-        let write = || {
-            std::fs::write(&pwfile, "")?;
-            std::fs::set_permissions(&pwfile, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-            std::fs::write(&pwfile, password)?;
-            self.account.own(&pwfile)
-        };
-        write().map_err(ClusterError::file("write", &pwfile))?;
-        let mut output = self.initdb(&draft, superuser, &pwfile, preferred_locale()).await?;
+        remove_if_there(&pwfile)?;
+        self.write_secret(&pwfile, new.password)?;
+        self.make_draft(&draft)?;
+        let mut output = self.initdb(&draft, new.superuser, &pwfile, preferred_locale()).await?;
         if !output.status.success() && stderr(&output).contains("locale") {
             // Every system has C; only sorting and case folding of non-ASCII text suffer.
             remove_if_there(&draft)?;
-            output = self.initdb(&draft, superuser, &pwfile, "C").await?;
+            self.make_draft(&draft)?;
+            output = self.initdb(&draft, new.superuser, &pwfile, "C").await?;
         }
         remove_if_there(&pwfile)?;
         if !output.status.success() {
-            let output = stderr(&output);
-            return Err(ClusterError::Init { data: self.data.clone(), output });
+            return Err(ClusterError::Init { data: data.to_owned(), output: stderr(&output) });
         }
-        if self.data.exists() {
-            std::fs::remove_dir(&self.data)
-                .map_err(ClusterError::file("replace the empty folder", &self.data))?;
+        self.write_owned(&draft.join("pg_hba.conf"), new.hba)?;
+        if let Some(dbname) = new.dbname {
+            self.create_database(&draft, dbname).await?;
         }
-        std::fs::rename(&draft, &self.data).map_err(ClusterError::file("finish the folder", &self.data))
+        if data.exists() {
+            std::fs::remove_dir(data).map_err(ClusterError::file("replace the empty folder", data))?;
+        }
+        std::fs::rename(&draft, data).map_err(ClusterError::file("finish the folder", data))
+    }
+
+    /// Made here and handed over, since the account may have no right to make folders in the parent.
+    fn make_draft(&self, draft: &Path) -> Result<(), ClusterError> {
+        self.account.create_dir(draft, 0o700).map_err(ClusterError::file("make", draft))
+    }
+
+    fn write_secret(&self, path: &Path, text: &str) -> Result<(), ClusterError> {
+        let write = || {
+            let mut file = std::fs::File::options().create_new(true).write(true).mode(0o600).open(path)?;
+            file.write_all(text.as_bytes())?;
+            self.account.own(path)
+        };
+        write().map_err(ClusterError::file("write", path))
+    }
+
+    /// Without a running server: the database is there before anything, such as pg_cron's scheduler, can miss it.
+    async fn create_database(&self, dir: &Path, dbname: &str) -> Result<(), ClusterError> {
+        let mut command = self.command("postgres");
+        command.args(["--single", "-c", "fsync=off", "-D"]).arg(dir).arg("template1");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let run = async {
+            let mut child = command.spawn()?;
+            if let Some(mut stdin) = child.stdin.take() {
+                stdin.write_all(format!("CREATE DATABASE \"{dbname}\"\n").as_bytes()).await?;
+            }
+            child.wait_with_output().await
+        };
+        let program = self.binaries.program("postgres");
+        let output = run.await.map_err(|source| ClusterError::Run { program, source })?;
+        let text = stderr(&output);
+        if output.status.success() && !text.contains("ERROR") && !text.contains("FATAL") {
+            return Ok(());
+        }
+        Err(ClusterError::Init { data: self.data.path().to_owned(), output: text })
     }
 
     async fn initdb(
@@ -214,8 +315,8 @@ impl Cluster {
         self.output(command).await
     }
 
-    /// Writes settings and access rules, replacing those of the last start.
-    pub fn configure(&self, hba: &str) -> Result<(), ClusterError> {
+    /// Writes our settings, replacing those of the last start.
+    pub fn configure(&self) -> Result<(), ClusterError> {
         let sockets = self.socket_dir.as_deref().map_or(String::new(), |it| it.display().to_string());
         let fixed = [
             ("listen_addresses".to_owned(), "127.0.0.1".to_owned()),
@@ -225,10 +326,9 @@ impl Cluster {
         let lines: String =
             fixed.iter().chain(&self.settings).map(|(name, value)| setting_line(name, value)).collect();
         let header = "# Rewritten at every start. Use ALTER SYSTEM for settings of your own: they win.\n";
-        self.write_owned(&self.data.join(SETTINGS_FILE), &format!("{header}{lines}"))?;
-        self.write_owned(&self.data.join("pg_hba.conf"), hba)?;
+        self.write_owned(&self.data.path().join(SETTINGS_FILE), &format!("{header}{lines}"))?;
 
-        let main = self.data.join("postgresql.conf");
+        let main = self.data.path().join("postgresql.conf");
         let text = std::fs::read_to_string(&main).map_err(ClusterError::file("read", &main))?;
         if !text.contains(SETTINGS_FILE) {
             self.write_owned(
@@ -257,7 +357,7 @@ impl Cluster {
         loop {
             let log_before = std::fs::metadata(&self.log).map_or(0, |it| it.len());
             let mut command = self.command("pg_ctl");
-            command.arg("start").arg("-D").arg(&self.data).arg("-l").arg(&self.log);
+            command.arg("start").arg("-D").arg(self.data.path()).arg("-l").arg(&self.log);
             command.args(["-w", "-s", "-t", &START_TIMEOUT.as_secs().to_string()]);
             // pg_ctl gives the server a session of its own. With inherited pipes we would wait for the server's end.
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -276,50 +376,15 @@ impl Cluster {
         }
     }
 
-    /// The running server of this data folder. A number that now belongs to another program does not count.
-    pub fn postmaster(&self) -> Option<ProcessIdentity> {
-        let text = std::fs::read_to_string(self.data.join("postmaster.pid")).ok()?;
-        let pid = text.lines().next()?.trim().parse().ok()?;
-        let identity = ProcessIdentity::of(pid)?;
-        let command = command_line(pid)?;
-        // pg_ctl passes the folder as given, so the server's command line names it.
-        (command.contains("postgres") && command.contains(&*self.data.to_string_lossy())).then_some(identity)
-    }
-
-    /// The port that the running server listens on, as it wrote itself.
-    pub fn running_port(&self) -> Option<u16> {
-        let text = std::fs::read_to_string(self.data.join("postmaster.pid")).ok()?;
-        text.lines().nth(3)?.trim().parse().ok()
-    }
-
     /// Postgres itself overcomes a lock file whose process is gone, but not one whose number was reused by a process of
     /// the same user, nor one of a killed server that nobody collected yet.
     fn clear_stale_lock_files(&self) -> Result<(), ClusterError> {
-        if self.postmaster().is_some() {
+        if self.data.postmaster().is_some() {
             return Ok(());
         }
         let socket = |dir: &PathBuf| dir.join(format!(".s.PGSQL.{}.lock", self.port));
-        let locks = [Some(self.data.join("postmaster.pid")), self.socket_dir.as_ref().map(socket)];
+        let locks = [Some(self.data.pid_file()), self.socket_dir.as_ref().map(socket)];
         locks.into_iter().flatten().try_for_each(|it| remove_if_there(&it))
-    }
-
-    /// Stops the server and waits for its end; `false` when it was not running.
-    pub async fn stop(&self, mode: StopMode, timeout: Duration) -> Result<bool, ClusterError> {
-        let Some(postmaster) = self.postmaster() else { return Ok(false) };
-        let signal = match mode {
-            StopMode::Fast => Signal::SIGINT,
-            StopMode::Immediate => Signal::SIGQUIT,
-        };
-        let pid_file = self.data.join("postmaster.pid");
-        postmaster.signal(signal).map_err(ClusterError::file("signal the server of", &self.data))?;
-        if !postmaster.wait_gone(timeout).await {
-            return Err(ClusterError::Stop { pid: postmaster.pid, timeout });
-        }
-        // The server removes it last; a crash-like stop may leave it.
-        if mode == StopMode::Immediate {
-            remove_if_there(&pid_file)?;
-        }
-        Ok(true)
     }
 
     fn command(&self, program: &str) -> Command {

@@ -1,8 +1,37 @@
 //! The local stack: an origin Postgres, a custom Postgres joined to it, and the REST server, on one machine.
+//!
+//! A library without a command line: it never prints and never reads arguments. [`Stack`] is the way in; what happens
+//! on the way is told by [`Event`]s. [`testing`] holds what every crate's tests use.
 
 pub mod account;
 pub mod cluster;
+pub mod config;
+pub mod database;
+pub mod error;
+pub mod event;
+pub mod install;
 pub mod pgbin;
 pub mod ports;
+pub mod probe;
 pub mod process;
+pub mod service;
+pub mod stack;
+pub mod state;
 pub mod testing;
+
+mod bootstrap;
+mod docker;
+mod download;
+mod driver;
+mod logs;
+mod native;
+mod up;
+
+pub use config::{Backend, BackendKind, StackConfig, StackName};
+pub use database::{Connection, Database};
+pub use docker::Engine;
+pub use error::Error;
+pub use event::{Event, EventSink};
+pub use logs::LogLine;
+pub use service::{ServiceName, ServiceState};
+pub use stack::{ApiLauncher, ServiceStatus, Stack, Status, Volumes};

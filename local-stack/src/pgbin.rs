@@ -93,8 +93,9 @@ impl SearchPath {
 }
 
 impl ServerBinaries {
-    /// Finds a server. `Ok(None)` means that there is none; an error, that the one asked for by name is unusable.
-    pub fn find(search: &SearchPath) -> Result<Option<Self>, FindError> {
+    /// Finds a server, if possible of the major version `wanted` (that of existing data). `Ok(None)` means that there is
+    /// none at all; an error, that the one asked for by name is unusable.
+    pub fn find(search: &SearchPath, wanted: Option<u32>) -> Result<Option<Self>, FindError> {
         if let Some(dir) = &search.pg_bin_dir {
             let dir = PathBuf::from(dir);
             if let Some(missing) = missing_program(&dir) {
@@ -106,25 +107,24 @@ impl ServerBinaries {
             pg_config_bindir(&search.path).into_iter().map(|dir| (dir, "pg_config --bindir"));
         let from_path = std::env::split_paths(&search.path).map(|dir| (dir, "PATH"));
         let usual = search.usual_dirs.iter().flat_map(|it| expand(it)).map(|dir| (dir, "a system folder"));
-        let mut too_old = None;
+        let (mut first, mut too_old) = (None, None);
         for (dir, found_by) in from_pg_config.chain(from_path).chain(usual) {
             if missing_program(&dir).is_some() {
                 continue;
             }
-            // A link farm such as /usr/local/bin: extensions and share files sit beside the real programs.
-            let dir = std::fs::canonicalize(dir.join("postgres"))
-                .ok()
-                .and_then(|it| it.parent().map(Path::to_owned))
-                .filter(|it| missing_program(it).is_none())
-                .unwrap_or(dir);
-            match Self::read(dir, found_by) {
-                Ok(found) => return Ok(Some(found)),
+            match Self::read(behind_links(dir), found_by) {
+                Ok(found) if wanted.is_none_or(|it| it == found.major) => return Ok(Some(found)),
+                Ok(found) => first = first.or(Some(found)),
                 Err(error @ FindError::TooOld { .. }) => too_old = Some(error),
                 // A wrapper or a broken installation that nobody asked for by name: keep looking.
                 Err(_) => {}
             }
         }
-        too_old.map_or(Ok(None), Err)
+        match (first, too_old) {
+            (Some(found), _) => Ok(Some(found)),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(None),
+        }
     }
 
     /// Reads the version of the server in a folder.
@@ -165,6 +165,13 @@ impl ServerBinaries {
         let prefix = self.dir.parent().map(Path::to_owned).unwrap_or_default();
         [debian, prefix.join("share"), prefix.join("share/postgresql")].into_iter()
     }
+}
+
+/// The real folder behind a folder of links such as /usr/local/bin: libraries and share files sit beside that one.
+fn behind_links(dir: PathBuf) -> PathBuf {
+    let real = std::fs::canonicalize(dir.join("postgres")).ok();
+    let real = real.and_then(|it| it.parent().map(Path::to_owned));
+    real.filter(|it| missing_program(it).is_none()).unwrap_or(dir)
 }
 
 fn missing_program(dir: &Path) -> Option<&'static str> {
@@ -242,8 +249,19 @@ mod tests {
         for major in ["9", "14", "17"] {
             fake_server(&root.path().join(format!("pg/{major}/bin")), &format!("{major}.2"));
         }
-        let found = ServerBinaries::find(&search(root.path())).unwrap().unwrap();
+        let found = ServerBinaries::find(&search(root.path()), None).unwrap().unwrap();
         assert_eq!((found.major, found.version.as_str()), (17, "17.2"));
+    }
+
+    #[test]
+    fn the_major_of_existing_data_is_preferred() {
+        let root = tempfile::tempdir().unwrap();
+        for major in ["15", "17"] {
+            fake_server(&root.path().join(format!("pg/{major}/bin")), &format!("{major}.2"));
+        }
+        let find = |wanted| ServerBinaries::find(&search(root.path()), wanted).unwrap().unwrap().major;
+        assert_eq!(find(Some(15)), 15);
+        assert_eq!(find(Some(16)), 17, "none fits: the caller compares and refuses");
     }
 
     #[test]
@@ -252,7 +270,7 @@ mod tests {
         fake_server(&root.path().join("pg/17/bin"), "17.2");
         fake_server(&root.path().join("mine"), "16.1");
         let path = root.path().join("mine").into_os_string();
-        let found = ServerBinaries::find(&SearchPath { path, ..search(root.path()) }).unwrap().unwrap();
+        let found = ServerBinaries::find(&SearchPath { path, ..search(root.path()) }, None).unwrap().unwrap();
         assert_eq!((found.major, found.found_by), (16, "PATH"));
     }
 
@@ -261,7 +279,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fake_server(&root.path().join("pg/17/bin"), "17.2");
         let pg_bin_dir = Some(root.path().as_os_str().to_owned());
-        let error = ServerBinaries::find(&SearchPath { pg_bin_dir, ..search(root.path()) }).unwrap_err();
+        let error =
+            ServerBinaries::find(&SearchPath { pg_bin_dir, ..search(root.path()) }, None).unwrap_err();
         let expected = format!("PG_BIN_DIR is \"{}\", but there is no postgres in it", root.path().display());
         assert_eq!(error.to_string(), expected);
     }
@@ -270,8 +289,8 @@ mod tests {
     fn only_a_too_old_server_is_said_so() {
         let root = tempfile::tempdir().unwrap();
         fake_server(&root.path().join("pg/11/bin"), "11.22");
-        let error = ServerBinaries::find(&search(root.path())).unwrap_err();
+        let error = ServerBinaries::find(&search(root.path()), None).unwrap_err();
         assert!(error.to_string().contains("Postgres 11.22"), "{error}");
-        assert!(ServerBinaries::find(&search(Path::new("/nonexistent"))).unwrap().is_none());
+        assert!(ServerBinaries::find(&search(Path::new("/nonexistent")), None).unwrap().is_none());
     }
 }

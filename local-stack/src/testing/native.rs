@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 
 use super::{TestError, TestServer};
 use crate::account::Account;
-use crate::cluster::{Cluster, ClusterError, StopMode, remove_if_there};
+use crate::cluster::{Cluster, ClusterError, DataDir, NewCluster, StopMode, remove_if_there};
 use crate::pgbin::{SearchPath, ServerBinaries};
 use crate::ports;
 use crate::process::ProcessIdentity;
@@ -56,11 +56,11 @@ impl NativeServerBuilder {
 
     /// Makes and starts the server.
     pub async fn start(self) -> Result<NativeServer, TestError> {
-        let binaries = ServerBinaries::find(&SearchPath::from_env())?.ok_or(TestError::NoServer)?;
+        let binaries = ServerBinaries::find(&SearchPath::from_env(), None)?.ok_or(TestError::NoServer)?;
         let account = Account::for_servers().ok_or(TestError::NoAccount)?;
         let base = base_dir();
         account.create_dir(&base, 0o700)?;
-        sweep(&base, &binaries, &account).await;
+        sweep(&base).await;
         let template = template(&base, &binaries, &account).await?;
 
         let dir = base.join(run_name());
@@ -70,7 +70,7 @@ impl NativeServerBuilder {
         let mut cluster = Cluster {
             binaries,
             account,
-            data: dir.join("data"),
+            data: DataDir(dir.join("data")),
             log: dir.join("log"),
             port: ports::free()?,
             socket_dir: Some(dir.clone()),
@@ -80,7 +80,7 @@ impl NativeServerBuilder {
         let mut server = NativeServer { cluster: cluster.clone(), janitor };
         copy(&cluster, &template).await?;
         for attempts_left in (0..5).rev() {
-            cluster.configure(HBA)?;
+            cluster.configure()?;
             match cluster.start().await {
                 // Somebody took the port between our look and the server's.
                 Err(ClusterError::Start { tail, .. }) if attempts_left > 0 && tail.contains("in use") => {
@@ -138,12 +138,12 @@ impl TestServer for NativeServer {
     }
 
     async fn stop(&self, mode: StopMode) -> Result<(), TestError> {
-        self.cluster.stop(mode, Duration::from_secs(30)).await?;
+        self.cluster.data.stop(mode, Duration::from_secs(30)).await?;
         Ok(())
     }
 
     async fn kill(&self) -> Result<(), TestError> {
-        if let Some(postmaster) = self.cluster.postmaster() {
+        if let Some(postmaster) = self.cluster.data.postmaster() {
             postmaster.signal(Signal::SIGKILL)?;
             postmaster.wait_gone(Duration::from_secs(30)).await;
         }
@@ -184,7 +184,7 @@ fn short_start(identity: &ProcessIdentity) -> String {
 }
 
 /// Removes what runs left whose process and janitor are both gone.
-async fn sweep(base: &Path, binaries: &ServerBinaries, account: &Account) {
+async fn sweep(base: &Path) {
     let Ok(entries) = std::fs::read_dir(base) else { return };
     for entry in entries.flatten() {
         let Some(name) = entry.file_name().to_str().map(ToOwned::to_owned) else { continue };
@@ -198,17 +198,8 @@ async fn sweep(base: &Path, binaries: &ServerBinaries, account: &Account) {
             continue;
         }
         let dir = entry.path();
-        let cluster = Cluster {
-            binaries: binaries.clone(),
-            account: account.clone(),
-            data: dir.join("data"),
-            log: dir.join("log"),
-            port: 0,
-            socket_dir: None,
-            settings: Vec::new(),
-        };
         // The janitor of a process that ended just now may be at the same work: losing that race is fine.
-        let _ = cluster.stop(StopMode::Immediate, Duration::from_secs(10)).await;
+        let _ = DataDir(dir.join("data")).stop(StopMode::Immediate, Duration::from_secs(10)).await;
         let _ = std::fs::remove_dir_all(&dir);
     }
 }
@@ -224,20 +215,22 @@ async fn template(base: &Path, binaries: &ServerBinaries, account: &Account) -> 
         let cluster = Cluster {
             binaries: binaries.clone(),
             account: account.clone(),
-            data: data.clone(),
+            data: DataDir(data.clone()),
             log: base.join("template.log"),
             port: 0,
             socket_dir: None,
             settings: Vec::new(),
         };
-        cluster.init(SUPERUSER, PASSWORD).await?;
+        cluster
+            .init(&NewCluster { superuser: SUPERUSER, password: PASSWORD, hba: HBA, dbname: None })
+            .await?;
     }
     Ok(data)
 }
 
 async fn copy(cluster: &Cluster, template: &Path) -> Result<(), TestError> {
     let mut command = tokio::process::Command::new("cp");
-    cluster.account.apply(&mut command).arg("-Rp").arg(template).arg(&cluster.data);
+    cluster.account.apply(&mut command).arg("-Rp").arg(template).arg(cluster.data.path());
     let output = command.stdin(Stdio::null()).output().await?;
     if output.status.success() {
         return Ok(());

@@ -1,0 +1,114 @@
+//! Puts the stack's content into running databases, through the same runner that sets up the remote ones.
+
+use std::time::Instant;
+
+use bootstrap_sql::fdw::{self, FdwConfig, ImportReport, SslMode};
+use bootstrap_sql::{Outcome, Secret, StepEvent, Target, Vars};
+use tokio_postgres::Client;
+
+use crate::config::StackConfig;
+use crate::database::{Connection, Database};
+use crate::error::Error;
+use crate::event::Progress;
+use crate::probe::describe;
+use crate::state::Secrets;
+
+/// Applies the steps of both databases and, unless the stack is bare, joins them.
+pub(crate) struct Bootstrap<'a> {
+    pub(crate) config: &'a StackConfig,
+    pub(crate) secrets: &'a Secrets,
+    pub(crate) origin_address: (String, u16),
+    pub(crate) progress: &'a Progress,
+}
+
+impl Bootstrap<'_> {
+    /// The steps of one database.
+    pub(crate) async fn apply(&self, database: Database) -> Result<(), Error> {
+        let mut client = connect(self.config, database).await?;
+        let service = database.service();
+        let target = match database {
+            Database::Origin => Target::Origin,
+            Database::Custom => Target::Custom,
+        };
+        let vars = Vars {
+            authenticator_password: Some(Secret::new(self.secrets.authenticator_password.clone())),
+            web_anon_may_use_public: true,
+            postgres_fdw: !self.config.bare,
+            sample_table: !self.config.bare,
+            ..Vars::default()
+        };
+        let mut on_event = |event| match event {
+            StepEvent::Finished(step) if step.outcome != Outcome::Unchanged => {
+                self.progress.step(service, format!("applied {}", step.step));
+                for note in step.notes {
+                    self.progress.note(format!("{service}, step {}: {note}", step.step));
+                }
+            }
+            StepEvent::UnknownStep { step } => {
+                self.progress
+                    .note(format!("{service} holds step {step}, which a newer version of this program made"));
+            }
+            _ => {}
+        };
+        let report = bootstrap_sql::apply(&mut client, target, &vars, &mut on_event).await;
+        report.map(drop).map_err(|source| Error::Bootstrap { service, source: Box::new(source) })
+    }
+
+    /// Joins the custom database to the origin.
+    pub(crate) async fn wire(&self) -> Result<(), Error> {
+        let mut client = connect(self.config, Database::Custom).await?;
+        let wired = fdw::wire(&mut client, &fdw_config(self.origin_address.clone())).await;
+        wired.map(drop).map_err(bootstrap_failed)
+    }
+
+    /// Imports the origin's tables into the custom database.
+    pub(crate) async fn import(&self) -> Result<ImportReport, Error> {
+        let started = Instant::now();
+        let report = import(self.config, self.origin_address.clone()).await?;
+        let took = started.elapsed().as_millis();
+        self.progress.step(Database::Custom.service(), format!("imported the origin's tables in {took} ms"));
+        Ok(report)
+    }
+}
+
+/// Brings the foreign tables in line with the origin's tables.
+pub(crate) async fn import(
+    config: &StackConfig,
+    origin_address: (String, u16),
+) -> Result<ImportReport, Error> {
+    let mut client = connect(config, Database::Custom).await?;
+    fdw::import(&mut client, &fdw_config(origin_address)).await.map_err(bootstrap_failed)
+}
+
+fn fdw_config((host, port): (String, u16)) -> FdwConfig {
+    let origin = Database::Origin;
+    let mut config =
+        FdwConfig::new(host, port, origin.dbname(), origin.user(), Secret::new(origin.password()));
+    // The origin of a local stack offers none: not asking saves a round trip per connection.
+    config.sslmode = SslMode::Disable;
+    config
+}
+
+fn bootstrap_failed(source: bootstrap_sql::Error) -> Error {
+    Error::Bootstrap { service: Database::Custom.service(), source: Box::new(source) }
+}
+
+/// Connects as superuser; makes the stack's database if somebody dropped it.
+async fn connect(config: &StackConfig, database: Database) -> Result<Client, Error> {
+    let service = database.service();
+    let connection = Connection { database, port: config.port(service) };
+    let fail = |doing: &str| {
+        let doing = doing.to_owned();
+        move |error: tokio_postgres::Error| Error::Database { service, doing, reason: describe(&error) }
+    };
+    match connection.connect().await {
+        Ok(client) => Ok(client),
+        Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNDEFINED_DATABASE) => {
+            let admin = connection.connect_to("postgres").await.map_err(fail("connect"))?;
+            let create = format!("CREATE DATABASE \"{}\"", database.dbname());
+            admin.batch_execute(&create).await.map_err(fail("make the database"))?;
+            connection.connect().await.map_err(fail("connect"))
+        }
+        Err(error) => Err(fail("connect")(error)),
+    }
+}

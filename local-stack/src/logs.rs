@@ -1,0 +1,168 @@
+//! Reading the services' logs: files of the native backend, the engine's logs of the Docker backend.
+
+use std::io::SeekFrom;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncSeekExt, BufReader};
+use tokio::sync::mpsc;
+
+use crate::docker::Engine;
+use crate::error::Error;
+use crate::native::Native;
+use crate::service::ServiceName;
+
+/// How often a followed file is looked at.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// One line of a service's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Whose.
+    pub service: ServiceName,
+    /// The line without its end.
+    pub text: String,
+}
+
+/// Where the logs are.
+pub(crate) enum LogSource {
+    Files { servers_dir: PathBuf },
+    Engine { project: String, logs_dir: PathBuf },
+}
+
+impl LogSource {
+    /// Without `follow`, one service after the other. With it, lines of all services as they come, for ever.
+    pub(crate) async fn read(
+        &self,
+        services: &[ServiceName],
+        follow: bool,
+        on_line: &mut (dyn FnMut(LogLine) + Send),
+    ) -> Result<(), Error> {
+        if !follow {
+            for service in services {
+                let (sender, mut lines) = mpsc::channel(64);
+                let read = self.read_one(*service, false, sender);
+                let hand_over = async {
+                    while let Some(line) = lines.recv().await {
+                        on_line(line);
+                    }
+                };
+                tokio::join!(read, hand_over).0?;
+            }
+            return Ok(());
+        }
+        let (sender, mut lines) = mpsc::channel(64);
+        let readers = services.iter().map(|it| self.read_one(*it, true, sender.clone()));
+        let readers = futures_util::future::try_join_all(readers);
+        drop(sender);
+        let hand_over = async {
+            while let Some(line) = lines.recv().await {
+                on_line(line);
+            }
+        };
+        tokio::join!(readers, hand_over).0.map(drop)
+    }
+
+    async fn read_one(
+        &self,
+        service: ServiceName,
+        follow: bool,
+        sender: mpsc::Sender<LogLine>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Files { servers_dir } => {
+                read_file(&Native::log_file(servers_dir, service), service, follow, &sender).await
+            }
+            Self::Engine { project, logs_dir } => {
+                let container = Engine::find().await?.container(project, service, true).await?;
+                match container {
+                    Some(container) => read_container(&container, service, follow, &sender).await,
+                    // Kept by `down`.
+                    None => {
+                        read_file(&logs_dir.join(format!("{service}.log")), service, follow, &sender).await
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn read_container(
+    container: &str,
+    service: ServiceName,
+    follow: bool,
+    sender: &mpsc::Sender<LogLine>,
+) -> Result<(), Error> {
+    let fail =
+        |it: std::io::Error| Error::Docker { doing: "read the log".to_owned(), output: it.to_string() };
+    let mut command = Engine::logs_command(container, follow);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(fail)?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    tokio::join!(forward(stdout, service, sender), forward(stderr, service, sender));
+    child.wait().await.map(drop).map_err(fail)
+}
+
+/// Hands over lines until the stream or the receiver ends.
+async fn forward(
+    stream: Option<impl AsyncRead + Unpin>,
+    service: ServiceName,
+    sender: &mpsc::Sender<LogLine>,
+) {
+    let Some(stream) = stream else { return };
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).await.is_ok_and(|n| n > 0) {
+        if sender.send(log_line(service, &line)).await.is_err() {
+            return;
+        }
+        line.clear();
+    }
+}
+
+async fn read_file(
+    path: &Path,
+    service: ServiceName,
+    follow: bool,
+    sender: &mpsc::Sender<LogLine>,
+) -> Result<(), Error> {
+    let fail = |source| Error::File { doing: "read", path: path.to_owned(), source };
+    let mut position = 0;
+    loop {
+        match tokio::fs::File::open(path).await {
+            Ok(mut file) => {
+                let length = file.metadata().await.map_err(fail)?.len();
+                // A shorter file is a new one.
+                if length < position {
+                    position = 0;
+                }
+                file.seek(SeekFrom::Start(position)).await.map_err(fail)?;
+                let mut reader = BufReader::new(file);
+                let mut line = Vec::new();
+                loop {
+                    let n = reader.read_until(b'\n', &mut line).await.map_err(fail)?;
+                    // While following, half a line waits for its other half.
+                    if n == 0 || (follow && !line.ends_with(b"\n")) {
+                        break;
+                    }
+                    position += n as u64;
+                    if sender.send(log_line(service, &line)).await.is_err() {
+                        return Ok(());
+                    }
+                    line.clear();
+                }
+            }
+            // The service was not started yet.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(fail(error)),
+        }
+        if !follow {
+            return Ok(());
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+fn log_line(service: ServiceName, bytes: &[u8]) -> LogLine {
+    LogLine { service, text: String::from_utf8_lossy(bytes).trim_end_matches(['\n', '\r']).to_owned() }
+}

@@ -1,0 +1,112 @@
+//! A stack in a temporary project, gone at the end of its test.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use local_stack::{
+    ApiLauncher, Backend, Database, Error, Event, ServiceName, ServiceState, Stack, StackConfig, Status,
+    Volumes,
+};
+use tokio_postgres::Client;
+
+/// A stack with its own project folder and free ports.
+pub(crate) struct TestStack {
+    root: Arc<tempfile::TempDir>,
+    pub(crate) stack: Stack,
+    pub(crate) config: StackConfig,
+    pub(crate) api: ApiLauncher,
+    pub(crate) events: Arc<Mutex<Vec<Event>>>,
+}
+
+impl TestStack {
+    /// Databases only, natively.
+    pub(crate) fn databases() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        // As root, the databases' user has to get in.
+        std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        Self::in_project(Arc::new(root), "default")
+    }
+
+    /// Another stack of the same project.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        Self::in_project(Arc::clone(&self.root), name)
+    }
+
+    fn in_project(root: Arc<tempfile::TempDir>, name: &str) -> Self {
+        let config = StackConfig {
+            name: name.parse().unwrap(),
+            backend: Backend::Native,
+            api_port: local_stack::ports::free().unwrap(),
+            origin_port: local_stack::ports::free().unwrap(),
+            custom_port: local_stack::ports::free().unwrap(),
+            ..StackConfig::default()
+        };
+        let events: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let sink = Arc::clone(&events);
+        let on_event = Arc::new(move |event| sink.lock().unwrap().push(event));
+        let stack = Stack::new(root.path(), config.name.clone(), on_event);
+        Self { root, stack, config, api: ApiLauncher::None, events }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub(crate) async fn up(&self) -> Result<Status, Error> {
+        self.stack.up(&self.config, &self.api).await
+    }
+
+    pub(crate) async fn down(&self, volumes: Volumes) {
+        self.stack.down(volumes).await.unwrap();
+    }
+
+    pub(crate) async fn connect(&self, database: Database) -> Client {
+        self.stack.connection(database).unwrap().connect().await.unwrap()
+    }
+
+    pub(crate) fn data(&self, database: Database) -> PathBuf {
+        self.stack.home().dir().join("data").join(database.service().as_str())
+    }
+
+    /// The lines of `todos`, asked of the custom database.
+    pub(crate) async fn todos(&self) -> Vec<String> {
+        let client = self.connect(Database::Custom).await;
+        let rows = client.query("SELECT col1 || '/' || col2 FROM todos", &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    pub(crate) async fn state_of(&self, service: ServiceName) -> ServiceState {
+        let status = self.stack.status().await.unwrap();
+        status.services.iter().find(|it| it.name == service).unwrap().state
+    }
+}
+
+impl Drop for TestStack {
+    fn drop(&mut self) {
+        let stack = self.stack.clone();
+        let down = async move { stack.down(Volumes::Remove).await };
+        let thread = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(down)
+        });
+        let removed = thread.join();
+        if !std::thread::panicking() {
+            removed.unwrap().unwrap();
+        }
+    }
+}
+
+pub(crate) fn pid(status: &Status, service: ServiceName) -> u32 {
+    status.services.iter().find(|it| it.name == service).unwrap().pid.unwrap()
+}
+
+/// Polls until `done`, for at most half a minute.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut done: impl FnMut() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !done().await {
+        assert!(Instant::now() < deadline, "timed out: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
