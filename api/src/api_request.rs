@@ -3,15 +3,24 @@
 //! Nothing here knows the schema cache: a request that parsed may still make no sense, which is
 //! for `plan` to say.
 
+mod csv;
+mod payload;
+pub mod preferences;
+pub mod query;
+mod range;
+mod resource;
 pub mod types;
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use http::{HeaderMap, header};
 
-use crate::media_type::MediaType;
+use crate::config::AppConfig;
+use crate::error::ApiRequestError;
+use crate::media_type::{self, MediaType};
 use crate::schema_cache::identifiers::{FieldName, Schema};
-use types::{Action, EmbedPath, Payload, Preferences, QueryParams, Range};
+use types::{Action, DbAction, EmbedPath, InvokeMethod, Payload, Preferences, QueryParams, Range};
 
 /// A request, parsed.
 #[derive(Debug, Clone)]
@@ -46,4 +55,71 @@ pub struct ApiRequest {
     pub accept: Vec<MediaType>,
     /// `Content-Type`.
     pub content_type: MediaType,
+}
+
+impl ApiRequest {
+    /// Translates a request. Nothing here is checked against the database.
+    pub fn from_http(
+        conf: &AppConfig,
+        preferences: Preferences,
+        head: &http::request::Parts,
+        body: Bytes,
+    ) -> Result<Self, ApiRequestError> {
+        let headers = &head.headers;
+        let resource = resource::from_path(conf, head.uri.path())?;
+        let (schema, negotiated_by_profile) = resource::schema(conf, headers, &head.method)?;
+        let action = resource::action(resource, &schema, &head.method)?;
+        let is_call = matches!(action, Action::Db(DbAction::Routine(_, InvokeMethod::InvRead(_))));
+        let query = query::parse(head.uri.query().unwrap_or_default().as_bytes(), is_call)?;
+        let (top_level_range, ranges) = range::combine(&head.method, headers, query.ranges.clone())?;
+        let content_type = headers
+            .get(header::CONTENT_TYPE)
+            .map_or(MediaType::ApplicationJson, |value| MediaType::parse(&latin1(value.as_bytes())));
+        let (payload, columns) = payload::read(body, &content_type, query.columns.as_ref(), &action)?;
+        let accept = headers.get(header::ACCEPT).map_or_else(
+            || vec![MediaType::Any],
+            |value| media_type::parse_accept(&latin1(value.as_bytes())),
+        );
+        Ok(Self {
+            action,
+            ranges,
+            top_level_range,
+            payload,
+            preferences,
+            query,
+            columns,
+            headers: forwarded(headers),
+            cookies: headers.get(header::COOKIE).map(cookies).unwrap_or_default(),
+            path: head.uri.path().to_owned(),
+            method: head.method.clone(),
+            schema,
+            negotiated_by_profile,
+            accept,
+            content_type,
+        })
+    }
+}
+
+/// Headers are bytes; types are read as Latin-1, in which every byte is a character.
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
+/// Headers that the database may look at.
+fn forwarded(headers: &HeaderMap) -> Vec<(String, Bytes)> {
+    headers
+        .iter()
+        .filter(|(name, _)| *name != header::COOKIE)
+        .map(|(name, value)| (name.as_str().to_owned(), Bytes::copy_from_slice(value.as_bytes())))
+        .collect()
+}
+
+fn cookies(header: &http::HeaderValue) -> Vec<(String, String)> {
+    String::from_utf8_lossy(header.as_bytes())
+        .split(';')
+        .map(|cookie| {
+            let (name, value) = cookie.split_once('=').unwrap_or((cookie, ""));
+            (name.trim_start_matches(' ').to_owned(), value.to_owned())
+        })
+        .collect()
 }

@@ -1,6 +1,12 @@
 //! Everything that can go wrong with a request, one variant per stage.
 //!
-//! Stages do not know HTTP: status, code, message, details and hint are decided in `error::http`.
+//! Stages do not know HTTP: status, code, message, details and hint are decided in [`http`].
+
+pub mod codes;
+pub mod http;
+mod raise;
+mod schema_cache;
+pub mod sqlstate;
 
 /// A request that failed.
 #[derive(Debug, thiserror::Error)]

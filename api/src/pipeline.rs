@@ -12,12 +12,17 @@ use http::request::Parts;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 
+use crate::api_request::{ApiRequest, preferences};
 use crate::auth;
 use crate::config::AppConfig;
+use crate::error;
 use crate::error::{ApiRequestError, Error};
 use crate::observability::Observation;
+use crate::plan::{self, ActionPlan};
+use crate::response::cors::{self, Cors};
+use crate::response::{self, PgrstResponse};
+use crate::sql;
 use crate::state::AppState;
-pub use pending::PgrstResponse;
 use timing::Stopwatch;
 
 /// What a request came to.
@@ -39,7 +44,7 @@ where
     let mut role = None;
     let response = match run(state, &conf, parts, body, &mut role).await {
         Ok(response) => response,
-        Err(error) => pending::error_response(&error, &conf),
+        Err(error) => error::http::error_response(&error, conf.client_error_verbosity),
     };
     Outcome { response, role }
 }
@@ -64,7 +69,7 @@ where
         state.observer().observe(&Observation::SchemaCacheEmpty);
         return Err(Error::NoSchemaCache);
     };
-    let preferences = pending::preferences(conf, &parts.headers);
+    let preferences = preferences::from_headers(conf, &parts.headers);
     let body = body
         .collect()
         .await
@@ -72,24 +77,24 @@ where
         .to_bytes();
 
     watch.restart();
-    let request = pending::from_http(conf, preferences, parts, body)?;
+    let request = ApiRequest::from_http(conf, preferences, parts, body)?;
     watch.lap("parse");
-    let plan = pending::action_plan(conf, &request, &cache)?;
+    let plan = plan::action_plan(conf, &request, &cache)?;
     watch.lap("plan");
 
-    let query = pending::main_query(&plan, conf, &request, &auth, state.pg_version());
+    let query = sql::main_query(&plan, conf, &request, &auth);
     let result = pending::run(state, &query, &plan, &request, &auth, conf, &cache).await;
     if let (Err(error), true) = (&result, conf.log_query) {
-        state.observer().observe(&Observation::Query(&query, pending::status(error)));
+        state.observer().observe(&Observation::Query(&query, error::http::status(error)));
     }
     let result = result?;
     watch.lap("transaction");
 
-    let response = pending::action_response(&plan, result, &request, conf, &cache);
+    let response = response::action_response(&plan, result, &request, conf, &cache);
     if conf.log_query {
         let status = match &response {
             Ok(response) => response.status,
-            Err(error) => pending::status(error),
+            Err(error) => error::http::status(error),
         };
         state.observer().observe(&Observation::Query(&query, status));
     }
@@ -109,14 +114,9 @@ where
 }
 
 /// Tells the client and the log of embeds addressed by their target's name instead of their alias.
-fn warn_of_legacy_names(
-    state: &AppState,
-    parts: &Parts,
-    plan: &crate::plan::ActionPlan,
-    response: &mut PgrstResponse,
-) {
+fn warn_of_legacy_names(state: &AppState, parts: &Parts, plan: &ActionPlan, response: &mut PgrstResponse) {
     const MESSAGE: &str = "Embedded resource was referenced by relation name even though it has an alias. This is deprecated and will stop working in a future release.";
-    let names = pending::legacy_names(plan);
+    let names = plan.legacy_target_names();
     if names.is_empty() {
         return;
     }
@@ -141,15 +141,25 @@ fn warn_of_legacy_names(
 
 /// The answer to a request that made us fail in a way that cannot happen.
 pub(crate) fn internal_error() -> PgrstResponse {
-    PgrstResponse {
-        status: http::StatusCode::INTERNAL_SERVER_ERROR,
-        headers: http::HeaderMap::new(),
-        body: bytes::Bytes::new(),
+    let status = http::StatusCode::INTERNAL_SERVER_ERROR;
+    PgrstResponse::new(status, http::HeaderMap::new(), bytes::Bytes::new())
+}
+
+/// The answer to a CORS preflight, which no other room is asked about.
+pub(crate) fn preflight(conf: &AppConfig, parts: &Parts) -> Option<PgrstResponse> {
+    match cors::headers(conf, &parts.method, &parts.headers) {
+        Cors::Preflight(headers) => {
+            Some(PgrstResponse::new(http::StatusCode::OK, headers, bytes::Bytes::new()))
+        }
+        Cors::None | Cors::Actual(_) => None,
     }
 }
 
 /// Adds what every answer carries, whatever it says: CORS and the trace header.
 pub(crate) fn finish(conf: &AppConfig, parts: &Parts, response: &mut PgrstResponse) {
+    if let Cors::Actual(headers) = cors::headers(conf, &parts.method, &parts.headers) {
+        response.headers.extend(headers);
+    }
     if let Some(name) = &conf.server_trace_header {
         let value = parts.headers.get(name).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
         response.headers.insert(name.clone(), value);

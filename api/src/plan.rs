@@ -1,12 +1,35 @@
 //! [`crate::api_request::ApiRequest`] + schema cache → [`ActionPlan`]. Pure.
+//!
+//! Planning decides everything that depends on the schema: which relation, function and relationship
+//! a name means, what type a field has, which handler makes the body. The statement room only
+//! writes down what a plan says.
 
+mod aggregate;
+mod call;
+mod embed;
+mod mutate;
+mod negotiate;
+mod read;
+mod related;
+mod resolve;
+mod returning;
+mod suggest;
+mod target;
 pub mod types;
 
-use crate::api_request::types::{InvokeMethod, Mutation};
+use crate::api_request::ApiRequest;
+use crate::api_request::types::{Action, DbAction, InvokeMethod, Mutation, PreferHandling};
+use crate::config::AppConfig;
+use crate::error::{ApiRequestError, Error, SchemaCacheError};
 use crate::media_type::MediaType;
+use crate::schema_cache::SchemaCache;
 use crate::schema_cache::identifiers::{FieldName, QualifiedIdentifier, Schema};
-use crate::schema_cache::routine::{MediaHandler, Routine};
+use crate::schema_cache::routine::{MediaHandler, Routine, Volatility};
+use crate::schema_cache::table::Table;
 use types::{CallPlan, MutatePlan, ReadPlanTree};
+
+/// Name of the CTE that holds what was read, written or returned.
+pub(crate) const SOURCE: &str = "pgrst_source";
 
 /// Transaction access mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,4 +107,166 @@ pub enum ActionPlan {
     RoutineInfo(Box<Routine>),
     /// `OPTIONS` on the root.
     SchemaInfo,
+}
+
+impl ActionPlan {
+    /// Embeds that a filter, order or limit addressed by their relation's name although they have an
+    /// alias, as (relation, alias). Only possible with `url-use-legacy-target-names`, and worth a warning:
+    /// without it such a request is refused.
+    pub fn legacy_target_names(&self) -> Vec<(&str, &str)> {
+        let mut found = Vec::new();
+        if let Self::Crud(plan) = self {
+            collect_legacy_names(&plan.read, &mut found);
+        }
+        found
+    }
+}
+
+fn collect_legacy_names<'a>(tree: &'a ReadPlanTree, found: &mut Vec<(&'a str, &'a str)>) {
+    if let (true, Some(alias)) = (tree.node.legacy_target_match, &tree.node.rel_alias) {
+        found.push((&tree.node.rel_name, alias));
+    }
+    for child in &tree.children {
+        collect_legacy_names(child, found);
+    }
+}
+
+/// Plans a request.
+pub fn action_plan(conf: &AppConfig, req: &ApiRequest, cache: &SchemaCache) -> Result<ActionPlan, Error> {
+    match &req.action {
+        Action::Db(DbAction::RelationRead(qi, headers_only)) => {
+            relation_read(qi, *headers_only, conf, req, cache).map(crud)
+        }
+        Action::Db(DbAction::RelationMutation(qi, mutation)) => {
+            relation_mutation(qi, *mutation, conf, req, cache).map(crud)
+        }
+        Action::Db(DbAction::Routine(qi, method)) => {
+            routine_call(qi, *method, conf, req, cache).map(|(_, plan)| crud(plan))
+        }
+        Action::Db(DbAction::SchemaRead(schema, headers_only)) => {
+            inspect(schema, *headers_only, req).map(ActionPlan::Inspect)
+        }
+        Action::RelationInfo(qi) => Ok(ActionPlan::RelationInfo(qi.clone())),
+        Action::RoutineInfo(qi, method) => {
+            let (routine, _) = routine_call(qi, *method, conf, req, cache)?;
+            Ok(ActionPlan::RoutineInfo(Box::new(routine.clone())))
+        }
+        Action::SchemaInfo => Ok(ActionPlan::SchemaInfo),
+    }
+}
+
+fn crud(plan: CrudPlan) -> ActionPlan {
+    ActionPlan::Crud(Box::new(plan))
+}
+
+fn relation_read(
+    qi: &QualifiedIdentifier,
+    headers_only: bool,
+    conf: &AppConfig,
+    req: &ApiRequest,
+    cache: &SchemaCache,
+) -> Result<CrudPlan, Error> {
+    find_table(qi, cache)?;
+    let read = read::read_plan(qi, conf, cache, req)?;
+    let (handler, media) = negotiate(conf, req, qi, cache, &read)?;
+    check_preferences(req)?;
+    Ok(CrudPlan {
+        qi: qi.clone(),
+        kind: CrudKind::Read { headers_only },
+        read,
+        tx_mode: TxMode::Read,
+        handler,
+        media,
+    })
+}
+
+fn relation_mutation(
+    qi: &QualifiedIdentifier,
+    mutation: Mutation,
+    conf: &AppConfig,
+    req: &ApiRequest,
+    cache: &SchemaCache,
+) -> Result<CrudPlan, Error> {
+    let table = find_table(qi, cache)?;
+    let read = read::read_plan(qi, conf, cache, req)?;
+    let plan = mutate::mutate_plan(mutation, qi, table, req, cache, &read)?;
+    check_preferences(req)?;
+    let (handler, media) = negotiate(conf, req, qi, cache, &read)?;
+    Ok(CrudPlan {
+        qi: qi.clone(),
+        kind: CrudKind::Mutate { mutation, plan, pk_cols: table.pk_cols.clone() },
+        read,
+        tx_mode: TxMode::Write,
+        handler,
+        media,
+    })
+}
+
+fn routine_call<'a>(
+    qi: &QualifiedIdentifier,
+    method: InvokeMethod,
+    conf: &AppConfig,
+    req: &ApiRequest,
+    cache: &'a SchemaCache,
+) -> Result<(&'a Routine, CrudPlan), Error> {
+    let names = call::argument_names(method, req);
+    let is_post = method == InvokeMethod::Inv;
+    let routine = call::find_function(qi, &names, cache, &req.content_type, is_post)?;
+    // Rows of a relation keep its relationships; other results embed nothing, whatever they are called.
+    let relation = QualifiedIdentifier::new(
+        routine.schema.clone(),
+        routine.table_name().unwrap_or(&routine.name).to_owned(),
+    );
+    let read = read::read_plan(&relation, conf, cache, req)?;
+    let plan = call::call_plan(routine, method, req, &names, &read);
+    let (handler, media) = negotiate(conf, req, &relation, cache, &read)?;
+    check_preferences(req)?;
+    let prefers_max_affected =
+        req.preferences.max_affected.is_some() && req.preferences.handling == Some(PreferHandling::Strict);
+    if prefers_max_affected && routine.returns_single() {
+        return Err(ApiRequestError::MaxAffectedRpcViolation.into());
+    }
+    let tx_mode = match (method, routine.volatility) {
+        (InvokeMethod::Inv, Volatility::Volatile) => TxMode::Write,
+        _ => TxMode::Read,
+    };
+    let kind = CrudKind::Call { routine: routine.clone(), plan, method };
+    Ok((routine, CrudPlan { qi: qi.clone(), kind, read, tx_mode, handler, media }))
+}
+
+fn inspect(schema: &str, headers_only: bool, req: &ApiRequest) -> Result<InspectPlan, Error> {
+    let acceptable =
+        |media: &MediaType| matches!(media, MediaType::OpenApi | MediaType::ApplicationJson | MediaType::Any);
+    if !req.accept.iter().any(acceptable) {
+        let asked = req.accept.iter().map(ToString::to_string).collect();
+        return Err(ApiRequestError::MediaType(asked).into());
+    }
+    Ok(InspectPlan { headers_only, schema: schema.to_owned() })
+}
+
+fn find_table<'a>(qi: &QualifiedIdentifier, cache: &'a SchemaCache) -> Result<&'a Table, SchemaCacheError> {
+    cache.tables.get(qi).ok_or_else(|| SchemaCacheError::TableNotFound {
+        schema: qi.schema.clone(),
+        name: qi.name.clone(),
+        suggestion: suggest::table(cache, qi),
+    })
+}
+
+fn negotiate(
+    conf: &AppConfig,
+    req: &ApiRequest,
+    relation: &QualifiedIdentifier,
+    cache: &SchemaCache,
+    read: &ReadPlanTree,
+) -> Result<(MediaHandler, MediaType), ApiRequestError> {
+    let default_select = read::has_default_select(read);
+    negotiate::negotiate(conf, req, relation, &cache.media_handlers, default_select)
+}
+
+fn check_preferences(req: &ApiRequest) -> Result<(), ApiRequestError> {
+    let invalid = &req.preferences.invalid;
+    if !invalid.is_empty() && req.preferences.handling == Some(PreferHandling::Strict) {
+        return Err(ApiRequestError::InvalidPreferences(invalid.clone()));
+    }
+    Ok(())
 }

@@ -16,6 +16,7 @@ use http::header::{CONTENT_LENGTH, HeaderValue, REFERER, RETRY_AFTER, SERVER, US
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -24,6 +25,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use crate::observability::Observation;
 use crate::observability::observation::Access;
 use crate::pipeline;
+use crate::response::PgrstResponse;
 use crate::state::AppState;
 use bind::{Listener, Stream};
 
@@ -125,6 +127,10 @@ where
 /// Answers one API request: the pipeline's answer plus what every answer carries.
 pub async fn api(state: Arc<AppState>, request: Request<Incoming>, peer: Arc<str>) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    if let Some(mut response) = pipeline::preflight(&state.config(), &parts) {
+        pipeline::finish(&state.config(), &parts, &mut response);
+        return with_server_header(into_http(response));
+    }
     let outcome = AssertUnwindSafe(pipeline::answer(&state, &parts, body)).catch_unwind().await;
     let (mut response, role) = match outcome {
         Ok(outcome) => (outcome.response, outcome.role),
@@ -151,10 +157,18 @@ pub async fn api(state: Arc<AppState>, request: Request<Incoming>, peer: Arc<str
     let conf = state.config();
     pipeline::finish(&conf, &parts, &mut response);
 
+    with_server_header(into_http(response))
+}
+
+fn into_http(response: PgrstResponse) -> Response<Body> {
     let mut reply = Response::new(Body::new(response.body));
     *reply.status_mut() = response.status;
     *reply.headers_mut() = response.headers;
-    with_server_header(reply)
+    // Only HTTP/1 has reason phrases; one that it cannot carry is left out.
+    if let Some(reason) = response.reason.and_then(|it| ReasonPhrase::try_from(it.into_bytes()).ok()) {
+        reply.extensions_mut().insert(reason);
+    }
+    reply
 }
 
 /// Names the server, unless the answer does so itself.

@@ -1,7 +1,9 @@
 //! Plan → statements. Pure.
 //!
-//! Invariant: SQL text enters through one door. [`types::SqlBuilder`] takes static text, quoted
-//! identifiers and literals, and binds; there is no way to append an arbitrary string.
+//! Invariant: SQL text enters through one door. [`builder::SqlBuilder`] takes static text, quoted
+//! identifiers and literals, text that the catalog printed, and binds; there is no way to append an
+//! arbitrary string. Invariant: the text of a statement depends on the shape of a request, never on
+//! its values, so that statements can be prepared once.
 //!
 //! # What the main statement answers
 //!
@@ -25,4 +27,43 @@
 //! the planned count. [`types::MainQuery::tx_vars`] and [`types::MainQuery::pre_request`] are run
 //! for their effect.
 
+mod body;
+mod builder;
+mod call;
+mod count;
+mod filter;
+mod json_body;
+mod main_statement;
+mod mutate;
+mod openapi;
+mod read;
+mod select;
+mod tx_vars;
 pub mod types;
+
+use crate::api_request::ApiRequest;
+use crate::auth::AuthResult;
+use crate::config::AppConfig;
+use crate::plan::ActionPlan;
+use types::MainQuery;
+
+/// What a planned request runs. Empty for plans that need no database.
+pub fn main_query(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &AuthResult) -> MainQuery {
+    let (main, explain, openapi) = match plan {
+        ActionPlan::Crud(plan) => {
+            let main = main_statement::statement(plan, conf, req);
+            (Some(main), main_statement::count_explain(plan, req), None)
+        }
+        ActionPlan::Inspect(plan) => (None, None, Some(openapi::queries(&plan.schema))),
+        ActionPlan::RelationInfo(_) | ActionPlan::RoutineInfo(_) | ActionPlan::SchemaInfo => {
+            return MainQuery::default();
+        }
+    };
+    MainQuery {
+        tx_vars: tx_vars::statement(plan, conf, req, auth),
+        pre_request: conf.db_pre_request.as_ref().map(tx_vars::pre_request),
+        main,
+        explain,
+        openapi,
+    }
+}

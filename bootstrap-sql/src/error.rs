@@ -159,6 +159,12 @@ impl ServerError {
         }
     }
 
+    /// The same without the hint: in a report of what was left undone, Postgres's advice to drop with `CASCADE` would
+    /// be the wrong one.
+    pub(crate) fn without_hint(self) -> Self {
+        Self { hint: None, ..self }
+    }
+
     /// Whether the server answered with this SQLSTATE.
     pub(crate) fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)

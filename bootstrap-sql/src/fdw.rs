@@ -48,7 +48,7 @@ async fn attempt(
         Ok(()) => savepoint.commit().await.during(action).map(Ok),
         Err(it) if it.as_db_error().is_some() => {
             savepoint.rollback().await.during(action)?;
-            Ok(Err(ServerError::new(&it)))
+            Ok(Err(ServerError::new(&it).without_hint()))
         }
         Err(it) => Err(it).during(action),
     }

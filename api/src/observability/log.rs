@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 
 use super::observation::{Access, ConnectionStatus, FatalError, Observation, TerminationReason};
-use crate::config::LogLevel;
-use crate::error::DbError;
+use crate::config::{LogLevel, Verbosity};
+use crate::error::http::error_body;
+use crate::error::{DbError, Error};
 use crate::version;
 
 /// Pool timeouts come in floods; one line in this time tells as much.
@@ -135,7 +136,10 @@ fn messages(observation: &Observation<'_>) -> Vec<String> {
         ),
         Observation::NoRecovery => "Automatic recovery disabled, exiting.".to_owned(),
         Observation::Fatal(kind, error) => format!("{}{}", fatal_prefix(*kind), json_message(error)),
-        Observation::SchemaCacheEmpty => crate::pipeline::pending::payload_text(&crate::error::Error::NoSchemaCache),
+        Observation::SchemaCacheEmpty => {
+            let body = error_body(&Error::NoSchemaCache, Verbosity::Verbose);
+            String::from_utf8_lossy(&body).into_owned()
+        }
         Observation::SchemaCacheError { schemas, extra_search_path, error } => format!(
             "Failed to load the schema cache using db-schemas={} and db-extra-search-path={}. {}",
             schemas.join(","),

@@ -23,8 +23,10 @@ use catalog::{ComputedRow, ConstraintRow, MediaHandlerRow, ViewRow};
 
 pub(super) use routines::decode as decode_routines;
 
-// An empty search path makes the server print qualified names.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''";
+// An empty search path makes the server print qualified names. Compiling these statements would cost more
+// than running them.
+const BEGIN: &str =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; SET LOCAL jit = off";
 
 /// Reads what the exposed schemas offer.
 ///
@@ -100,7 +102,7 @@ pub async fn load(client: &Client, conf: &AppConfig) -> Result<SchemaCache, DbEr
 
     let mut tables = tables::assemble(&relations, &columns, &enums, &constraints)?;
     let view_keys = view_keys::find(&views, &constraints, &tables);
-    tables::add_view_keys(&mut tables, &view_keys);
+    tables::add_view_keys(&mut tables, &view_keys, &constraints);
     let tables = tables.by_name;
     Ok(SchemaCache {
         relationships: relationships::derive(&constraints, &view_keys, &tables, computed, schemas),

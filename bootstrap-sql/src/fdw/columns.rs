@@ -101,7 +101,12 @@ fn alter(old: &Column, new: &Column, out: &mut Vec<Change>) {
     let name = ident(&old.name);
     if (&old.type_sql, &old.collation_sql) != (&new.type_sql, &new.collation_sql) {
         out.push(Change {
-            what: format!("column \"{}\" has type {} instead of {}", old.name, new.type_sql, old.type_sql),
+            what: format!(
+                "column \"{}\" has type {} instead of {}",
+                old.name,
+                type_and_collation(new),
+                type_and_collation(old)
+            ),
             action_sql: format!("ALTER COLUMN {name} TYPE {}", type_and_collation(new)),
         });
     }
@@ -169,7 +174,7 @@ mod tests {
     #[test]
     fn local_name_is_kept() {
         let local = Column { name: "mine".into(), ..column("a", "integer") };
-        check(&[local.clone()], &[column("a", "integer")], &[]);
+        check(std::slice::from_ref(&local), &[column("a", "integer")], &[]);
         check(&[local], &[column("a", "bigint")], &[r#"ALTER COLUMN "mine" TYPE bigint"#]);
     }
 

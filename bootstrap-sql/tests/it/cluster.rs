@@ -17,7 +17,8 @@ pub(crate) const ORIGIN_PASSWORD: &str = "somepassword";
 
 /// A running cluster; dropped, it is gone.
 pub(crate) struct Cluster {
-    dir: tempfile::TempDir,
+    /// Taken only when the cluster is taken apart.
+    dir: Option<tempfile::TempDir>,
     server: Child,
     pub(crate) port: u16,
 }
@@ -142,38 +143,55 @@ impl Cluster {
         let (bin, account) = (bin_dir(), Account::get());
         let account = account.as_ref();
         let template = template(&bin, account);
-        let dir = tempfile::Builder::new().prefix("pgapp-bootstrap-").tempdir().unwrap();
+        let mut dir = tempfile::Builder::new().prefix("pgapp-bootstrap-").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         give(dir.path(), account);
         let data = dir.path().join("data");
         copy_tree(&template.join("data"), &data, account);
+        let bin_postgres = bin.join("postgres");
         // Another process may take the port between the choice and the start: then another one is chosen.
-        for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let log = fs::File::create(dir.path().join("log")).unwrap();
-            // The shell ends the server when its standard input closes, which also happens when the test is killed.
-            let mut shell = command(Path::new("/bin/sh"), account);
-            shell
-                .args(["-c", r#""$@" & pid=$!; read -r _; kill -QUIT $pid; wait $pid"#, "sh"])
-                .arg(bin.join("postgres"))
-                .arg("-D")
-                .arg(&data)
-                .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=16MB"])
-                .args(["-c", &format!("port={port}"), "-c"])
-                .arg(format!("unix_socket_directories={}", dir.path().display()));
-            for setting in settings {
-                shell.args(["-c", setting]);
-            }
-            let server =
-                shell.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-            let cluster = Self { dir, server, port };
+        let mut server = Self::spawn(&bin_postgres, account, dir.path(), settings);
+        loop {
+            let (shell, port) = server;
+            let cluster = Self { dir: Some(dir), server: shell, port };
             if cluster.answers().await {
                 return cluster;
             }
             assert!(cluster.log().contains("Address already in use"), "{}", cluster.log());
-            return Box::pin(Self::start_with(settings)).await;
+            dir = cluster.stop();
+            server = Self::spawn(&bin_postgres, account, dir.path(), settings);
         }
-        unreachable!("the loop returns")
+    }
+
+    fn spawn(postgres: &Path, account: Option<&Account>, dir: &Path, settings: &[&str]) -> (Child, u16) {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let log = fs::File::create(dir.join("log")).unwrap();
+        // The shell ends the server when its standard input closes, which also happens when the test is killed.
+        let mut shell = command(Path::new("/bin/sh"), account);
+        shell
+            .args(["-c", r#""$@" & pid=$!; read -r _; kill -QUIT $pid; wait $pid"#, "sh"])
+            .arg(postgres)
+            .arg("-D")
+            .arg(dir.join("data"))
+            .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=16MB"])
+            .args(["-c", &format!("port={port}"), "-c"])
+            .arg(format!("unix_socket_directories={}", dir.display()));
+        for setting in settings {
+            shell.args(["-c", setting]);
+        }
+        let shell = shell.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        (shell, port)
+    }
+
+    /// Ends the server and keeps its directory.
+    fn stop(mut self) -> tempfile::TempDir {
+        self.end();
+        self.dir.take().unwrap()
+    }
+
+    fn end(&mut self) {
+        drop(self.server.stdin.take());
+        let _ = self.server.wait();
     }
 
     async fn answers(&self) -> bool {
@@ -194,7 +212,8 @@ impl Cluster {
 
     /// Everything that the server has logged.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+        let dir = self.dir.as_ref().expect("taken only when the cluster is taken apart");
+        fs::read_to_string(dir.path().join("log")).unwrap_or_default()
     }
 
     pub(crate) async fn try_connect(
@@ -232,8 +251,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        drop(self.server.stdin.take());
-        let _ = self.server.wait();
+        self.end();
     }
 }
 

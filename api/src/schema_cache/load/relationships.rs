@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use indexmap::IndexMap;
 
 use super::catalog::{ColumnNumber, ComputedRow, ConstraintRow, KeyKind, Oid};
-use super::view_keys::{ShownColumn, ViewKey, ViewKeyKind};
+use super::view_keys::{ViewKey, ViewKeyKind};
 use crate::schema_cache::RelationshipsMap;
 use crate::schema_cache::identifiers::{FieldName, QualifiedIdentifier, Schema};
 use crate::schema_cache::relationship::{Cardinality, ColumnPairs, FkConstraint, Junction, Relationship};
@@ -14,6 +14,8 @@ use crate::schema_cache::table::Table;
 /// A foreign key seen from the side that holds it, both ends being tables or views.
 #[derive(Debug, Clone)]
 struct ForeignKey {
+    /// Position of the key among the constraints.
+    origin: usize,
     table: QualifiedIdentifier,
     foreign_table: QualifiedIdentifier,
     is_self: bool,
@@ -55,11 +57,13 @@ fn foreign_keys(constraints: &[ConstraintRow]) -> Vec<ForeignKey> {
         .collect();
     constraints
         .iter()
-        .filter(|it| !it.inherited)
-        .filter_map(|it| {
+        .enumerate()
+        .filter(|(_, it)| !it.inherited)
+        .filter_map(|(origin, it)| {
             let references = it.references.as_ref()?;
             let columns = it.side.columns.iter().zip(&references.columns);
             Some(ForeignKey {
+                origin,
                 table: it.side.table.clone(),
                 foreign_table: references.table.clone(),
                 is_self: it.side.relation == references.relation,
@@ -81,25 +85,21 @@ fn sorted_numbers(columns: &[(ColumnNumber, FieldName)]) -> Vec<ColumnNumber> {
 
 /// The same foreign keys where a view stands at one end or at both.
 fn through_views(keys: &[ForeignKey], view_keys: &[ViewKey]) -> Vec<ForeignKey> {
-    let mut by_key: HashMap<(ViewKeyKind, &QualifiedIdentifier, &str), Vec<&ViewKey>> = HashMap::new();
+    let mut by_key: HashMap<(ViewKeyKind, usize), Vec<&ViewKey>> = HashMap::new();
     for it in view_keys {
-        by_key.entry((it.kind, &it.table, &it.constraint)).or_default().push(it);
+        by_key.entry((it.kind, it.constraint)).or_default().push(it);
     }
-    let shown = |kind, table, key: &ForeignKey| -> Vec<(QualifiedIdentifier, Vec<FieldName>)> {
-        let views = by_key.get(&(kind, table, key.constraint.as_str()));
+    let shown = |kind, key: &ForeignKey| -> Vec<(QualifiedIdentifier, Vec<FieldName>)> {
+        let views = by_key.get(&(kind, key.origin)).into_iter().flatten();
         views
-            .into_iter()
-            .flatten()
-            // Foreign keys of several tables may share a name and point at different columns of one table.
-            .filter(|it| kind != ViewKeyKind::Referenced || same_columns(it, key))
             .flat_map(|it| choices(&it.columns).into_iter().map(|columns| (it.view.clone(), columns)))
             .collect()
     };
 
     let mut found = Vec::new();
     for key in keys {
-        let sources = shown(ViewKeyKind::Foreign, &key.table, key);
-        let targets = shown(ViewKeyKind::Referenced, &key.foreign_table, key);
+        let sources = shown(ViewKeyKind::Foreign, key);
+        let targets = shown(ViewKeyKind::Referenced, key);
         for (view, columns) in &sources {
             let pairs = columns.iter().zip(&key.columns);
             found.push(ForeignKey {
@@ -137,18 +137,14 @@ fn through_views(keys: &[ForeignKey], view_keys: &[ViewKey]) -> Vec<ForeignKey> 
     found
 }
 
-fn same_columns(view_key: &ViewKey, key: &ForeignKey) -> bool {
-    view_key.columns.iter().map(|it| &it.column).eq(key.columns.iter().map(|(_, other)| other))
-}
-
 /// Every way to pick one view column for each key column.
-fn choices(columns: &[ShownColumn]) -> Vec<Vec<FieldName>> {
+fn choices(columns: &[Vec<FieldName>]) -> Vec<Vec<FieldName>> {
     let mut picked: Vec<Vec<FieldName>> = vec![Vec::new()];
     for column in columns {
         picked = picked
             .iter()
             .flat_map(|prefix| {
-                column.view_columns.iter().map(move |name| {
+                column.iter().map(move |name| {
                     let mut longer = prefix.clone();
                     longer.push(name.clone());
                     longer

@@ -20,24 +20,15 @@ pub(super) enum ViewKeyKind {
     Referenced,
 }
 
-/// A column of a key and the view's columns that show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ShownColumn {
-    pub(super) column: FieldName,
-    /// Not empty; a view may show a column several times.
-    pub(super) view_columns: Vec<FieldName>,
-}
-
 /// A key that a view shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ViewKey {
     pub(super) kind: ViewKeyKind,
-    /// Table that has the key.
-    pub(super) table: QualifiedIdentifier,
-    pub(super) constraint: String,
+    /// Position of the key among the constraints; names are unique per table only.
+    pub(super) constraint: usize,
     pub(super) view: QualifiedIdentifier,
-    /// In key order.
-    pub(super) columns: Vec<ShownColumn>,
+    /// For each column of the key, in key order, the view's columns that show it: at least one.
+    pub(super) columns: Vec<Vec<FieldName>>,
 }
 
 /// The keys that the exposed views show.
@@ -45,16 +36,16 @@ pub(super) fn find(views: &[ViewRow], constraints: &[ConstraintRow], tables: &Ta
     let origins: HashMap<Oid, Vec<Origin>> =
         views.iter().map(|it| (it.oid, node_tree::origins(&it.definition))).collect();
 
-    let mut keys_of: HashMap<Oid, Vec<(ViewKeyKind, &ConstraintRow, &KeySide)>> = HashMap::new();
-    for key in constraints {
+    let mut keys_of: HashMap<Oid, Vec<(ViewKeyKind, usize, &KeySide)>> = HashMap::new();
+    for (position, key) in constraints.iter().enumerate() {
         let own = match key.kind {
             KeyKind::Primary => ViewKeyKind::Primary,
-            KeyKind::Foreign => ViewKeyKind::Foreign,
-            KeyKind::Unique => continue,
+            KeyKind::Foreign if !key.inherited => ViewKeyKind::Foreign,
+            KeyKind::Foreign | KeyKind::Unique => continue,
         };
-        keys_of.entry(key.side.relation).or_default().push((own, key, &key.side));
+        keys_of.entry(key.side.relation).or_default().push((own, position, &key.side));
         if let Some(references) = &key.references {
-            let referenced = (ViewKeyKind::Referenced, key, references);
+            let referenced = (ViewKeyKind::Referenced, position, references);
             keys_of.entry(references.relation).or_default().push(referenced);
         }
     }
@@ -66,23 +57,11 @@ pub(super) fn find(views: &[ViewRow], constraints: &[ConstraintRow], tables: &Ta
         let mut relations: Vec<Oid> = shown.keys().map(|(relation, _)| *relation).collect();
         relations.sort_unstable();
         relations.dedup();
-        for (kind, key, side) in relations.iter().filter_map(|it| keys_of.get(it)).flatten() {
-            let columns: Option<Vec<ShownColumn>> = side
-                .columns
-                .iter()
-                .map(|(number, column)| {
-                    let view_columns = shown.get(&(side.relation, *number))?.clone();
-                    Some(ShownColumn { column: column.clone(), view_columns })
-                })
-                .collect();
-            if let Some(columns) = columns {
-                found.push(ViewKey {
-                    kind: *kind,
-                    table: side.table.clone(),
-                    constraint: key.name.clone(),
-                    view: name.clone(),
-                    columns,
-                });
+        for (kind, constraint, side) in relations.iter().filter_map(|it| keys_of.get(it)).flatten() {
+            let columns =
+                side.columns.iter().map(|(number, _)| shown.get(&(side.relation, *number)).cloned());
+            if let Some(columns) = columns.collect() {
+                found.push(ViewKey { kind: *kind, constraint: *constraint, view: name.clone(), columns });
             }
         }
     }

@@ -1,0 +1,238 @@
+//! The body → [`Payload`], as far as it must be understood before the database sees it.
+//!
+//! JSON values are not built: only the keys are read, the text goes to the database as it came.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::csv;
+use super::query::pairs;
+use super::types::{Action, DbAction, InvokeMethod, Mutation, Payload};
+use crate::error::ApiRequestError;
+use crate::media_type::MediaType;
+use crate::schema_cache::identifiers::FieldName;
+
+/// Reads the body where the action has one. Returns it with the columns it (or `columns=`) names.
+pub(super) fn read(
+    body: Bytes,
+    content_type: &MediaType,
+    columns: Option<&BTreeSet<FieldName>>,
+    action: &Action,
+) -> Result<(Option<Payload>, BTreeSet<FieldName>), ApiRequestError> {
+    let (is_call, columns) = match action {
+        Action::Db(DbAction::RelationMutation(_, Mutation::Create | Mutation::Update)) => (false, columns),
+        Action::Db(DbAction::RelationMutation(_, Mutation::SingleUpsert)) => (false, None),
+        Action::Db(DbAction::Routine(_, InvokeMethod::Inv)) => (true, columns),
+        _ => return Ok((None, BTreeSet::new())),
+    };
+    let payload = match content_type {
+        MediaType::ApplicationJson if columns.is_some() => Payload::RawJson(body),
+        MediaType::ApplicationJson if is_call && body.is_empty() => {
+            Payload::ProcessedJson { raw: body, keys: BTreeSet::new() }
+        }
+        MediaType::ApplicationJson => json(body)?,
+        MediaType::TextCsv => csv(&body)?,
+        MediaType::UrlEncoded if is_call => {
+            let pairs = url_encoded(&body)?;
+            let keys = pairs.iter().map(|(name, _)| name.clone()).collect();
+            Payload::ProcessedUrlEncoded { pairs, keys }
+        }
+        MediaType::UrlEncoded => {
+            let object: IndexMap<String, String> = url_encoded(&body)?.into_iter().collect();
+            let keys = object.keys().cloned().collect();
+            Payload::ProcessedJson { raw: encode(&object)?, keys }
+        }
+        MediaType::TextPlain | MediaType::TextXml | MediaType::OctetStream if is_call => Payload::Raw(body),
+        other => return Err(invalid(format!("Content-Type not acceptable: {other}"))),
+    };
+    let named = match &payload {
+        Payload::ProcessedJson { keys, .. } | Payload::ProcessedUrlEncoded { keys, .. } => keys.clone(),
+        Payload::RawJson(_) => columns.cloned().unwrap_or_default(),
+        Payload::Raw(_) => BTreeSet::new(),
+    };
+    Ok((Some(payload), named))
+}
+
+fn invalid(message: impl Into<String>) -> ApiRequestError {
+    ApiRequestError::InvalidBody(message.into())
+}
+
+fn encode(value: &impl serde::Serialize) -> Result<Bytes, ApiRequestError> {
+    serde_json::to_vec(value).map(Bytes::from).map_err(|error| invalid(error.to_string()))
+}
+
+fn json(body: Bytes) -> Result<Payload, ApiRequestError> {
+    let shape = std::str::from_utf8(&body).ok().and_then(|text| serde_json::from_str(text).ok());
+    match shape.ok_or_else(|| invalid("Empty or invalid json"))? {
+        Shape::Rows(keys) => Ok(Payload::ProcessedJson { raw: body, keys }),
+        Shape::Mixed => Err(invalid("All object keys must match")),
+        Shape::Nothing => Ok(no_rows()),
+    }
+}
+
+/// What stands for a body without rows.
+fn no_rows() -> Payload {
+    Payload::ProcessedJson { raw: Bytes::from_static(b"[]"), keys: BTreeSet::new() }
+}
+
+/// CSV becomes a JSON array of objects; the word `NULL` becomes null, everything else a string.
+fn csv(body: &[u8]) -> Result<Payload, ApiRequestError> {
+    let records = csv::parse(body).map_err(invalid)?;
+    let Some((header, rows)) = records.split_first() else { return Ok(no_rows()) };
+    let Some(first) = rows.first() else { return Ok(no_rows()) };
+    let width = first.len().min(header.len());
+    if rows.iter().any(|row| row.len().min(header.len()) != width) {
+        return Err(invalid("All lines must have same number of fields"));
+    }
+    let objects: Vec<IndexMap<&str, Option<&str>>> = rows
+        .iter()
+        .map(|row| {
+            header
+                .iter()
+                .zip(row)
+                .map(|(name, value)| (name.as_str(), (value != "NULL").then_some(value.as_str())))
+                .collect()
+        })
+        .collect();
+    let keys = header.iter().take(width).cloned().collect();
+    Ok(Payload::ProcessedJson { raw: encode(&objects)?, keys })
+}
+
+fn url_encoded(body: &[u8]) -> Result<Vec<(String, String)>, ApiRequestError> {
+    let text = |bytes: Vec<u8>| {
+        String::from_utf8(bytes).map_err(|_| invalid("Form values must be percent-encoded UTF-8"))
+    };
+    pairs::split(body)
+        .into_iter()
+        .map(|(name, value)| Ok((text(name)?, text(value.unwrap_or_default())?)))
+        .collect()
+}
+
+/// What a JSON body is, as far as rows are concerned.
+enum Shape {
+    /// One object, or an array of objects that all have these keys.
+    Rows(BTreeSet<FieldName>),
+    /// An array of anything else.
+    Mixed,
+    /// An empty array, or a scalar: no rows.
+    Nothing,
+}
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ShapeVisitor)
+    }
+}
+
+struct ShapeVisitor;
+
+impl<'de> Visitor<'de> for ShapeVisitor {
+    type Value = Shape;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Shape, A::Error> {
+        keys_of(map).map(Shape::Rows)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Shape, A::Error> {
+        let Some(first) = seq.next_element::<Element>()? else { return Ok(Shape::Nothing) };
+        let mut uniform = first.0;
+        while let Some(element) = seq.next_element::<Element>()? {
+            if element.0 != uniform {
+                uniform = None;
+            }
+        }
+        Ok(uniform.map_or(Shape::Mixed, Shape::Rows))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
+        Ok(Shape::Nothing)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
+        Ok(Shape::Nothing)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
+        Ok(Shape::Nothing)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
+        Ok(Shape::Nothing)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Shape, E> {
+        Ok(Shape::Nothing)
+    }
+
+    fn visit_unit<E>(self) -> Result<Shape, E> {
+        Ok(Shape::Nothing)
+    }
+}
+
+/// Keys of an array's element, where it is an object.
+struct Element(Option<BTreeSet<FieldName>>);
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ElementVisitor)
+    }
+}
+
+struct ElementVisitor;
+
+impl<'de> Visitor<'de> for ElementVisitor {
+    type Value = Element;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element, A::Error> {
+        keys_of(map).map(|keys| Element(Some(keys)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Element, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Element(None))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Element, E> {
+        Ok(Element(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Element, E> {
+        Ok(Element(None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Element, E> {
+        Ok(Element(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Element, E> {
+        Ok(Element(None))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Element, E> {
+        Ok(Element(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<Element, E> {
+        Ok(Element(None))
+    }
+}
+
+fn keys_of<'de, A: MapAccess<'de>>(mut map: A) -> Result<BTreeSet<FieldName>, A::Error> {
+    let mut keys = BTreeSet::new();
+    while let Some((key, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
+        keys.insert(key);
+    }
+    Ok(keys)
+}

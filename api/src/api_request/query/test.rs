@@ -1,0 +1,372 @@
+//! Helpers of the grammar's tests, and tests of whole query strings.
+
+use proptest::prelude::*;
+
+use super::parse;
+use crate::error::ApiRequestError;
+
+/// Position and details of a parse error, on one line.
+pub(super) fn failure_of(error: ApiRequestError) -> String {
+    let ApiRequestError::QueryParam(message, details) = error else {
+        return format!("another error: {error:?}");
+    };
+    let position = message.rfind("(line").map_or(message.as_str(), |at| &message[at..]);
+    format!("{position}: {details}")
+}
+
+#[test]
+fn parameters_find_their_place() {
+    let query = "select=id,c(name)&id=eq.1&c.name=like.a*&order=id&c.order=name.desc&limit=5&offset=2\
+                 &c.limit=3&or=(a.eq.1,b.eq.2)&c.not.and=(x.is.null)&columns=a,b&on_conflict=a";
+    let params = parse(query.as_bytes(), false).unwrap();
+    insta::assert_debug_snapshot!(params, @r#"
+    QueryParams {
+        canonical: "c.limit=3&c.name=like.a%2A&c.not.and=%28x.is.null%29&c.order=name.desc&columns=a%2Cb&id=eq.1&limit=5&offset=2&on_conflict=a&or=%28a.eq.1%2Cb.eq.2%29&order=id&select=id%2Cc%28name%29",
+        params: [],
+        ranges: [
+            (
+                [],
+                Range {
+                    offset: 2,
+                    limit: Some(
+                        5,
+                    ),
+                },
+            ),
+            (
+                [
+                    "c",
+                ],
+                Range {
+                    offset: 0,
+                    limit: Some(
+                        3,
+                    ),
+                },
+            ),
+        ],
+        order: [
+            (
+                [],
+                [
+                    Field {
+                        field: Field {
+                            name: "id",
+                            json_path: [],
+                        },
+                        direction: None,
+                        nulls: None,
+                    },
+                ],
+            ),
+            (
+                [
+                    "c",
+                ],
+                [
+                    Field {
+                        field: Field {
+                            name: "name",
+                            json_path: [],
+                        },
+                        direction: Some(
+                            Desc,
+                        ),
+                        nulls: None,
+                    },
+                ],
+            ),
+        ],
+        logic: [
+            (
+                [],
+                Expr {
+                    negated: false,
+                    operator: Or,
+                    operands: [
+                        Stmnt(
+                            Filter {
+                                field: Field {
+                                    name: "a",
+                                    json_path: [],
+                                },
+                                op_expr: Expr {
+                                    negated: false,
+                                    operation: Quant(
+                                        Equal,
+                                        None,
+                                        "1",
+                                    ),
+                                },
+                            },
+                        ),
+                        Stmnt(
+                            Filter {
+                                field: Field {
+                                    name: "b",
+                                    json_path: [],
+                                },
+                                op_expr: Expr {
+                                    negated: false,
+                                    operation: Quant(
+                                        Equal,
+                                        None,
+                                        "2",
+                                    ),
+                                },
+                            },
+                        ),
+                    ],
+                },
+            ),
+            (
+                [
+                    "c",
+                ],
+                Expr {
+                    negated: true,
+                    operator: And,
+                    operands: [
+                        Stmnt(
+                            Filter {
+                                field: Field {
+                                    name: "x",
+                                    json_path: [],
+                                },
+                                op_expr: Expr {
+                                    negated: false,
+                                    operation: Is(
+                                        Null,
+                                    ),
+                                },
+                            },
+                        ),
+                    ],
+                },
+            ),
+        ],
+        columns: Some(
+            {
+                "a",
+                "b",
+            },
+        ),
+        select: [
+            SelectTree {
+                item: Field {
+                    field: Field {
+                        name: "id",
+                        json_path: [],
+                    },
+                    aggregate: None,
+                    aggregate_cast: None,
+                    cast: None,
+                    alias: None,
+                },
+                children: [],
+            },
+            SelectTree {
+                item: Relation {
+                    name: "c",
+                    alias: None,
+                    hint: None,
+                    join: None,
+                },
+                children: [
+                    SelectTree {
+                        item: Field {
+                            field: Field {
+                                name: "name",
+                                json_path: [],
+                            },
+                            aggregate: None,
+                            aggregate_cast: None,
+                            cast: None,
+                            alias: None,
+                        },
+                        children: [],
+                    },
+                ],
+            },
+        ],
+        filters: [
+            (
+                [],
+                Filter {
+                    field: Field {
+                        name: "id",
+                        json_path: [],
+                    },
+                    op_expr: Expr {
+                        negated: false,
+                        operation: Quant(
+                            Equal,
+                            None,
+                            "1",
+                        ),
+                    },
+                },
+            ),
+            (
+                [
+                    "c",
+                ],
+                Filter {
+                    field: Field {
+                        name: "name",
+                        json_path: [],
+                    },
+                    op_expr: Expr {
+                        negated: false,
+                        operation: Quant(
+                            Like,
+                            None,
+                            "a*",
+                        ),
+                    },
+                },
+            ),
+        ],
+        filters_root: [
+            Filter {
+                field: Field {
+                    name: "id",
+                    json_path: [],
+                },
+                op_expr: Expr {
+                    negated: false,
+                    operation: Quant(
+                        Equal,
+                        None,
+                        "1",
+                    ),
+                },
+            },
+        ],
+        filters_not_root: [
+            (
+                [
+                    "c",
+                ],
+                Filter {
+                    field: Field {
+                        name: "name",
+                        json_path: [],
+                    },
+                    op_expr: Expr {
+                        negated: false,
+                        operation: Quant(
+                            Like,
+                            None,
+                            "a*",
+                        ),
+                    },
+                },
+            ),
+        ],
+        filter_fields: {
+            "c.name",
+            "id",
+        },
+        on_conflict: Some(
+            [
+                "a",
+            ],
+        ),
+    }
+    "#);
+}
+
+#[test]
+fn arguments_of_a_call_are_values_without_an_operator() {
+    let params = parse(b"a=1&b=eq.2&c=x.y&d=%7B1%7D&empty=", true).unwrap();
+    assert_eq!(
+        params.params,
+        [("a", "1"), ("c", "x.y"), ("d", "{1}"), ("empty", "")].map(|(k, v)| (k.to_owned(), v.to_owned()))
+    );
+    assert_eq!(params.filters_root.len(), 1);
+    assert_eq!(params.filters_root[0].field.name, "b");
+}
+
+#[test]
+fn messages_quote_the_text_as_written() {
+    let message = |query: &[u8]| parse(query, false).unwrap_err().to_string();
+    insta::assert_snapshot!(message(b"or=()"), @r#""failed to parse logic tree (())" (line 1, column 4)"#);
+    insta::assert_snapshot!(message(b"columns="), @r#""failed to parse columns parameter ()" (line 1, column 1)"#);
+    insta::assert_snapshot!(message(b"id=0"), @r#""failed to parse filter (0)" (line 1, column 1)"#);
+    insta::assert_snapshot!(message(b"(=eq.0"), @r#""failed to parse tree path (()" (line 1, column 1)"#);
+    insta::assert_snapshot!(message(b"on_conflict=,"), @r#""failed to parse on_conflict parameter (,)" (line 1, column 1)"#);
+    insta::assert_snapshot!(message(b"id=eq.%ff"), @"failed to parse the query string");
+}
+
+/// Text likely to get deep into the grammar.
+fn grammatical() -> impl Strategy<Value = String> {
+    let token = prop_oneof![
+        Just("select=".to_owned()),
+        Just("or=".to_owned()),
+        Just("order=".to_owned()),
+        Just("columns=".to_owned()),
+        Just("a.b=".to_owned()),
+        Just("limit=".to_owned()),
+        "[a-z]{1,3}",
+        "[0-9]{1,3}",
+        Just("eq.".to_owned()),
+        Just("not.".to_owned()),
+        Just("in.".to_owned()),
+        Just("and".to_owned()),
+        Just("count()".to_owned()),
+        Just("...".to_owned()),
+        Just("->".to_owned()),
+        Just("->>".to_owned()),
+        Just("::".to_owned()),
+        "[(),.:!&;\"\\\\{}*%+ -]",
+        "\\PC",
+    ];
+    prop::collection::vec(token, 0..24).prop_map(|tokens| tokens.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_answered(query in prop::collection::vec(any::<u8>(), 0..64), is_call: bool) {
+        let _ = parse(&query, is_call);
+    }
+
+    #[test]
+    fn any_mix_of_tokens_is_answered(query in grammatical(), is_call: bool) {
+        if let Err(ApiRequestError::QueryParam(message, details)) = parse(query.as_bytes(), is_call) {
+            prop_assert!(message.starts_with("\"failed to parse"), "{message}");
+            prop_assert!(!details.is_empty() && details != "unknown parse error", "{message}: {details}");
+        }
+    }
+
+    #[test]
+    fn quoted_names_come_back_as_they_were(name in "\\PC{1,12}") {
+        let quoted = format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
+        let encoded: String = percent_encoding::utf8_percent_encode(&quoted, percent_encoding::NON_ALPHANUMERIC).collect();
+        let params = parse(format!("select={encoded}&{encoded}=eq.1&order={encoded}").as_bytes(), false);
+        // A parameter name is also looked at for its last word, which a quoted dot may hide.
+        let reserved = ["order", "limit", "offset", "and", "or"];
+        prop_assume!(!reserved.contains(&quoted.rsplit('.').next().unwrap_or_default()));
+        let params = params.unwrap();
+        prop_assert_eq!(&params.filters_root[0].field.name, &name);
+        let crate::api_request::types::SelectItem::Field { field, .. } = &params.select[0].item else {
+            return Err(TestCaseError::fail("not a column"));
+        };
+        prop_assert_eq!(&field.name, &name);
+    }
+
+    #[test]
+    fn quoted_list_elements_come_back_as_they_were(elements in prop::collection::vec("\\PC{0,8}", 1..5)) {
+        let list: Vec<_> = elements
+            .iter()
+            .map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+            .collect();
+        let list = format!("in.({})", list.join(","));
+        let encoded: String = percent_encoding::utf8_percent_encode(&list, percent_encoding::NON_ALPHANUMERIC).collect();
+        let params = parse(format!("a={encoded}").as_bytes(), false).unwrap();
+        let crate::api_request::types::OpExpr::Expr { operation, .. } = &params.filters_root[0].op_expr else {
+            return Err(TestCaseError::fail("no operator"));
+        };
+        prop_assert_eq!(operation, &crate::api_request::types::Operation::In(elements));
+    }
+}

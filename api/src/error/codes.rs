@@ -1,0 +1,213 @@
+//! Error codes of our own: one table for the status of each, and for the reference page.
+
+use http::StatusCode;
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Code {
+    /// The code, as in `code` of an error body.
+    pub code: &'static str,
+    /// HTTP status.
+    pub status: StatusCode,
+    /// What happened, and what to do about it.
+    pub meaning: &'static str,
+}
+
+const fn code(code: &'static str, status: StatusCode, meaning: &'static str) -> Code {
+    Code { code, status, meaning }
+}
+
+/// Every code, by group: 0 connection, 1 request, 2 schema cache, 3 token, X internal.
+pub const CODES: &[Code] = &[
+    code(
+        "PGRST000",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "A connection to the database could not be made. Check `db-uri` and that the database accepts connections.",
+    ),
+    code(
+        "PGRST001",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The connection to the database was lost while it was in use. The request may be sent again.",
+    ),
+    code(
+        "PGRST002",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The schema cache has not been loaded yet. The server keeps trying; `Retry-After` says when to ask again.",
+    ),
+    code(
+        "PGRST003",
+        StatusCode::GATEWAY_TIMEOUT,
+        "No connection of the pool came free within `db-pool-acquisition-timeout`.",
+    ),
+    code("PGRST100", StatusCode::BAD_REQUEST, "A query string parameter could not be parsed."),
+    code(
+        "PGRST101",
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Functions are called with `GET`, `HEAD` or `POST` only.",
+    ),
+    code("PGRST102", StatusCode::BAD_REQUEST, "The request body could not be read."),
+    code(
+        "PGRST103",
+        StatusCode::RANGE_NOT_SATISFIABLE,
+        "The window of rows asked for by `limit`, `offset` or `Range` is impossible or lies beyond the last row.",
+    ),
+    code(
+        "PGRST105",
+        StatusCode::METHOD_NOT_ALLOWED,
+        "`PUT` needs an `eq` filter on every primary key column, and no other filter.",
+    ),
+    code(
+        "PGRST106",
+        StatusCode::NOT_ACCEPTABLE,
+        "`Accept-Profile` or `Content-Profile` names a schema that is not in `db-schemas`.",
+    ),
+    code(
+        "PGRST107",
+        StatusCode::NOT_ACCEPTABLE,
+        "None of the media types in `Accept` can be produced for this resource.",
+    ),
+    code(
+        "PGRST108",
+        StatusCode::BAD_REQUEST,
+        "A filter, order or limit refers to a resource that `select` does not embed.",
+    ),
+    code(
+        "PGRST111",
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "The setting `response.headers` made by the database is not an array of one-key objects.",
+    ),
+    code(
+        "PGRST112",
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "The setting `response.status` made by the database is not a status code.",
+    ),
+    code("PGRST114", StatusCode::BAD_REQUEST, "`limit` and `offset` mean nothing in a `PUT`."),
+    code(
+        "PGRST115",
+        StatusCode::BAD_REQUEST,
+        "The primary key in the body of a `PUT` differs from the one in its filters.",
+    ),
+    code(
+        "PGRST116",
+        StatusCode::NOT_ACCEPTABLE,
+        "A single object was asked for, but the result has no row or several.",
+    ),
+    code("PGRST117", StatusCode::METHOD_NOT_ALLOWED, "The HTTP method is not supported."),
+    code(
+        "PGRST118",
+        StatusCode::BAD_REQUEST,
+        "Rows can be ordered by the columns of an embedded resource only where there is at most one per row.",
+    ),
+    code(
+        "PGRST120",
+        StatusCode::BAD_REQUEST,
+        "An embedded resource can be filtered as a whole with `is.null` and `not.is.null` only.",
+    ),
+    code(
+        "PGRST121",
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "`RAISE SQLSTATE 'PGRST'` carried a `MESSAGE` or `DETAIL` that is not the JSON expected.",
+    ),
+    code(
+        "PGRST122",
+        StatusCode::BAD_REQUEST,
+        "`Prefer: handling=strict` was sent together with preferences that are not known.",
+    ),
+    code(
+        "PGRST123",
+        StatusCode::BAD_REQUEST,
+        "Aggregate functions are switched off (`db-aggregates-enabled`).",
+    ),
+    code(
+        "PGRST124",
+        StatusCode::BAD_REQUEST,
+        "More rows would be affected than `Prefer: max-affected` allows.",
+    ),
+    code("PGRST125", StatusCode::NOT_FOUND, "The path has more segments than any resource."),
+    code("PGRST126", StatusCode::NOT_FOUND, "The root document is switched off (`openapi-mode`)."),
+    code(
+        "PGRST127",
+        StatusCode::BAD_REQUEST,
+        "The combination asked for is not implemented; `details` says which.",
+    ),
+    code(
+        "PGRST128",
+        StatusCode::BAD_REQUEST,
+        "`Prefer: max-affected` needs a function that returns a set when handling is strict.",
+    ),
+    code(
+        "PGRST200",
+        StatusCode::BAD_REQUEST,
+        "No relationship was found between the resources to be embedded.",
+    ),
+    code(
+        "PGRST201",
+        StatusCode::MULTIPLE_CHOICES,
+        "Several relationships fit; `details` lists them and `hint` says how to choose.",
+    ),
+    code("PGRST202", StatusCode::NOT_FOUND, "No function has this name and these parameters."),
+    code("PGRST203", StatusCode::MULTIPLE_CHOICES, "Several overloaded functions fit the parameters."),
+    code("PGRST204", StatusCode::BAD_REQUEST, "A column named in the request does not exist."),
+    code("PGRST205", StatusCode::NOT_FOUND, "No table or view has this name."),
+    code("PGRST300", StatusCode::INTERNAL_SERVER_ERROR, "A token was sent but `jwt-secret` is not set."),
+    code("PGRST301", StatusCode::UNAUTHORIZED, "The token could not be decoded or its signature is wrong."),
+    code("PGRST302", StatusCode::UNAUTHORIZED, "There is no token, and no anonymous role (`db-anon-role`)."),
+    code("PGRST303", StatusCode::UNAUTHORIZED, "The token's claims do not allow its use."),
+    code(
+        "PGRSTX00",
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "The database gave an unexpected answer: a fault of the server.",
+    ),
+];
+
+/// Status of a code of the table.
+pub(super) fn status_of(code: &str) -> StatusCode {
+    CODES.iter().find(|row| row.code == code).map_or(StatusCode::INTERNAL_SERVER_ERROR, |row| row.status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    /// Text of `docs/errors.md`.
+    fn page() -> String {
+        let mut page = String::from(
+            "# Error codes\n\n\
+             Every error is a JSON object with `code`, `message`, `details` and `hint` (with\n\
+             `client-error-verbosity = minimal`: `code` and `message`). The code is also in the\n\
+             `Proxy-Status` header.\n\n\
+             This page is generated from `api/src/error/codes.rs` and `api/src/error/sqlstate.rs`; the tests\n\
+             of those modules fail when it is out of date, and write it anew with `UPDATE_DOCS=1`.\n\n\
+             ## Codes of the server\n\n| code | status | meaning |\n|---|---|---|\n",
+        );
+        for Code { code, status, meaning } in CODES {
+            let _ = writeln!(page, "| `{code}` | {} | {meaning} |", status.as_u16());
+        }
+        page.push_str(
+            "\n## Errors of the database\n\n\
+             The code is the SQLSTATE, and `message`, `details` and `hint` are the database's own. A more\n\
+             specific row comes before the class it belongs to; anything else is 400.\n\n\
+             | SQLSTATE | status | when |\n|---|---|---|\n",
+        );
+        for (state, status, when) in crate::error::sqlstate::rows() {
+            let _ = writeln!(page, "| `{state}` | {status} | {when} |");
+        }
+        page
+    }
+
+    #[test]
+    fn the_reference_page_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, page()).unwrap();
+        }
+        let stored = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(stored == page(), "docs/errors.md is out of date: run this test with UPDATE_DOCS=1");
+    }
+
+    #[test]
+    fn codes_are_sorted_and_stand_once() {
+        assert!(CODES.is_sorted_by(|a, b| a.code < b.code));
+    }
+}

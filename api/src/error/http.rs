@@ -1,0 +1,336 @@
+//! Errors → HTTP: status, headers and the body's four fields.
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    ApiRequestError, DbError, Error, JwtDecodeError, JwtError, RaiseError, RangeError, codes, raise,
+    schema_cache, sqlstate,
+};
+use crate::config::Verbosity;
+use crate::media_type::MediaType;
+use crate::response::PgrstResponse;
+
+/// An error, ready to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rendered {
+    pub(super) status: StatusCode,
+    pub(super) reason: Option<String>,
+    pub(super) code: String,
+    pub(super) message: String,
+    pub(super) details: Option<Value>,
+    pub(super) hint: Option<String>,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+impl Rendered {
+    /// An error of our own: the status is the code's.
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status: codes::status_of(code),
+            reason: None,
+            code: code.to_owned(),
+            message: message.into(),
+            details: None,
+            hint: None,
+            headers: Vec::new(),
+        }
+    }
+
+    pub(super) fn details(self, details: impl Into<Value>) -> Self {
+        Self { details: Some(details.into()), ..self }
+    }
+
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    fn header(mut self, name: &HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name.as_str().to_owned(), value.into()));
+        self
+    }
+}
+
+/// Status of an error.
+pub fn status(error: &Error) -> StatusCode {
+    render(error).status
+}
+
+/// Body of an error.
+pub fn error_body(error: &Error, verbosity: Verbosity) -> Bytes {
+    body(&render(error), verbosity)
+}
+
+/// The response to a request that failed.
+pub fn error_response(error: &Error, verbosity: Verbosity) -> PgrstResponse {
+    let rendered = render(error);
+    let body = body(&rendered, verbosity);
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let proxy_status = format!("PostgREST; error={}", rendered.code);
+    for (name, value) in [("proxy-status".to_owned(), proxy_status)].into_iter().chain(rendered.headers) {
+        // Codes and headers may come from the database: what HTTP cannot carry is left out.
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+        {
+            headers.append(name, value);
+        }
+    }
+    PgrstResponse { status: rendered.status, reason: rendered.reason, headers, body }
+}
+
+fn body(rendered: &Rendered, verbosity: Verbosity) -> Bytes {
+    #[derive(Serialize)]
+    struct Verbose<'a> {
+        code: &'a str,
+        details: &'a Option<Value>,
+        hint: &'a Option<String>,
+        message: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Minimal<'a> {
+        code: &'a str,
+        message: &'a str,
+    }
+    let Rendered { code, message, details, hint, .. } = rendered;
+    let text = match verbosity {
+        Verbosity::Verbose => serde_json::to_vec(&Verbose { code, details, hint, message }),
+        Verbosity::Minimal => serde_json::to_vec(&Minimal { code, message }),
+    };
+    text.expect("strings and JSON values always serialise").into()
+}
+
+fn render(error: &Error) -> Rendered {
+    match error {
+        Error::ApiRequest(error) => api_request(error),
+        Error::SchemaCache(error) => schema_cache::render(error),
+        Error::Jwt(error) => jwt(error),
+        Error::NoSchemaCache => {
+            Rendered::new("PGRST002", "Could not query the database for the schema cache. Retrying.")
+        }
+        Error::Db(error) => database(error),
+    }
+}
+
+fn api_request(error: &ApiRequestError) -> Rendered {
+    use ApiRequestError as E;
+    match error {
+        E::QueryParam(message, details) => Rendered::new("PGRST100", message).details(details.as_str()),
+        E::InvalidRpcMethod(method) => {
+            Rendered::new("PGRST101", format!("Cannot use the {method} method on RPC"))
+        }
+        E::InvalidBody(message) => Rendered::new("PGRST102", message),
+        E::InvalidRange(reason) => {
+            Rendered::new("PGRST103", "Requested range not satisfiable").details(range_details(reason))
+        }
+        E::InvalidFilters => Rendered::new(
+            "PGRST105",
+            "Filters must include all and only primary key columns with 'eq' operators",
+        ),
+        E::UnacceptableSchema(schema, exposed) => {
+            Rendered::new("PGRST106", format!("Invalid schema: {schema}"))
+                .hint(format!("Only the following schemas are exposed: {}", exposed.join(", ")))
+        }
+        E::MediaType(types) => Rendered::new(
+            "PGRST107",
+            format!("None of these media types are available: {}", types.join(", ")),
+        ),
+        E::NotEmbedded(name, alias) => {
+            let rendered =
+                Rendered::new("PGRST108", format!("'{name}' is not an embedded resource in this request"));
+            match alias {
+                None => rendered
+                    .hint(format!("Verify that '{name}' is included in the 'select' query parameter.")),
+                Some((name, alias)) => rendered
+                    .details("Target names are not allowed in filters if they have an alias")
+                    .hint(format!("Change '{name}' to '{alias}' in filters, orders or limits.")),
+            }
+        }
+        E::GucHeaders => Rendered::new(
+            "PGRST111",
+            "response.headers guc must be a JSON array composed of objects with a single key and a string value",
+        ),
+        E::GucStatus => Rendered::new("PGRST112", "response.status guc must be a valid status code"),
+        E::PutLimitNotAllowed => {
+            Rendered::new("PGRST114", "limit/offset querystring parameters are not allowed for PUT")
+        }
+        E::PutMatchingPk => {
+            Rendered::new("PGRST115", "Payload values do not match URL in primary key column(s)")
+        }
+        E::Singularity(rows) => Rendered::new("PGRST116", "Cannot coerce the result to a single JSON object")
+            .details(format!("The result contains {rows} rows")),
+        E::UnsupportedMethod(method) => {
+            Rendered::new("PGRST117", format!("Unsupported HTTP method: {method}"))
+        }
+        E::RelatedOrderNotToOne(origin, target) => {
+            Rendered::new("PGRST118", format!("A related order on '{target}' is not possible")).details(
+                format!("'{origin}' and '{target}' do not form a many-to-one or one-to-one relationship"),
+            )
+        }
+        E::UnacceptableFilter(target) => {
+            Rendered::new("PGRST120", format!("Bad operator on the '{target}' embedded resource"))
+                .details("Only is null or not is null filters are allowed on embedded resources")
+        }
+        E::PgrstParse(reason) => {
+            let (details, hint) = raise_details(reason);
+            Rendered::new("PGRST121", "Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error")
+                .details(details)
+                .hint(hint)
+        }
+        E::InvalidPreferences(preferences) => {
+            Rendered::new("PGRST122", "Invalid preferences given with handling=strict")
+                .details(format!("Invalid preferences: {}", preferences.join(", ")))
+        }
+        E::AggregatesNotAllowed => Rendered::new("PGRST123", "Use of aggregate functions is not allowed"),
+        E::MaxAffectedViolation(rows) => {
+            Rendered::new("PGRST124", "Query result exceeds max-affected preference constraint")
+                .details(format!("The query affects {rows} rows"))
+        }
+        E::InvalidResourcePath => Rendered::new("PGRST125", "Invalid path specified in request URL"),
+        E::OpenApiDisabled => Rendered::new("PGRST126", "Root endpoint metadata is disabled"),
+        E::NotImplemented(what) => {
+            Rendered::new("PGRST127", "Feature not implemented").details(what.as_str())
+        }
+        E::MaxAffectedRpcViolation => Rendered::new(
+            "PGRST128",
+            "Function must return SETOF or TABLE when max-affected preference is used with handling=strict",
+        ),
+    }
+}
+
+fn range_details(reason: &RangeError) -> String {
+    match reason {
+        RangeError::NegativeLimit => "Limit should be greater than or equal to zero.".to_owned(),
+        RangeError::LowerGtUpper => {
+            "The lower boundary must be lower than or equal to the upper boundary in the Range header."
+                .to_owned()
+        }
+        RangeError::OutOfBounds(offset, total) => {
+            format!("An offset of {offset} was requested, but there are only {total} rows.")
+        }
+    }
+}
+
+fn raise_details(reason: &RaiseError) -> (String, &'static str) {
+    const OF_DETAIL: &str = "DETAIL must be a JSON object with obligatory keys: 'status', 'headers' and optional key: 'status_text'.";
+    match reason {
+        RaiseError::Message(text) => (
+            format!("Invalid JSON value for MESSAGE: '{text}'"),
+            "MESSAGE must be a JSON object with obligatory keys: 'code', 'message' and optional keys: 'details', 'hint'.",
+        ),
+        RaiseError::Detail(text) => (format!("Invalid JSON value for DETAIL: '{text}'"), OF_DETAIL),
+        RaiseError::NoDetail => ("DETAIL is missing in the RAISE statement".to_owned(), OF_DETAIL),
+    }
+}
+
+fn jwt(error: &JwtError) -> Rendered {
+    match error {
+        JwtError::SecretMissing => Rendered::new("PGRST300", "Server lacks JWT secret"),
+        JwtError::Decode(reason) => {
+            let rendered = match reason {
+                JwtDecodeError::EmptyAuthHeader => {
+                    Rendered::new("PGRST301", "Empty JWT is sent in Authorization header")
+                }
+                JwtDecodeError::UnexpectedParts(parts) => {
+                    Rendered::new("PGRST301", format!("Expected 3 parts in JWT; got {parts}"))
+                }
+                JwtDecodeError::Key(details) => {
+                    Rendered::new("PGRST301", "No suitable key or wrong key type").details(details.as_str())
+                }
+                JwtDecodeError::BadAlgorithm(details) => {
+                    Rendered::new("PGRST301", "Wrong or unsupported encoding algorithm")
+                        .details(details.as_str())
+                }
+                JwtDecodeError::BadCrypto => Rendered::new("PGRST301", "JWT cryptographic operation failed"),
+                JwtDecodeError::UnsupportedTokenType => Rendered::new("PGRST301", "Unsupported token type"),
+            };
+            invalid_token(rendered)
+        }
+        JwtError::TokenRequired => {
+            Rendered::new("PGRST302", "Anonymous access is disabled").header(&WWW_AUTHENTICATE, "Bearer")
+        }
+        // The claims' messages begin with names and acronyms, so they are the same on the wire.
+        JwtError::Claims(reason) => invalid_token(Rendered::new("PGRST303", claims_message(*reason))),
+    }
+}
+
+fn claims_message(reason: super::JwtClaimsError) -> &'static str {
+    use super::JwtClaimsError as E;
+    match reason {
+        E::Expired => "JWT expired",
+        E::NotYetValid => "JWT not yet valid",
+        E::IssuedAtFuture => "JWT issued at future",
+        E::NotInAudience => "JWT not in audience",
+        E::ParsingFailed => "Parsing claims failed",
+        E::ExpNotNumber => "The JWT 'exp' claim must be a number",
+        E::NbfNotNumber => "The JWT 'nbf' claim must be a number",
+        E::IatNotNumber => "The JWT 'iat' claim must be a number",
+        E::AudNotStringOrArray => "The JWT 'aud' claim must be a string or an array of strings",
+    }
+}
+
+fn invalid_token(rendered: Rendered) -> Rendered {
+    let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{}\"", rendered.message);
+    rendered.header(&WWW_AUTHENTICATE, challenge)
+}
+
+fn database(error: &DbError) -> Rendered {
+    match error {
+        DbError::AcquisitionTimeout => {
+            Rendered::new("PGRST003", "Timed out acquiring connection from connection pool.")
+        }
+        DbError::Connection { was_established: false, message } => {
+            Rendered::new("PGRST000", "Database connection error.").details(message.as_str())
+        }
+        DbError::Connection { was_established: true, message } => {
+            Rendered::new("PGRST001", "Database client error. Retrying the connection.")
+                .details(message.as_str())
+        }
+        DbError::UnexpectedResult(message) => Rendered::new("PGRSTX00", message),
+        DbError::Server { code, message, detail, .. } if code == "PGRST" => {
+            match raise::parse(message, detail.as_deref()) {
+                Ok((message, detail)) => raised(message, detail),
+                Err(error) => api_request(&error),
+            }
+        }
+        DbError::Server { code, message, detail, hint, authenticated } => {
+            let status = sqlstate::status(code, message, *authenticated);
+            let rendered = Rendered {
+                status,
+                // `RAISE SQLSTATE 'PTnnn'` chooses status and reason phrase.
+                reason: code.starts_with("PT").then(|| message.clone()),
+                code: code.clone(),
+                message: message.clone(),
+                details: detail.as_deref().map(Value::from),
+                hint: hint.clone(),
+                headers: Vec::new(),
+            };
+            if status == StatusCode::UNAUTHORIZED {
+                rendered.header(&WWW_AUTHENTICATE, "Bearer")
+            } else {
+                rendered
+            }
+        }
+    }
+}
+
+fn raised(message: raise::Message, detail: raise::Detail) -> Rendered {
+    Rendered {
+        status: StatusCode::from_u16(detail.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        reason: detail.status_text,
+        code: message.code,
+        message: message.message,
+        details: message.details.map(Value::from),
+        hint: message.hint,
+        headers: detail.headers.into_iter().collect(),
+    }
+}
+
+/// Types of a body that is one value, passed to a single unnamed parameter.
+pub(super) fn is_single_value(content_type: &MediaType) -> bool {
+    matches!(content_type, MediaType::TextPlain | MediaType::TextXml | MediaType::OctetStream)
+}

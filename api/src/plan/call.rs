@@ -1,0 +1,142 @@
+//! Functions: which overload a request means, and how it is called.
+
+use std::collections::BTreeSet;
+
+use crate::api_request::ApiRequest;
+use crate::api_request::types::{InvokeMethod, Payload};
+use crate::error::SchemaCacheError;
+use crate::media_type::MediaType;
+use crate::schema_cache::SchemaCache;
+use crate::schema_cache::identifiers::QualifiedIdentifier;
+use crate::schema_cache::routine::{Routine, RoutineParam};
+
+use super::returning::{columns_filtered, columns_needed};
+use super::suggest;
+use super::types::{ArgValue, CallArgs, CallParams, CallPlan, ReadPlanTree};
+
+/// Names of the arguments a request gives.
+pub(super) fn argument_names(method: InvokeMethod, req: &ApiRequest) -> BTreeSet<String> {
+    match method {
+        InvokeMethod::InvRead(_) => req.query.params.iter().map(|(name, _)| name.clone()).collect(),
+        InvokeMethod::Inv => req.columns.clone(),
+    }
+}
+
+/// The one function called `qi` that takes these arguments.
+///
+/// When none does, a function with a single unnamed parameter takes the whole body of a `POST`.
+pub(super) fn find_function<'a>(
+    qi: &QualifiedIdentifier,
+    args: &BTreeSet<String>,
+    cache: &'a SchemaCache,
+    content_type: &MediaType,
+    is_post: bool,
+) -> Result<&'a Routine, SchemaCacheError> {
+    let overloads = cache.routines.get(qi).map_or(&[][..], Vec::as_slice);
+    let matching: Vec<&Routine> =
+        overloads.iter().filter(|routine| takes_arguments(routine, args, content_type, is_post)).collect();
+    let candidates = if matching.is_empty() {
+        overloads.iter().filter(|routine| is_post && takes_body(routine, content_type)).collect()
+    } else {
+        matching
+    };
+    match *candidates {
+        [only] => Ok(only),
+        [] => Err(SchemaCacheError::NoRpc {
+            schema: qi.schema.clone(),
+            name: qi.name.clone(),
+            args: args.iter().cloned().collect(),
+            content_type: content_type.clone(),
+            is_post,
+            suggestion: (!(is_post && is_raw(content_type)))
+                .then(|| suggest::function(cache, qi, args, overloads))
+                .flatten(),
+        }),
+        _ => Err(SchemaCacheError::AmbiguousRpc(candidates.into_iter().cloned().collect())),
+    }
+}
+
+/// Required parameters must be given, optional ones may be, others may not.
+fn takes_arguments(
+    routine: &Routine,
+    args: &BTreeSet<String>,
+    content_type: &MediaType,
+    is_post: bool,
+) -> bool {
+    if routine.params.is_empty() {
+        return args.is_empty() && !(is_post && is_raw(content_type));
+    }
+    let given = |param: &RoutineParam| args.contains(&param.name);
+    routine.params.iter().filter(|param| param.required).all(given)
+        && args.iter().all(|arg| routine.params.iter().any(|param| param.name == *arg))
+}
+
+/// A body that has no arguments in it, only one value.
+fn is_raw(content_type: &MediaType) -> bool {
+    matches!(content_type, MediaType::OctetStream | MediaType::TextPlain | MediaType::TextXml)
+}
+
+/// The only parameter is unnamed and takes bodies of this type.
+fn takes_body(routine: &Routine, content_type: &MediaType) -> bool {
+    let [param] = &*routine.params else { return false };
+    param.name.is_empty()
+        && matches!(
+            (content_type, &*param.data_type),
+            (MediaType::ApplicationJson, "json" | "jsonb")
+                | (MediaType::TextPlain, "text")
+                | (MediaType::TextXml, "xml")
+                | (MediaType::OctetStream, "bytea")
+        )
+}
+
+/// Plans the call of `routine`.
+pub(super) fn call_plan(
+    routine: &Routine,
+    method: InvokeMethod,
+    req: &ApiRequest,
+    names: &BTreeSet<String>,
+    read: &ReadPlanTree,
+) -> CallPlan {
+    let args = match (method, &req.content_type) {
+        (InvokeMethod::InvRead(_), _) => CallArgs::Direct(direct_args(routine, &req.query.params)),
+        (InvokeMethod::Inv, MediaType::UrlEncoded) => CallArgs::Direct(match &req.payload {
+            Some(Payload::ProcessedUrlEncoded { pairs, .. }) => direct_args(routine, pairs),
+            _ => Vec::new(),
+        }),
+        (InvokeMethod::Inv, _) => CallArgs::Body(req.payload.as_ref().map(super::mutate::json_body)),
+    };
+    let params = match &*routine.params {
+        [unnamed] if unnamed.name.is_empty() => CallParams::Positional(unnamed.clone()),
+        params => {
+            CallParams::Named(params.iter().filter(|param| names.contains(&param.name)).cloned().collect())
+        }
+    };
+    let mut returning = columns_needed(read, &[]);
+    if !returning.is_empty() && !returning.contains("*") {
+        returning.append(&mut columns_filtered(read));
+    }
+    CallPlan {
+        function: QualifiedIdentifier::new(routine.schema.clone(), routine.name.clone()),
+        params,
+        args,
+        scalar: routine.returns_scalar(),
+        set_of_scalar: routine.returns_set_of_scalar(),
+        returning,
+    }
+}
+
+/// Pairs by name. A variadic parameter collects its values; of any other, the last one counts.
+fn direct_args(routine: &Routine, pairs: &[(String, String)]) -> Vec<(String, ArgValue)> {
+    let is_variadic = |name: &str| routine.params.iter().any(|param| param.variadic && param.name == name);
+    let mut args: Vec<(String, ArgValue)> = Vec::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        let known = args.iter_mut().find(|(known, _)| known == name).map(|(_, arg)| arg);
+        match known {
+            Some(ArgValue::Variadic(values)) => values.push(value.clone()),
+            Some(ArgValue::Single(last)) => last.clone_from(value),
+            None if is_variadic(name) => args.push((name.clone(), ArgValue::Variadic(vec![value.clone()]))),
+            None => args.push((name.clone(), ArgValue::Single(value.clone()))),
+        }
+    }
+    args
+}

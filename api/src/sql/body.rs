@@ -1,0 +1,75 @@
+//! Aggregation of rows into a body: the outermost layer of the main statement.
+//!
+//! Nothing beneath this layer knows what becomes of the rows, so that they can as well be encoded
+//! outside of the database.
+
+use crate::schema_cache::identifiers::RelIdentifier;
+use crate::schema_cache::routine::{MediaHandler, Routine};
+
+use super::builder::SqlBuilder;
+
+/// Appends the expression that makes the body out of the rows `_postgrest_t`.
+pub(super) fn body(sql: &mut SqlBuilder, handler: &MediaHandler, routine: Option<&Routine>) {
+    match handler {
+        MediaHandler::BuiltinAggSingleJson(strip_nulls) => {
+            let scalar = routine.is_some_and(Routine::returns_scalar);
+            json(sql, &Json { scalar, single: true, strip_nulls: *strip_nulls });
+        }
+        MediaHandler::BuiltinAggArrayJsonStrip => json(sql, &Json::of_result(routine, true)),
+        MediaHandler::BuiltinOvAggJson => json(sql, &Json::of_result(routine, false)),
+        MediaHandler::BuiltinOvAggGeoJson => {
+            sql.sql(
+                "json_build_object('type', 'FeatureCollection', \
+                 'features', coalesce(json_agg(ST_AsGeoJSON(_postgrest_t)::json), '[]'))",
+            );
+        }
+        MediaHandler::BuiltinOvAggCsv => csv(sql),
+        MediaHandler::CustomFunc(function, target) => {
+            sql.qualified(function);
+            match target {
+                _ if routine.is_some_and(Routine::returns_scalar) => sql.sql("(_postgrest_t.pgrst_scalar)"),
+                RelIdentifier::AnyElement => sql.sql("(_postgrest_t)"),
+                RelIdentifier::Relation(target) => sql.sql("(_postgrest_t::").qualified(target).sql(")"),
+            };
+        }
+        MediaHandler::NoAgg => {
+            sql.sql("''::text");
+        }
+    }
+}
+
+struct Json {
+    /// Rows have one column, shown without its name.
+    scalar: bool,
+    /// The first row alone, rather than an array.
+    single: bool,
+    strip_nulls: bool,
+}
+
+impl Json {
+    fn of_result(routine: Option<&Routine>, strip_nulls: bool) -> Self {
+        let single = routine.is_some_and(|it| it.returns_single_composite() || it.returns_scalar());
+        let scalar = routine.is_some_and(|it| it.returns_scalar() || it.returns_set_of_scalar());
+        Self { scalar, single, strip_nulls }
+    }
+}
+
+fn json(sql: &mut SqlBuilder, shape: &Json) {
+    sql.sql("coalesce(");
+    sql.sql(if shape.strip_nulls { "json_strip_nulls(" } else { "" });
+    sql.sql(if shape.scalar { "json_agg(_postgrest_t.pgrst_scalar)" } else { "json_agg(_postgrest_t)" });
+    sql.sql(if shape.single { "->0" } else { "" });
+    sql.sql(if shape.strip_nulls { ")" } else { "" });
+    sql.sql(if shape.single { ", 'null')" } else { ", '[]')" });
+}
+
+/// Header from the keys of the first row, lines from the text form of the rows.
+fn csv(sql: &mut SqlBuilder) {
+    sql.sql(
+        "(SELECT coalesce(string_agg(a.k, ','), '') FROM (\
+         SELECT json_object_keys(r)::text AS k FROM (\
+         SELECT row_to_json(hh) AS r FROM pgrst_source AS hh LIMIT 1) s) a) \
+         || '\n' || \
+         coalesce(string_agg(substring(_postgrest_t::text, 2, length(_postgrest_t::text) - 2), '\n'), '')",
+    );
+}

@@ -1,0 +1,100 @@
+//! A JSON body as rows of typed columns: the source of inserts, updates and calls.
+
+use bytes::Bytes;
+
+use crate::plan::types::CatalogSql;
+
+use super::builder::SqlBuilder;
+use super::types::ParamType;
+
+/// A column read from the body.
+pub(super) struct BodyColumn<'a> {
+    /// Key in the body and name of the column.
+    pub(super) name: &'a str,
+    /// Type that the value is read as.
+    pub(super) ty: Option<&'a CatalogSql>,
+    /// Function over the value read.
+    pub(super) transform: Option<&'a CatalogSql>,
+    /// Value for missing keys, where defaults apply.
+    pub(super) default: Option<&'a CatalogSql>,
+}
+
+/// How rows are taken from the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyRows {
+    /// All of them.
+    All,
+    /// The first.
+    First,
+}
+
+/// Appends ` FROM …`, whose last item `pgrst_body` has the given columns.
+pub(super) fn from_body(
+    sql: &mut SqlBuilder,
+    body: Option<&Bytes>,
+    columns: &[BodyColumn<'_>],
+    rows: BodyRows,
+    apply_defaults: bool,
+) {
+    let object = is_object(body);
+    sql.sql(" FROM (SELECT ");
+    if apply_defaults {
+        sql.bind(body.cloned(), ParamType::Unknown).sql("::jsonb");
+    } else {
+        sql.bind(body.cloned(), ParamType::Json);
+    }
+    sql.sql(" AS json_data) pgrst_payload");
+    if apply_defaults && object {
+        sql.sql(", LATERAL (SELECT ");
+        defaults(sql, columns);
+        sql.sql(" || pgrst_payload.json_data AS val) pgrst_json_defs");
+    } else if apply_defaults {
+        sql.sql(", LATERAL (SELECT jsonb_agg(");
+        defaults(sql, columns);
+        sql.sql(" || elem) AS val FROM jsonb_array_elements(pgrst_payload.json_data) elem) pgrst_json_defs");
+    }
+    sql.sql(", LATERAL (SELECT ").separated(", ", columns, |sql, column| {
+        match column.transform {
+            Some(parser) => sql.catalog(parser).sql("(").ident(column.name).sql(") AS ").ident(column.name),
+            None => sql.ident(column.name),
+        };
+    });
+    let values = if apply_defaults { "pgrst_json_defs.val" } else { "pgrst_payload.json_data" };
+    sql.sql(" FROM ");
+    if !columns.is_empty() {
+        sql.sql(match (apply_defaults, object) {
+            (false, true) => "json_to_record(",
+            (false, false) => "json_to_recordset(",
+            (true, true) => "jsonb_to_record(",
+            (true, false) => "jsonb_to_recordset(",
+        });
+        sql.sql(values).sql(") AS _(").separated(", ", columns, |sql, column| {
+            sql.ident(column.name);
+            if let Some(ty) = column.ty {
+                sql.sql(" ").catalog(ty);
+            }
+        });
+        sql.sql(if rows == BodyRows::First { ") LIMIT 1" } else { ")" });
+    } else if object {
+        sql.sql("(VALUES (1)) _");
+    } else {
+        // As many rows as there are empty objects.
+        sql.sql(if apply_defaults { "jsonb_array_elements(" } else { "json_array_elements(" });
+        sql.sql(values).sql(") _");
+    }
+    sql.sql(") pgrst_body");
+}
+
+fn defaults(sql: &mut SqlBuilder, columns: &[BodyColumn<'_>]) {
+    let defaults = columns.iter().filter_map(|column| Some((column.name, column.default?)));
+    sql.sql("jsonb_build_object(").separated(", ", defaults, |sql, (name, default)| {
+        sql.literal(name).sql(", ").catalog(default);
+    });
+    sql.sql(")");
+}
+
+/// The body is an object rather than an array; the database checks the rest of it.
+fn is_object(body: Option<&Bytes>) -> bool {
+    let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    body.is_some_and(|body| body.iter().find(|byte| !blank(byte)) == Some(&b'{'))
+}

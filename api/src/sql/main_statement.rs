@@ -1,0 +1,219 @@
+//! The main statement: what is read, written or called as `pgrst_source`, then what is answered.
+
+use crate::api_request::ApiRequest;
+use crate::api_request::types::{Mutation, PreferCount, PreferRepresentation, PreferResolution, Range};
+use crate::config::AppConfig;
+use crate::media_type::{MediaType, PlanFormat, PlanOption};
+use crate::plan::types::{CallPlan, MutatePlan, ReadPlanTree};
+use crate::plan::{CrudKind, CrudPlan};
+use crate::schema_cache::identifiers::FieldName;
+use crate::schema_cache::routine::{MediaHandler, Routine};
+
+use super::builder::SqlBuilder;
+use super::types::Statement;
+use super::{body, call, count, mutate, read};
+
+/// The statement that answers a plan.
+pub(super) fn statement(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest) -> Statement {
+    let mut sql = SqlBuilder::default();
+    if let MediaType::VndPlan(_, format, options) = &plan.media {
+        explain(&mut sql, *format, options);
+    }
+    let counting =
+        Counting { count: req.preferences.count, max_rows: conf.db_max_rows, range: req.top_level_range };
+    match &plan.kind {
+        CrudKind::Read { .. } => main_read(&mut sql, &plan.read, &plan.handler, counting),
+        CrudKind::Mutate { mutation, plan: write, .. } => {
+            main_mutate(&mut sql, &plan.read, *mutation, write, &plan.handler, req);
+        }
+        CrudKind::Call { routine, plan: invoked, .. } => {
+            main_call(&mut sql, &plan.read, routine, invoked, &plan.handler, counting);
+        }
+    }
+    sql.finish()
+}
+
+/// The `EXPLAIN` behind planned and estimated counts of a read.
+pub(super) fn count_explain(plan: &CrudPlan, req: &ApiRequest) -> Option<Statement> {
+    let wanted = matches!(req.preferences.count, Some(PreferCount::Planned | PreferCount::Estimated));
+    if !wanted || !matches!(plan.kind, CrudKind::Read { .. }) {
+        return None;
+    }
+    let mut sql = SqlBuilder::default();
+    explain(&mut sql, PlanFormat::Json, &[]);
+    count::query(&mut sql, &plan.read);
+    Some(sql.finish())
+}
+
+fn explain(sql: &mut SqlBuilder, format: PlanFormat, options: &[PlanOption]) {
+    sql.sql(match format {
+        PlanFormat::Json => "EXPLAIN (FORMAT JSON",
+        PlanFormat::Text => "EXPLAIN (FORMAT TEXT",
+    });
+    for option in options {
+        sql.sql(match option {
+            PlanOption::Analyze => ", ANALYZE",
+            PlanOption::Verbose => ", VERBOSE",
+            PlanOption::Settings => ", SETTINGS",
+            PlanOption::Buffers => ", BUFFERS",
+            PlanOption::Wal => ", WAL",
+        });
+    }
+    sql.sql(") ");
+}
+
+/// What decides how rows are counted.
+#[derive(Clone, Copy)]
+struct Counting {
+    count: Option<PreferCount>,
+    max_rows: Option<i64>,
+    range: Range,
+}
+
+/// Where the total comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Total {
+    /// Nobody asked.
+    Unknown,
+    /// The page is everything there is.
+    Page,
+    /// A query of its own.
+    Counted,
+}
+
+impl Counting {
+    fn total(self) -> Total {
+        match self.count {
+            None | Some(PreferCount::Planned) => Total::Unknown,
+            Some(_) if self.max_rows.is_some() || self.range != Range::ALL => Total::Counted,
+            Some(_) => Total::Page,
+        }
+    }
+}
+
+fn main_read(sql: &mut SqlBuilder, plan: &ReadPlanTree, handler: &MediaHandler, counting: Counting) {
+    sql.sql("WITH pgrst_source AS (");
+    read::query(sql, plan);
+    sql.sql(")");
+    if counting.total() == Total::Counted {
+        sql.sql(", pgrst_source_count AS (");
+        count::query(sql, plan);
+        if let (Some(PreferCount::Estimated), Some(max_rows)) = (counting.count, counting.max_rows) {
+            // One more than may be shown is enough to know that the estimate is needed.
+            sql.sql(" LIMIT ").bind_int(max_rows.saturating_add(1));
+        }
+        sql.sql(")");
+    }
+    answer(sql, counting.total(), handler, None);
+    sql.sql(" FROM (SELECT * FROM pgrst_source) _postgrest_t");
+}
+
+fn main_call(
+    sql: &mut SqlBuilder,
+    plan: &ReadPlanTree,
+    routine: &Routine,
+    invoked: &CallPlan,
+    handler: &MediaHandler,
+    counting: Counting,
+) {
+    sql.sql("WITH pgrst_source AS (");
+    call::query(sql, invoked);
+    sql.sql(")");
+    if counting.total() == Total::Counted {
+        sql.sql(", pgrst_source_count AS (");
+        count::query(sql, plan);
+        sql.sql(")");
+    }
+    answer(sql, counting.total(), handler, Some(routine));
+    sql.sql(" FROM (");
+    read::query(sql, plan);
+    sql.sql(") _postgrest_t");
+}
+
+/// The columns of a read's or call's answer, up to its `FROM`.
+fn answer(sql: &mut SqlBuilder, total: Total, handler: &MediaHandler, routine: Option<&Routine>) {
+    let page = if routine.is_some_and(Routine::returns_single) {
+        "1::bigint"
+    } else {
+        "pg_catalog.count(_postgrest_t)"
+    };
+    sql.sql(" SELECT ");
+    sql.sql(match total {
+        Total::Unknown => "null::bigint",
+        Total::Page => page,
+        Total::Counted => "(SELECT pg_catalog.count(*) FROM pgrst_source_count)",
+    });
+    sql.sql(" AS total_result_set, ").sql(page).sql(" AS page_total, ");
+    body::body(sql, handler, routine);
+    sql.sql(" AS body, ");
+    response_settings(sql);
+    sql.sql("null::bigint AS response_inserted");
+}
+
+fn main_mutate(
+    sql: &mut SqlBuilder,
+    plan: &ReadPlanTree,
+    mutation: Mutation,
+    write: &MutatePlan,
+    handler: &MediaHandler,
+    req: &ApiRequest,
+) {
+    sql.sql("WITH pgrst_source AS (");
+    mutate::query(sql, write);
+    sql.sql(") SELECT null::bigint AS total_result_set, pg_catalog.count(_postgrest_t) AS page_total, ");
+    match write {
+        MutatePlan::Insert { pk_cols, .. }
+            if req.preferences.representation == Some(PreferRepresentation::HeadersOnly)
+                && !pk_cols.is_empty() =>
+        {
+            location(sql, pk_cols);
+        }
+        _ => {
+            sql.sql("array[]::text[]");
+        }
+    }
+    sql.sql(" AS location, ");
+    body::body(sql, handler, None);
+    sql.sql(" AS body, ");
+    response_settings(sql);
+    let upserts = match mutation {
+        Mutation::SingleUpsert => true,
+        Mutation::Create => req.preferences.resolution == Some(PreferResolution::MergeDuplicates),
+        Mutation::Update | Mutation::Delete => false,
+    };
+    sql.sql(if upserts {
+        "nullif(current_setting('pgrst.inserted', true), '')::bigint"
+    } else {
+        "null::bigint"
+    });
+    sql.sql(" AS response_inserted FROM (");
+    if *handler == MediaHandler::NoAgg {
+        // Without a body, columns of `select` need not be there.
+        sql.sql("SELECT * FROM pgrst_source");
+    } else {
+        read::query(sql, plan);
+    }
+    sql.sql(") _postgrest_t");
+}
+
+/// The primary key of the one row that was inserted, as filters.
+fn location(sql: &mut SqlBuilder, pk_cols: &[FieldName]) {
+    sql.sql(
+        "CASE WHEN pg_catalog.count(_postgrest_t) = 1 THEN coalesce((\
+         WITH data AS (SELECT row_to_json(_) AS row FROM pgrst_source AS _ LIMIT 1) \
+         SELECT array_agg(json_data.key || '=' || coalesce('eq.' || json_data.value, 'is.null')) \
+         FROM data CROSS JOIN json_each_text(data.row) AS json_data WHERE json_data.key IN (",
+    );
+    sql.separated(", ", pk_cols, |sql, column| {
+        sql.literal(column);
+    });
+    sql.sql(")), array[]::text[]) ELSE array[]::text[] END");
+}
+
+/// Settings by which the database shapes the response. Unset ones read as empty once set in a session.
+fn response_settings(sql: &mut SqlBuilder) {
+    sql.sql(
+        "nullif(current_setting('response.headers', true), '') AS response_headers, \
+         nullif(current_setting('response.status', true), '') AS response_status, ",
+    );
+}

@@ -1,0 +1,162 @@
+//! A mutate plan as a statement.
+
+use bytes::Bytes;
+
+use crate::api_request::types::PreferResolution;
+use crate::plan::types::{Condition, MutatePlan, ResolvedField};
+use crate::schema_cache::identifiers::{FieldName, QualifiedIdentifier};
+
+use super::builder::{Qualifier, SqlBuilder};
+use super::filter;
+use super::json_body::{BodyColumn, BodyRows, from_body};
+
+const BODY: &str = "pgrst_body";
+
+/// Appends the `INSERT`, `UPDATE` or `DELETE`.
+pub(super) fn query(sql: &mut SqlBuilder, plan: &MutatePlan) {
+    match plan {
+        MutatePlan::Insert {
+            into,
+            columns,
+            body,
+            on_conflict,
+            conditions,
+            returning: columns_back,
+            pk_cols: _,
+            apply_defaults,
+        } => {
+            insert(sql, into, columns, body.as_ref(), *apply_defaults);
+            let upsert = matches!(on_conflict, Some((PreferResolution::MergeDuplicates, _)));
+            if upsert {
+                sql.sql(" WHERE ");
+                count_inserted(sql);
+            }
+            if !conditions.is_empty() {
+                sql.sql(" AND ");
+                filter::all_of(sql, Qualifier::name(BODY), conditions);
+            }
+            if let Some((resolution, key)) = on_conflict {
+                self::on_conflict(sql, *resolution, key, columns);
+            }
+            returning(sql, into, columns_back);
+        }
+        MutatePlan::Update { into, columns, body, conditions, returning: columns_back, apply_defaults } => {
+            if columns.is_empty() {
+                return nothing_updated(sql, into, columns_back);
+            }
+            sql.sql("UPDATE ").qualified(into).sql(" SET ").separated(", ", columns, |sql, column| {
+                sql.ident(&column.name).sql(" = ").column(Qualifier::name(BODY), &column.name);
+            });
+            from_body(sql, body.as_ref(), &body_columns(columns), BodyRows::All, *apply_defaults);
+            filtered(sql, into, conditions);
+            returning(sql, into, columns_back);
+        }
+        MutatePlan::Delete { from, conditions, returning: columns_back } => {
+            sql.sql("DELETE FROM ").qualified(from);
+            filtered(sql, from, conditions);
+            returning(sql, from, columns_back);
+        }
+    }
+}
+
+fn insert(
+    sql: &mut SqlBuilder,
+    into: &QualifiedIdentifier,
+    columns: &[ResolvedField],
+    body: Option<&Bytes>,
+    apply_defaults: bool,
+) {
+    sql.sql("INSERT INTO ").qualified(into);
+    if !columns.is_empty() {
+        sql.sql("(").separated(", ", columns, |sql, column| {
+            sql.ident(&column.name);
+        });
+        sql.sql(")");
+    }
+    sql.sql(" SELECT ").separated(", ", columns, |sql, column| {
+        sql.column(Qualifier::name(BODY), &column.name);
+    });
+    from_body(sql, body, &body_columns(columns), BodyRows::All, apply_defaults);
+}
+
+fn on_conflict(
+    sql: &mut SqlBuilder,
+    resolution: PreferResolution,
+    key: &[FieldName],
+    columns: &[ResolvedField],
+) {
+    if key.is_empty() {
+        return;
+    }
+    sql.sql(" ON CONFLICT(").separated(", ", key, |sql, column| {
+        sql.ident(column);
+    });
+    if resolution == PreferResolution::IgnoreDuplicates || columns.is_empty() {
+        sql.sql(") DO NOTHING");
+        return;
+    }
+    sql.sql(") DO UPDATE SET ").separated(", ", columns, |sql, column| {
+        sql.ident(&column.name).sql(" = EXCLUDED.").ident(&column.name);
+    });
+    sql.sql(" WHERE ");
+    uncount_updated(sql);
+}
+
+// An upsert must tell whether it inserted. `pgrst.inserted` counts up for every row that is tried and
+// down for every one that turned out to be an update. Both conditions are always true.
+
+fn count_inserted(sql: &mut SqlBuilder) {
+    sql.sql(
+        "set_config('pgrst.inserted', \
+         (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) + 1)::text, true) <> '0'",
+    );
+}
+
+fn uncount_updated(sql: &mut SqlBuilder) {
+    sql.sql(
+        "set_config('pgrst.inserted', \
+         (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) - 1)::text, true) <> '-1'",
+    );
+}
+
+/// `UPDATE … SET` nothing is no statement. This one gives no rows, of the columns that are wanted back.
+fn nothing_updated(sql: &mut SqlBuilder, table: &QualifiedIdentifier, columns: &[FieldName]) {
+    sql.sql("SELECT ");
+    if columns.is_empty() {
+        sql.sql("NULL");
+    }
+    sql.separated(", ", columns, |sql, column| {
+        sql.column(Qualifier::name(&table.name), column);
+    });
+    sql.sql(" FROM ").qualified(table).sql(" WHERE false");
+}
+
+fn filtered(sql: &mut SqlBuilder, table: &QualifiedIdentifier, conditions: &[Condition]) {
+    if !conditions.is_empty() {
+        sql.sql(" WHERE ");
+        filter::all_of(sql, table.into(), conditions);
+    }
+}
+
+fn returning(sql: &mut SqlBuilder, table: &QualifiedIdentifier, columns: &[FieldName]) {
+    sql.sql(" RETURNING ");
+    if columns.is_empty() {
+        // Rows are counted even when none of them is shown.
+        sql.sql("1");
+    }
+    sql.separated(", ", columns, |sql, column| {
+        sql.column(table.into(), column);
+    });
+}
+
+fn body_columns(columns: &[ResolvedField]) -> Vec<BodyColumn<'_>> {
+    columns
+        .iter()
+        .map(|column| BodyColumn {
+            name: &column.name,
+            ty: column.ir_type.as_ref(),
+            transform: column.transform.as_ref(),
+            default: column.default.as_ref(),
+        })
+        .collect()
+}

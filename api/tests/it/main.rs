@@ -1,0 +1,9 @@
+//! Tests of the library as its users see it, against a real Postgres where one is needed: one module per feature.
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+mod fixture;
+mod plan;
+mod schema_cache;
+mod sql;
+mod sql_properties;
+mod support;
