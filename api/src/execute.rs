@@ -20,6 +20,7 @@ use crate::error::{DbError, Error};
 use crate::plan::ActionPlan;
 use crate::schema_cache::SchemaCache;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
+use crate::schema_cache::inspection::decode_routines;
 use crate::schema_cache::routine::Routine;
 use crate::schema_cache::table::Table;
 use crate::sql::types::MainQuery;
@@ -137,39 +138,38 @@ fn inspection(
     if conf.openapi_mode == OpenApiMode::Disabled {
         return Ok(DbResult::Inspect(None));
     }
-    let [accessible, _functions, comment] = results.unwrap_or_default() else {
+    let [accessible, functions, comment] = results.unwrap_or_default() else {
         return Err(DbError::UnexpectedResult("the schema was not inspected".into()));
     };
     let schema_comment = match comment.rows.is_empty() {
         true => None,
         false => comment.text(0, 0)?.map(Into::into),
     };
-    let tables = cache.tables.iter().filter(|(qi, _)| qi.schema == schema);
-    let routines = cache.routines.iter().filter(|(qi, _)| qi.schema == schema);
-    let inspection = match conf.openapi_mode {
+    let (tables, routines) = match conf.openapi_mode {
         OpenApiMode::FollowPrivileges => {
-            let mut granted = std::collections::HashSet::new();
+            let mut tables = IndexMap::with_capacity(accessible.rows.len());
             for row in 0..accessible.rows.len() {
                 if let (Some(schema), Some(name)) = (accessible.text(row, 0)?, accessible.text(row, 1)?) {
-                    granted.insert((schema, name));
+                    // What was created since the cache was loaded is not described.
+                    let found = cache.tables.get_key_value(&QualifiedIdentifier::new(schema, name));
+                    tables.extend(found.map(|(qi, table)| (qi.clone(), table.clone())));
                 }
             }
-            Inspection {
-                tables: cache
-                    .tables
-                    .iter()
-                    .filter(|(qi, _)| granted.contains(&(&*qi.schema, &*qi.name)))
-                    .map(|(qi, table)| (qi.clone(), table.clone()))
-                    .collect(),
-                routines: routines.map(|(qi, it)| (qi.clone(), it.clone())).collect(),
-                schema_comment,
-            }
+            let rows = (0..functions.rows.len()).map(|row| {
+                let text = functions.text(row, 0)?;
+                text.ok_or_else(|| DbError::UnexpectedResult("a function is missing".into()))
+            });
+            (tables, decode_routines(rows, &conf.db_hoisted_tx_settings)?)
         }
-        _ => Inspection {
-            tables: tables.map(|(qi, it)| (qi.clone(), it.clone())).collect(),
-            routines: routines.map(|(qi, it)| (qi.clone(), it.clone())).collect(),
-            schema_comment,
-        },
+        _ => {
+            let tables = cache.tables.iter().filter(|(qi, _)| qi.schema == schema);
+            let routines = cache.routines.iter().filter(|(qi, _)| qi.schema == schema);
+            (
+                tables.map(|(qi, it)| (qi.clone(), it.clone())).collect(),
+                routines.map(|(qi, it)| (qi.clone(), it.clone())).collect(),
+            )
+        }
     };
+    let inspection = Inspection { tables, routines, schema_comment };
     Ok(DbResult::Inspect(Some(Box::new(inspection))))
 }

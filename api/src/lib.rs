@@ -17,6 +17,7 @@ pub mod error;
 pub mod execute;
 pub mod media_type;
 pub mod observability;
+pub mod openapi;
 pub mod pipeline;
 pub mod plan;
 pub mod response;

@@ -16,6 +16,7 @@ use crate::config::AppConfig;
 use crate::error::{ApiRequestError, DbError, Error};
 use crate::execute::{DbResult, ResultSet};
 use crate::media_type::MediaType;
+use crate::openapi;
 use crate::plan::{ActionPlan, CrudKind, CrudPlan};
 use crate::schema_cache::SchemaCache;
 
@@ -57,9 +58,7 @@ pub fn action_response(
         }
         (ActionPlan::Inspect(plan), DbResult::Inspect(inspection)) => {
             let document = match inspection {
-                Some(_) if !plan.headers_only => {
-                    return Err(ApiRequestError::NotImplemented("the OpenAPI document".to_owned()).into());
-                }
+                Some(inspection) if !plan.headers_only => openapi::document(conf, cache, &inspection),
                 _ => Bytes::new(),
             };
             let mut headers = HeaderMap::new();

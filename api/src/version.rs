@@ -16,3 +16,8 @@ pub fn pretty() -> String {
 pub fn full() -> String {
     format!("PostgREST {}", pretty())
 }
+
+/// `16`: names the edition of the documentation.
+pub fn major() -> &'static str {
+    POSTGREST.split('.').next().unwrap_or(POSTGREST)
+}
