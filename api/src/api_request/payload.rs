@@ -236,3 +236,127 @@ fn keys_of<'de, A: MapAccess<'de>>(mut map: A) -> Result<BTreeSet<FieldName>, A:
     }
     Ok(keys)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema_cache::identifiers::QualifiedIdentifier;
+    use proptest::prelude::*;
+
+    fn table(mutation: Mutation) -> Action {
+        Action::Db(DbAction::RelationMutation(QualifiedIdentifier::new("test", "t"), mutation))
+    }
+
+    fn function() -> Action {
+        Action::Db(DbAction::Routine(QualifiedIdentifier::new("test", "f"), InvokeMethod::Inv))
+    }
+
+    fn show(action: &Action, content_type: &str, body: &str) -> String {
+        let content_type = MediaType::parse(content_type);
+        match read(Bytes::copy_from_slice(body.as_bytes()), &content_type, None, action) {
+            Ok((payload, columns)) => {
+                let payload = match payload {
+                    None => "none".to_owned(),
+                    Some(Payload::ProcessedJson { raw, .. }) => {
+                        format!("json {}", String::from_utf8_lossy(&raw))
+                    }
+                    Some(Payload::ProcessedUrlEncoded { pairs, .. }) => format!("form {pairs:?}"),
+                    Some(Payload::RawJson(raw) | Payload::Raw(raw)) => {
+                        format!("raw {}", String::from_utf8_lossy(&raw))
+                    }
+                };
+                format!("{payload} naming {columns:?}")
+            }
+            Err(ApiRequestError::InvalidBody(message)) => message,
+            Err(other) => format!("another error: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn json_rows() {
+        let show = |body| show(&table(Mutation::Create), "application/json", body);
+        insta::assert_snapshot!(show(r#"{"a":1,"b":{"c":2}}"#), @r#"json {"a":1,"b":{"c":2}} naming {"a", "b"}"#);
+        insta::assert_snapshot!(show(r#"[{"a":1,"b":2},{"b":1,"a":[{"x":1}]}]"#), @r#"json [{"a":1,"b":2},{"b":1,"a":[{"x":1}]}] naming {"a", "b"}"#);
+        insta::assert_snapshot!(show(r#"[{},{}]"#), @"json [{},{}] naming {}");
+        insta::assert_snapshot!(show("[]"), @"json [] naming {}");
+        insta::assert_snapshot!(show("3"), @"json [] naming {}");
+        insta::assert_snapshot!(show("null"), @"json [] naming {}");
+        insta::assert_snapshot!(show(r#"{"a":1,"a":2}"#), @r#"json {"a":1,"a":2} naming {"a"}"#);
+    }
+
+    #[test]
+    fn json_that_is_refused() {
+        let show = |body| show(&table(Mutation::Create), "application/json", body);
+        for mixed in
+            [r#"[{"a":1},{"b":1}]"#, r#"[{"a":1},3]"#, r#"[3,{"a":1}]"#, "[1,2]", "[[]]", r#"[null,{}]"#]
+        {
+            assert_eq!(show(mixed), "All object keys must match", "{mixed}");
+        }
+        for broken in ["", "}{ x = 2", r#"{"a":1"#, r#"{"a":1} x"#, "[1,", "nul", "{\"a\":\"\u{1}\"}"] {
+            assert_eq!(show(broken), "Empty or invalid json", "{broken}");
+        }
+    }
+
+    #[test]
+    fn csv_rows() {
+        let show = |body| show(&table(Mutation::Create), "text/csv", body);
+        insta::assert_snapshot!(show("a,b\nbar,baz\nNULL,foo"), @r#"json [{"a":"bar","b":"baz"},{"a":null,"b":"foo"}] naming {"a", "b"}"#);
+        insta::assert_snapshot!(show("a,b\n"), @"json [] naming {}");
+        insta::assert_snapshot!(show("a,b\n1\n2"), @r#"json [{"a":"1"},{"a":"2"}] naming {"a"}"#);
+        insta::assert_snapshot!(show("a,b\n1,2,3"), @r#"json [{"a":"1","b":"2"}] naming {"a", "b"}"#);
+        insta::assert_snapshot!(show("a,b\n1,2\n3"), @"All lines must have same number of fields");
+    }
+
+    #[test]
+    fn forms() {
+        insta::assert_snapshot!(show(&table(Mutation::Create), "application/x-www-form-urlencoded", "a=1&b=x+y&a=%C3%A9"), @r#"json {"a":"é","b":"x y"} naming {"a", "b"}"#);
+        insta::assert_snapshot!(show(&function(), "application/x-www-form-urlencoded", "v=1&v=2&w"), @r#"form [("v", "1"), ("v", "2"), ("w", "")] naming {"v", "w"}"#);
+        insta::assert_snapshot!(show(&function(), "application/x-www-form-urlencoded", "v=%ff"), @"Form values must be percent-encoded UTF-8");
+    }
+
+    #[test]
+    fn functions_take_any_single_value() {
+        insta::assert_snapshot!(show(&function(), "text/plain", "hi"), @"raw hi naming {}");
+        insta::assert_snapshot!(show(&function(), "application/octet-stream", "hi"), @"raw hi naming {}");
+        insta::assert_snapshot!(show(&function(), "application/json", ""), @"json  naming {}");
+        insta::assert_snapshot!(show(&function(), "image/png", "hi"), @"Content-Type not acceptable: image/png");
+        insta::assert_snapshot!(show(&table(Mutation::Update), "text/plain", "hi"), @"Content-Type not acceptable: text/plain");
+    }
+
+    #[test]
+    fn actions_without_a_body_do_not_look_at_it() {
+        assert_eq!(show(&table(Mutation::Delete), "image/png", "x"), "none naming {}");
+        assert_eq!(show(&Action::SchemaInfo, "image/png", "x"), "none naming {}");
+    }
+
+    #[test]
+    fn named_columns_leave_the_json_unread() {
+        let columns = BTreeSet::from(["x".to_owned()]);
+        let json = MediaType::ApplicationJson;
+        let read = |mutation| read(Bytes::from_static(b"{oops"), &json, Some(&columns), &table(mutation));
+        let (payload, named) = read(Mutation::Create).unwrap();
+        assert!(matches!(payload, Some(Payload::RawJson(raw)) if raw == "{oops"));
+        assert_eq!(named, columns);
+        // A PUT replaces the whole row, so there is nothing to choose.
+        assert!(read(Mutation::SingleUpsert).is_err());
+    }
+
+    #[test]
+    fn deep_json_is_no_danger() {
+        let deep = format!("[{{\"a\":{}{}}}]", "[".repeat(200_000), "]".repeat(200_000));
+        assert!(show(&table(Mutation::Create), "application/json", &deep).ends_with("naming {\"a\"}"));
+        assert_eq!(
+            show(&table(Mutation::Create), "application/json", &"[".repeat(200_000)),
+            "Empty or invalid json"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_answered(body in "[\\[\\]{}\",:a1 \\\\u]{0,24}") {
+            let _ = show(&table(Mutation::Create), "application/json", &body);
+            let _ = show(&table(Mutation::Create), "text/csv", &body);
+            let _ = show(&function(), "application/x-www-form-urlencoded", &body);
+        }
+    }
+}

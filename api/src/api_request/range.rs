@@ -6,11 +6,11 @@ use super::types::{EmbedPath, Range};
 use crate::error::{ApiRequestError, RangeError};
 
 /// Bounds of a window, both included. `upper < lower` is an empty window, which is an error everywhere but
-/// for `limit=0`.
+/// for `limit=0`. Wide enough that no sum of an offset and a limit overflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Bounds {
-    lower: i64,
-    upper: Option<i64>,
+    lower: i128,
+    upper: Option<i128>,
 }
 
 impl Bounds {
@@ -31,15 +31,16 @@ impl Bounds {
 
 impl From<Range> for Bounds {
     fn from(range: Range) -> Self {
-        let upper = range.limit.map(|limit| range.offset.saturating_add(limit).saturating_sub(1));
-        Self { lower: range.offset, upper }
+        let lower = i128::from(range.offset);
+        Self { lower, upper: range.limit.map(|limit| lower + i128::from(limit) - 1) }
     }
 }
 
 impl From<Bounds> for Range {
     fn from(bounds: Bounds) -> Self {
-        let limit = bounds.upper.map(|upper| upper.saturating_sub(bounds.lower).saturating_add(1));
-        Self { offset: bounds.lower, limit }
+        let clamp = |number: i128| i64::try_from(number).unwrap_or(i64::MAX);
+        let limit = bounds.upper.map(|upper| clamp(upper - bounds.lower + 1));
+        Self { offset: clamp(bounds.lower), limit }
     }
 }
 
@@ -105,9 +106,89 @@ fn from_header(headers: &HeaderMap) -> Bounds {
     let bounds = || {
         let text = headers.get(header::RANGE)?.to_str().ok()?;
         let (lower, upper) = text.split_once('-')?;
-        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| parse_integer(text));
+        let number = |text: &str| {
+            text.bytes().all(|b| b.is_ascii_digit()).then(|| parse_integer(text).map(i128::from))
+        };
         let (lower, upper) = (number(lower)??, number(upper)?);
         Some(Bounds { lower, upper })
     };
     bounds().unwrap_or(Bounds::ALL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn show(method: &Method, query: &str, header: Option<&str>) -> String {
+        let mut headers = HeaderMap::new();
+        if let Some(header) = header {
+            headers.insert(header::RANGE, HeaderValue::from_str(header).unwrap());
+        }
+        let ranges = super::super::query::parse(query.as_bytes(), false).unwrap().ranges;
+        match combine(method, &headers, ranges) {
+            Ok((top, ranges)) => {
+                assert!(ranges.contains(&(EmbedPath::new(), top)), "the top level is always among them");
+                let limit = top.limit.map_or_else(|| "all".to_owned(), |limit| limit.to_string());
+                format!("{limit} from {}", top.offset)
+            }
+            Err(error) => format!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn parameters() {
+        let show = |query| show(&Method::GET, query, None);
+        assert_eq!(show(""), "all from 0");
+        assert_eq!(show("limit=3"), "3 from 0");
+        assert_eq!(show("offset=2"), "all from 2");
+        assert_eq!(show("limit=3&offset=2"), "3 from 2");
+        assert_eq!(show("limit=3&limit=5"), "5 from 0");
+        assert_eq!(show("limit=x"), "all from 0");
+        assert_eq!(show("offset=-4"), "all from 0");
+        assert_eq!(show("offset=-4&limit=10"), "6 from 0");
+        assert_eq!(show("limit=0"), "0 from 0");
+        assert_eq!(show("limit=0&offset=5"), "InvalidRange(NegativeLimit)");
+        assert_eq!(show("limit=-1"), "InvalidRange(NegativeLimit)");
+        assert_eq!(show("limit=99999999999999999999"), format!("{} from 0", i64::MAX));
+        assert_eq!(
+            show("limit=9223372036854775807&offset=9223372036854775807"),
+            format!("{0} from {0}", i64::MAX)
+        );
+        assert_eq!(
+            show("offset=-9223372036854775808&limit=-9223372036854775808"),
+            "InvalidRange(NegativeLimit)"
+        );
+    }
+
+    #[test]
+    fn the_header_narrows_what_the_parameters_allow() {
+        let show = |query, header| show(&Method::GET, query, Some(header));
+        assert_eq!(show("", "0-1"), "2 from 0");
+        assert_eq!(show("", "10-"), "all from 10");
+        assert_eq!(show("limit=3", "0-1"), "2 from 0");
+        assert_eq!(show("limit=3", "2-9"), "1 from 2");
+        assert_eq!(show("limit=0", "2-9"), "0 from 0");
+        assert_eq!(show("limit=3", "5-9"), "InvalidRange(NegativeLimit)");
+        assert_eq!(show("", "1-0"), "InvalidRange(LowerGtUpper)");
+        assert_eq!(show("limit=3", "1-0"), "InvalidRange(LowerGtUpper)");
+        assert_eq!(show("", "bytes=0-1"), "all from 0");
+        assert_eq!(show("", "-5"), "all from 0");
+    }
+
+    #[test]
+    fn the_header_counts_for_get_only_and_put_has_no_window() {
+        assert_eq!(show(&Method::HEAD, "", Some("0-1")), "all from 0");
+        assert_eq!(show(&Method::PUT, "", Some("0-1")), "all from 0");
+        assert_eq!(show(&Method::PUT, "limit=1", None), "PutLimitNotAllowed");
+        assert_eq!(show(&Method::PUT, "a.limit=1", None), "all from 0");
+    }
+
+    #[test]
+    fn embedded_windows_are_as_written() {
+        let ranges = |query: &str| super::super::query::parse(query.as_bytes(), false).unwrap().ranges;
+        let path = vec!["a".to_owned(), "b".to_owned()];
+        assert_eq!(ranges("a.b.limit=2&a.b.offset=1"), [(path.clone(), Range { offset: 1, limit: Some(2) })]);
+        assert_eq!(ranges("a.b.limit=-2"), [(path, Range { offset: 0, limit: Some(-2) })]);
+    }
 }

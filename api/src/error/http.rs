@@ -334,3 +334,159 @@ fn raised(message: raise::Message, detail: raise::Detail) -> Rendered {
 pub(super) fn is_single_value(content_type: &MediaType) -> bool {
     matches!(content_type, MediaType::TextPlain | MediaType::TextXml | MediaType::OctetStream)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::JwtClaimsError;
+
+    /// Status, headers and body on three lines.
+    fn show(error: impl Into<Error>) -> String {
+        let response = error_response(&error.into(), Verbosity::Verbose);
+        let headers: Vec<_> = response
+            .headers
+            .iter()
+            .filter(|(name, _)| *name != CONTENT_TYPE && *name != CONTENT_LENGTH)
+            .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
+            .collect();
+        assert_eq!(response.headers[CONTENT_LENGTH], response.body.len().to_string());
+        let reason = response.reason.map(|reason| format!(" {reason}")).unwrap_or_default();
+        let body = String::from_utf8_lossy(&response.body).into_owned();
+        format!("{}{reason}\n{}\n{body}", response.status.as_u16(), headers.join(" | "))
+    }
+
+    fn server(code: &str, message: &str, detail: Option<&str>) -> DbError {
+        DbError::Server {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            detail: detail.map(str::to_owned),
+            hint: None,
+            authenticated: false,
+        }
+    }
+
+    #[test]
+    fn request_errors() {
+        insta::assert_snapshot!(show(ApiRequestError::InvalidRange(RangeError::OutOfBounds("1".into(), "0".into()))), @r#"
+        416
+        proxy-status: PostgREST; error=PGRST103
+        {"code":"PGRST103","details":"An offset of 1 was requested, but there are only 0 rows.","hint":null,"message":"Requested range not satisfiable"}
+        "#);
+        insta::assert_snapshot!(show(ApiRequestError::UnacceptableSchema("x".into(), vec!["a".into(), "b".into()])), @r#"
+        406
+        proxy-status: PostgREST; error=PGRST106
+        {"code":"PGRST106","details":null,"hint":"Only the following schemas are exposed: a, b","message":"Invalid schema: x"}
+        "#);
+        insta::assert_snapshot!(show(ApiRequestError::NotEmbedded("x".into(), None)), @r#"
+        400
+        proxy-status: PostgREST; error=PGRST108
+        {"code":"PGRST108","details":null,"hint":"Verify that 'x' is included in the 'select' query parameter.","message":"'x' is not an embedded resource in this request"}
+        "#);
+        insta::assert_snapshot!(show(ApiRequestError::NotEmbedded("x".into(), Some(("x".into(), "y".into())))), @r#"
+        400
+        proxy-status: PostgREST; error=PGRST108
+        {"code":"PGRST108","details":"Target names are not allowed in filters if they have an alias","hint":"Change 'x' to 'y' in filters, orders or limits.","message":"'x' is not an embedded resource in this request"}
+        "#);
+        insta::assert_snapshot!(show(ApiRequestError::InvalidResourcePath), @r#"
+        404
+        proxy-status: PostgREST; error=PGRST125
+        {"code":"PGRST125","details":null,"hint":null,"message":"Invalid path specified in request URL"}
+        "#);
+    }
+
+    #[test]
+    fn token_errors_challenge_the_client() {
+        insta::assert_snapshot!(show(JwtError::Decode(JwtDecodeError::UnexpectedParts(2))), @r#"
+        401
+        proxy-status: PostgREST; error=PGRST301 | www-authenticate: Bearer error="invalid_token", error_description="Expected 3 parts in JWT; got 2"
+        {"code":"PGRST301","details":null,"hint":null,"message":"Expected 3 parts in JWT; got 2"}
+        "#);
+        insta::assert_snapshot!(show(JwtError::Claims(JwtClaimsError::Expired)), @r#"
+        401
+        proxy-status: PostgREST; error=PGRST303 | www-authenticate: Bearer error="invalid_token", error_description="JWT expired"
+        {"code":"PGRST303","details":null,"hint":null,"message":"JWT expired"}
+        "#);
+        insta::assert_snapshot!(show(JwtError::TokenRequired), @r#"
+        401
+        proxy-status: PostgREST; error=PGRST302 | www-authenticate: Bearer
+        {"code":"PGRST302","details":null,"hint":null,"message":"Anonymous access is disabled"}
+        "#);
+        insta::assert_snapshot!(show(JwtError::SecretMissing), @r#"
+        500
+        proxy-status: PostgREST; error=PGRST300
+        {"code":"PGRST300","details":null,"hint":null,"message":"Server lacks JWT secret"}
+        "#);
+    }
+
+    #[test]
+    fn database_errors() {
+        insta::assert_snapshot!(show(server("42501", "permission denied for table x", None)), @r#"
+        401
+        proxy-status: PostgREST; error=42501 | www-authenticate: Bearer
+        {"code":"42501","details":null,"hint":null,"message":"permission denied for table x"}
+        "#);
+        insta::assert_snapshot!(show(server("PT402", "Payment Required", Some("Quota exceeded"))), @r#"
+        402 Payment Required
+        proxy-status: PostgREST; error=PT402
+        {"code":"PT402","details":"Quota exceeded","hint":null,"message":"Payment Required"}
+        "#);
+        insta::assert_snapshot!(show(DbError::AcquisitionTimeout), @r#"
+        504
+        proxy-status: PostgREST; error=PGRST003
+        {"code":"PGRST003","details":null,"hint":null,"message":"Timed out acquiring connection from connection pool."}
+        "#);
+        insta::assert_snapshot!(show(DbError::Connection { was_established: false, message: "refused".into() }), @r#"
+        503
+        proxy-status: PostgREST; error=PGRST000
+        {"code":"PGRST000","details":"refused","hint":null,"message":"Database connection error."}
+        "#);
+        insta::assert_snapshot!(show(DbError::Connection { was_established: true, message: "gone".into() }), @r#"
+        503
+        proxy-status: PostgREST; error=PGRST001
+        {"code":"PGRST001","details":"gone","hint":null,"message":"Database client error. Retrying the connection."}
+        "#);
+    }
+
+    #[test]
+    fn the_database_may_raise_a_whole_response() {
+        let message = r#"{"code":"123","message":"ABC","details":"DEF","hint":"XYZ"}"#;
+        let detail = r#"{"status":332,"status_text":"My Custom Status","headers":{"X-Header":"str"}}"#;
+        insta::assert_snapshot!(show(server("PGRST", message, Some(detail))), @r#"
+        332 My Custom Status
+        proxy-status: PostgREST; error=123 | x-header: str
+        {"code":"123","details":"DEF","hint":"XYZ","message":"ABC"}
+        "#);
+        insta::assert_snapshot!(show(server("PGRST", message, None)), @r#"
+        500
+        proxy-status: PostgREST; error=PGRST121
+        {"code":"PGRST121","details":"DETAIL is missing in the RAISE statement","hint":"DETAIL must be a JSON object with obligatory keys: 'status', 'headers' and optional key: 'status_text'.","message":"Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error"}
+        "#);
+        insta::assert_snapshot!(show(server("PGRST", "INVALID", Some(detail))), @r#"
+        500
+        proxy-status: PostgREST; error=PGRST121
+        {"code":"PGRST121","details":"Invalid JSON value for MESSAGE: 'INVALID'","hint":"MESSAGE must be a JSON object with obligatory keys: 'code', 'message' and optional keys: 'details', 'hint'.","message":"Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error"}
+        "#);
+        insta::assert_snapshot!(show(server("PGRST", message, Some("INVALID"))), @r#"
+        500
+        proxy-status: PostgREST; error=PGRST121
+        {"code":"PGRST121","details":"Invalid JSON value for DETAIL: 'INVALID'","hint":"DETAIL must be a JSON object with obligatory keys: 'status', 'headers' and optional key: 'status_text'.","message":"Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error"}
+        "#);
+        // What HTTP cannot carry does not get into the answer.
+        let injected = r#"{"code":"1\n2","message":"m"}"#;
+        let headers = r#"{"status":9999,"headers":{"X-A":"b\r\nX-C: d","bad name":"x"}}"#;
+        insta::assert_snapshot!(show(server("PGRST", injected, Some(headers))), @r#"
+        500
+
+        {"code":"1\n2","details":null,"hint":null,"message":"m"}
+        "#);
+    }
+
+    #[test]
+    fn minimal_bodies_have_two_fields() {
+        let body = error_body(&Error::NoSchemaCache, Verbosity::Minimal);
+        assert_eq!(
+            body,
+            r#"{"code":"PGRST002","message":"Could not query the database for the schema cache. Retrying."}"#
+        );
+    }
+}

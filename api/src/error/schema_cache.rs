@@ -175,3 +175,114 @@ fn choice(relationship: &Relationship) -> Option<String> {
     };
     Some(format!("'{}!{hint}'", foreign_table.name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema_cache::identifiers::QualifiedIdentifier;
+    use crate::schema_cache::relationship::Junction;
+
+    fn show(error: &SchemaCacheError) -> String {
+        let Rendered { status, code, message, details, hint, .. } = render(error);
+        let details = details.map_or(Value::Null, |details| details);
+        format!("{} {code}\n{message}\n{details}\n{}", status.as_u16(), hint.unwrap_or_default())
+    }
+
+    fn no_rpc(args: &[&str], content_type: MediaType, is_post: bool) -> SchemaCacheError {
+        SchemaCacheError::NoRpc {
+            schema: "test".into(),
+            name: "f".into(),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            content_type,
+            is_post,
+            suggestion: Some("g(a, b)".into()),
+        }
+    }
+
+    #[test]
+    fn missing_things() {
+        insta::assert_snapshot!(show(&SchemaCacheError::TableNotFound { schema: "test".into(), name: "x".into(), suggestion: Some("xs".into()) }), @r"
+        404 PGRST205
+        Could not find the table 'test.x' in the schema cache
+        null
+        Perhaps you meant the table 'test.xs'
+        ");
+        insta::assert_snapshot!(show(&SchemaCacheError::ColumnNotFound("c".into(), "t".into())), @r"
+        400 PGRST204
+        Could not find the 'c' column of 't' in the schema cache
+        null
+        ");
+        insta::assert_snapshot!(show(&SchemaCacheError::NoRelBetween { origin: "a".into(), target: "b".into(), hint: Some("h".into()), schema: "test".into(), suggestion: None }), @r#"
+        400 PGRST200
+        Could not find a relationship between 'a' and 'b' in the schema cache
+        "Searched for a foreign key relationship between 'a' and 'b' using the hint 'h' in the schema 'test', but no matches were found."
+        "#);
+        insta::assert_snapshot!(show(&SchemaCacheError::NoRelBetween { origin: "a".into(), target: "b".into(), hint: None, schema: "test".into(), suggestion: Some(("bs".into(), "b".into())) }), @r#"
+        400 PGRST200
+        Could not find a relationship between 'a' and 'b' in the schema cache
+        "Searched for a foreign key relationship between 'a' and 'b' in the schema 'test', but no matches were found."
+        Perhaps you meant 'bs' instead of 'b'.
+        "#);
+    }
+
+    #[test]
+    fn missing_functions() {
+        insta::assert_snapshot!(show(&no_rpc(&[], MediaType::Any, false)), @r#"
+        404 PGRST202
+        Could not find the function test.f without parameters in the schema cache
+        "Searched for the function test.f without parameters, but no matches were found in the schema cache."
+        Perhaps you meant to call the function test.g(a, b)
+        "#);
+        insta::assert_snapshot!(show(&no_rpc(&["a"], MediaType::ApplicationJson, true)), @r#"
+        404 PGRST202
+        Could not find the function test.f(a) in the schema cache
+        "Searched for the function test.f with parameter a or with a single unnamed json/jsonb parameter, but no matches were found in the schema cache."
+        Perhaps you meant to call the function test.g(a, b)
+        "#);
+        insta::assert_snapshot!(show(&no_rpc(&["a", "b"], MediaType::UrlEncoded, true)), @r#"
+        404 PGRST202
+        Could not find the function test.f(a, b) in the schema cache
+        "Searched for the function test.f with parameters a, b, but no matches were found in the schema cache."
+        Perhaps you meant to call the function test.g(a, b)
+        "#);
+        insta::assert_snapshot!(show(&no_rpc(&[], MediaType::OctetStream, true)), @r#"
+        404 PGRST202
+        Could not find the function test.f in the schema cache
+        "Searched for the function test.f with a single unnamed bytea parameter, but no matches were found in the schema cache."
+        "#);
+    }
+
+    #[test]
+    fn ambiguous_relationships_list_their_candidates() {
+        let qi = |name: &str| QualifiedIdentifier::new("test", name);
+        let pair = |a: &str, b: &str| vec![(a.to_owned(), b.to_owned())];
+        let relationship = |cardinality| Relationship::ForeignKey {
+            table: qi("a"),
+            foreign_table: qi("b"),
+            is_self: false,
+            cardinality,
+            table_is_view: false,
+            foreign_table_is_view: false,
+        };
+        let error = SchemaCacheError::AmbiguousRelBetween(
+            "a".into(),
+            "b".into(),
+            vec![
+                relationship(Cardinality::ManyToOne { constraint: "fk".into(), columns: pair("b_id", "id") }),
+                relationship(Cardinality::ManyToMany(Junction {
+                    table: qi("ab"),
+                    constraint1: "c1".into(),
+                    constraint2: "c2".into(),
+                    cols_source: pair("id", "a_id"),
+                    cols_target: pair("id", "b_id"),
+                })),
+            ],
+        );
+        insta::assert_snapshot!(show(&error), @r#"
+        300 PGRST201
+        Could not embed because more than one relationship was found for 'a' and 'b'
+        [{"cardinality":"many-to-one","embedding":"a with b","relationship":"fk using a(b_id) and b(id)"},{"cardinality":"many-to-many","embedding":"a with b","relationship":"ab using c1(a_id) and c2(b_id)"}]
+        Try changing 'b' to one of the following: 'b!fk', 'b!ab'. Find the desired relationship in the 'details' key.
+        "#);
+    }
+}
