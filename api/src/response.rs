@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode, header};
 use crate::api_request::ApiRequest;
 use crate::api_request::types::{InvokeMethod, Mutation, PreferRepresentation, PreferResolution};
 use crate::config::AppConfig;
-use crate::error::{ApiRequestError, DbError, Error};
+use crate::error::{DbError, Error};
 use crate::execute::{DbResult, ResultSet};
 use crate::media_type::MediaType;
 use crate::openapi;
