@@ -1,9 +1,29 @@
 //! Who is asking: bearer token → role and claims.
+//!
+//! [`token`] checks signatures against the [`keys`] of `jwt-secret`, [`claims`] checks what the token
+//! says, [`role_claim`] finds the role in it, [`cache`] remembers tokens whose signature was good.
+//! Nothing here may panic on any token.
+
+pub mod cache;
+pub mod claims;
+mod json_path;
+pub mod keys;
+mod legacy_path;
+pub mod role_claim;
+pub mod token;
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use serde_json::{Map, Value};
 
+use crate::config::AppConfig;
 use crate::error::JwtError;
+use crate::observability::{Observation, Observer};
 use crate::state::AppState;
+use cache::TokenCache;
 
 /// The outcome of authentication.
 #[derive(Debug, Clone)]
@@ -11,11 +31,125 @@ pub struct AuthResult {
     /// Role to switch to.
     pub role: String,
     /// Claims for `request.jwt.claims`, with `role` set.
-    pub claims: serde_json::Map<String, serde_json::Value>,
+    pub claims: Map<String, Value>,
 }
 
 /// Verifies the request's token, or takes the anonymous role where there is none.
-pub fn authenticate(state: &AppState, _headers: &HeaderMap) -> Result<AuthResult, JwtError> {
-    let role = state.config().db_anon_role.clone().ok_or(JwtError::TokenRequired)?;
-    Ok(AuthResult { role, claims: serde_json::Map::new() })
+pub fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<AuthResult, JwtError> {
+    let conf = state.config();
+    let claims = match bearer(headers) {
+        Some(token) => state.verifier().verify(&conf, token, state.observer())?,
+        None => Arc::default(),
+    };
+    resolve(&conf, &claims, unix_now())
+}
+
+/// Seconds since 1970. A clock before that counts as 1970.
+fn unix_now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |it| i64::try_from(it.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// The token of an `Authorization: Bearer …` header; an empty one for `Bearer` alone.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes().trim_ascii();
+    let end = value.iter().position(|it| it.is_ascii_whitespace()).unwrap_or(value.len());
+    let (scheme, token) = value.split_at(end);
+    scheme.eq_ignore_ascii_case(b"bearer").then(|| token.trim_ascii())
+}
+
+/// Checks the claims and finds the role.
+fn resolve(conf: &AppConfig, claims: &Map<String, Value>, now: i64) -> Result<AuthResult, JwtError> {
+    claims::validate(claims, conf.jwt_aud.as_deref(), now).map_err(JwtError::Claims)?;
+    let role = conf
+        .jwt_role_claim_key
+        .evaluate(claims)
+        .map(|it| match it {
+            Value::String(role) => role,
+            other => other.to_string(),
+        })
+        .or_else(|| conf.db_anon_role.clone())
+        .ok_or(JwtError::TokenRequired)?;
+    let mut claims = claims.clone();
+    claims.insert("role".into(), Value::String(role.clone()));
+    Ok(AuthResult { role, claims })
+}
+
+/// Verifies tokens, remembering those that were good.
+pub struct Verifier {
+    cache: TokenCache,
+}
+
+impl Verifier {
+    /// A verifier that remembers nothing yet.
+    pub fn new(conf: &AppConfig) -> Self {
+        Self { cache: TokenCache::new(conf.jwt_cache_max_entries) }
+    }
+
+    /// Follows a reloaded configuration: other keys make every remembered token doubtful.
+    pub fn reconfigure(&self, old: &AppConfig, new: &AppConfig) {
+        if old.jwt_secret != new.jwt_secret {
+            self.cache.clear();
+        }
+        self.cache.resize(new.jwt_cache_max_entries);
+    }
+
+    /// The claims of a token whose signature is good. Whether they are acceptable now is another
+    /// question, so that a remembered token still expires.
+    fn verify(
+        &self,
+        conf: &AppConfig,
+        token: &[u8],
+        observer: &Observer,
+    ) -> Result<Arc<Map<String, Value>>, JwtError> {
+        let keys = conf.jwt_keys.as_ref().ok_or(JwtError::SecretMissing)?;
+        if conf.jwt_cache_max_entries == 0 {
+            return token::decode(keys, token).map(Arc::new);
+        }
+        let known = self.cache.get(token);
+        observer.observe(&Observation::JwtCacheLookup(known.is_some()));
+        if let Some(claims) = known {
+            return Ok(claims);
+        }
+        let generation = self.cache.generation();
+        let claims = Arc::new(token::decode(keys, token)?);
+        for _ in 0..self.cache.insert(token, Arc::clone(&claims), generation) {
+            observer.observe(&Observation::JwtCacheEviction);
+        }
+        Ok(claims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(value: &str) -> HeaderMap {
+        [(AUTHORIZATION, value.parse().unwrap())].into_iter().collect()
+    }
+
+    #[test]
+    fn bearer_is_found_whatever_its_case() {
+        assert_eq!(bearer(&header("Bearer abc")), Some(&b"abc"[..]));
+        assert_eq!(bearer(&header("bEARER   abc ")), Some(&b"abc"[..]));
+        assert_eq!(bearer(&header("Bearer")), Some(&b""[..]));
+        assert_eq!(bearer(&header("Bearer ")), Some(&b""[..]));
+        assert_eq!(bearer(&header("Basic abc")), None);
+        assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn role_comes_from_the_token_then_from_the_configuration() {
+        let mut conf = AppConfig { db_anon_role: Some("anon".into()), ..AppConfig::default() };
+        let claims = |json: &str| serde_json::from_str::<Map<String, Value>>(json).unwrap();
+        let role = |conf: &AppConfig, json: &str| resolve(conf, &claims(json), 0).map(|it| it.role);
+        assert_eq!(role(&conf, r#"{"role":"author"}"#), Ok("author".into()));
+        assert_eq!(role(&conf, r#"{"role":5}"#), Ok("5".into()));
+        assert_eq!(role(&conf, "{}"), Ok("anon".into()));
+        conf.db_anon_role = None;
+        assert_eq!(role(&conf, "{}"), Err(JwtError::TokenRequired));
+        let with_role = resolve(&conf, &claims(r#"{"role":"author","a":1}"#), 0).unwrap().claims;
+        assert_eq!(Value::Object(with_role), serde_json::json!({"role": "author", "a": 1}));
+    }
 }

@@ -1,7 +1,22 @@
-//! Settings.
+//! Settings: where they come from, what they mean, how they are shown.
+//!
+//! [`keys`] is the one table of all settings; reading ([`load`]), `--dump-config` ([`dump`]) and the
+//! reference page are loops over it. [`file`] parses the configuration file, [`database`] reads the
+//! in-database configuration, [`value`] says how raw values become typed ones.
+
+pub mod database;
+pub mod dump;
+pub mod file;
+pub mod keys;
+pub mod load;
+mod uri;
+pub mod value;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+
+use crate::auth::keys::KeySet;
+use crate::auth::role_claim::RoleClaim;
 
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::routine::IsolationLevel;
@@ -39,6 +54,36 @@ pub enum Verbosity {
     Minimal,
     /// With details and hint.
     Verbose,
+}
+
+/// `server-trace-header`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceHeader {
+    /// As used.
+    pub name: http::HeaderName,
+    /// As written, for the dump.
+    pub written: String,
+}
+
+/// A configuration that cannot be used; the message says what to change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read or parsed, or a value is not allowed.
+    #[error("Error in config {0}")]
+    Invalid(String),
+    /// A file that a setting points to cannot be read: setting, path, reason.
+    #[error("cannot read the file '{path}' that {setting} points to: {reason}")]
+    ReadReferenced {
+        /// Setting.
+        setting: &'static str,
+        /// Path.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The secret cannot be used.
+    #[error("{0}")]
+    Secret(String),
 }
 
 /// Every setting, typed. Field names are the setting's name with `_`.
@@ -96,10 +141,12 @@ pub struct AppConfig {
     pub file_path: Option<PathBuf>,
     /// `jwt-aud`.
     pub jwt_aud: Option<String>,
-    /// `jwt-role-claim-key`, as written; `auth` compiles it.
-    pub jwt_role_claim_key: String,
+    /// `jwt-role-claim-key`, compiled.
+    pub jwt_role_claim_key: RoleClaim,
     /// `jwt-secret`, decoded.
     pub jwt_secret: Option<Vec<u8>>,
+    /// The keys that `jwt-secret` stands for.
+    pub jwt_keys: Option<KeySet>,
     /// `jwt-secret-is-base64`.
     pub jwt_secret_is_base64: bool,
     /// `jwt-cache-max-entries`.
@@ -123,7 +170,7 @@ pub struct AppConfig {
     /// `server-reuseport`.
     pub server_reuseport: bool,
     /// `server-trace-header`.
-    pub server_trace_header: Option<http::HeaderName>,
+    pub server_trace_header: Option<TraceHeader>,
     /// `server-timing-enabled`.
     pub server_timing_enabled: bool,
     /// `server-unix-socket`.
@@ -135,7 +182,7 @@ pub struct AppConfig {
     /// `admin-server-host`.
     pub admin_server_host: String,
     /// `admin-server-port`.
-    pub admin_server_port: Option<u16>,
+    pub admin_server_port: Option<i64>,
     /// `admin-server-unix-socket`.
     pub admin_server_unix_socket: Option<PathBuf>,
     /// `admin-server-unix-socket-mode`.
@@ -180,8 +227,9 @@ impl Default for AppConfig {
             db_uri: "postgresql://".into(),
             file_path: None,
             jwt_aud: None,
-            jwt_role_claim_key: ".role".into(),
+            jwt_role_claim_key: RoleClaim::default(),
             jwt_secret: None,
+            jwt_keys: None,
             jwt_secret_is_base64: false,
             jwt_cache_max_entries: 1000,
             log_level: LogLevel::Error,

@@ -160,7 +160,7 @@ pub(crate) fn finish(conf: &AppConfig, parts: &Parts, response: &mut PgrstRespon
     if let Cors::Actual(headers) = cors::headers(conf, &parts.method, &parts.headers) {
         response.headers.extend(headers);
     }
-    if let Some(name) = &conf.server_trace_header {
+    if let Some(name) = conf.server_trace_header.as_ref().map(|it| &it.name) {
         let value = parts.headers.get(name).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
         response.headers.insert(name.clone(), value);
     }

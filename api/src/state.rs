@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use crate::auth::Verifier;
 use crate::config::AppConfig;
 use crate::observability::Observer;
 use crate::schema_cache::SchemaCache;
@@ -19,17 +20,20 @@ pub struct AppState {
     schema_cache: ArcSwapOption<SchemaCache>,
     pg_version: AtomicU32,
     observer: Observer,
+    verifier: Verifier,
 }
 
 impl AppState {
     /// The state before anything was read from the database.
     pub fn new(conf: AppConfig) -> Arc<Self> {
         let observer = Observer::new(&conf);
+        let verifier = Verifier::new(&conf);
         Arc::new(Self {
             config: ArcSwap::from_pointee(conf),
             schema_cache: ArcSwapOption::empty(),
             pg_version: AtomicU32::new(0),
             observer,
+            verifier,
         })
     }
 
@@ -46,6 +50,11 @@ impl AppState {
     /// `server_version_num`; 0 before the first connection.
     pub fn pg_version(&self) -> u32 {
         self.pg_version.load(Relaxed)
+    }
+
+    /// Verifies tokens.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
     }
 
     /// Log and metrics.

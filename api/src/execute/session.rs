@@ -219,6 +219,12 @@ fn failed(error: &tokio_postgres::Error) -> DbError {
     }
 }
 
+impl From<tokio_postgres::Error> for DbError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        failed(&error)
+    }
+}
+
 /// An error with its causes.
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     match (error.as_db_error(), error.source()) {

@@ -1,0 +1,167 @@
+//! The in-database configuration: `pgrst.*` settings of the connection's role, the pre-config
+//! function, and the settings of the roles that may be switched to.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::keys::{KEYS, Key};
+use crate::error::DbError;
+use crate::schema_cache::identifiers::QualifiedIdentifier;
+use crate::schema_cache::routine::IsolationLevel;
+
+/// What the database says about the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DatabaseSettings {
+    /// By name without `pgrst.`, such as `db_schemas`.
+    pub settings: HashMap<String, String>,
+    /// Per role: its settings.
+    pub role_settings: HashMap<String, Vec<(String, String)>>,
+    /// Per role: its isolation level.
+    pub role_isolation: HashMap<String, IsolationLevel>,
+}
+
+/// Version of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PgVersion {
+    /// `server_version_num`.
+    pub number: u32,
+    /// `server_version`.
+    pub name: String,
+    /// `version()`.
+    pub full_name: String,
+}
+
+/// First `server_version_num` that is supported, and its name.
+pub const MINIMUM_PG_VERSION: (u32, &str) = (140_000, "14.0");
+
+/// Asks for the server's version.
+pub async fn pg_version(client: &Client) -> Result<PgVersion, DbError> {
+    const QUERY: &str =
+        "select current_setting('server_version_num')::int, current_setting('server_version'), version()";
+    let rows = client.query_typed(QUERY, &[]).await.map_err(DbError::from)?;
+    let row = rows.first().ok_or_else(|| unexpected("the server's version"))?;
+    let number: i32 = row.try_get(0).map_err(DbError::from)?;
+    Ok(PgVersion {
+        number: u32::try_from(number).map_err(|_| unexpected("the server's version"))?,
+        name: row.try_get(1).map_err(DbError::from)?,
+        full_name: row.try_get(2).map_err(DbError::from)?,
+    })
+}
+
+/// Reads the `pgrst.*` settings. A setting of the role in this database counts before one of the
+/// role, and that before one of the pre-config function; one of the database alone does not count.
+pub async fn settings(
+    client: &Client,
+    pre_config: Option<&QualifiedIdentifier>,
+) -> Result<HashMap<String, String>, DbError> {
+    const HEAD: &str = "with names as (select unnest($1::text[]) as name), found as (
+        select setdatabase as database,
+               substr(setting, 1, strpos(setting, '=') - 1) as name,
+               substr(setting, strpos(setting, '=') + 1) as value
+        from pg_catalog.pg_db_role_setting, unnest(setconfig) as setting
+        where setrole = (select oid from pg_catalog.pg_roles where rolname = current_user)
+          and setdatabase in (0, (select oid from pg_catalog.pg_database where datname = current_catalog))";
+    const TAIL: &str = ")
+        select distinct on (name) name, value
+        from found join names using (name)
+        where value is not null
+        order by name, database desc nulls last";
+    // The call stands in `from`, so that it has run before the settings are read.
+    let from_function = match pre_config {
+        Some(function) => format!(
+            " union all select null, name, current_setting(name, true)
+              from {}() as called, names",
+            quoted(function)
+        ),
+        None => String::new(),
+    };
+    let names: Vec<String> = KEYS
+        .iter()
+        .filter(|it| it.in_database)
+        .map(|it| format!("pgrst.{}", Key::db_name(it.name)))
+        .collect();
+    let query = format!("{HEAD}{from_function}{TAIL}");
+    let rows =
+        read_only(client, async || client.query_typed(&query, &[(&names, Type::TEXT_ARRAY)]).await).await?;
+    rows.iter()
+        .map(|row| {
+            let name: String = row.try_get(0)?;
+            let value: String = row.try_get(1)?;
+            Ok((name.trim_start_matches("pgrst.").to_owned(), value))
+        })
+        .collect::<Result<_, tokio_postgres::Error>>()
+        .map_err(DbError::from)
+}
+
+/// Settings per role.
+pub type RoleSettings = (HashMap<String, Vec<(String, String)>>, HashMap<String, IsolationLevel>);
+
+/// Reads the settings of the roles this one is a member of, as far as it may set them.
+pub async fn role_settings(client: &Client, pg_version: u32) -> Result<RoleSettings, DbError> {
+    let privileged = if pg_version >= 150_000 {
+        "or has_parameter_privilege(current_user::name, ps.name, 'set')"
+    } else {
+        ""
+    };
+    let query = format!(
+        "select kv.rolname::text, kv.name, kv.value from (
+            select r.rolname,
+                   substr(setting, 1, strpos(setting, '=') - 1) as name,
+                   substr(setting, strpos(setting, '=') + 1) as value
+            from pg_catalog.pg_auth_members m
+            join pg_catalog.pg_roles r on r.oid = m.roleid
+            cross join unnest(r.rolconfig) as setting
+            where m.member = (select oid from pg_catalog.pg_roles where rolname = current_user)
+        ) kv
+        join pg_catalog.pg_settings ps on ps.name = kv.name and (ps.context = 'user' {privileged})
+        group by 1, 2, 3
+        order by 1, 2"
+    );
+    let rows = read_only(client, async || client.query_typed(&query, &[]).await).await?;
+    let mut settings: HashMap<String, Vec<(String, String)>> = HashMap::new();
+    let mut isolation = HashMap::new();
+    for row in rows {
+        let (role, name, value): (String, String, String) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        if name == "default_transaction_isolation" {
+            isolation.insert(role, isolation_level(&value));
+        } else {
+            settings.entry(role).or_default().push((name, value));
+        }
+    }
+    Ok((settings, isolation))
+}
+
+fn isolation_level(name: &str) -> IsolationLevel {
+    match name.to_ascii_lowercase().as_str() {
+        "repeatable read" => IsolationLevel::RepeatableRead,
+        "serializable" => IsolationLevel::Serializable,
+        _ => IsolationLevel::ReadCommitted,
+    }
+}
+
+/// Runs a query in a transaction that cannot write.
+async fn read_only<T>(
+    client: &Client,
+    query: impl AsyncFnOnce() -> Result<T, tokio_postgres::Error>,
+) -> Result<T, DbError> {
+    client.batch_execute("begin isolation level read committed read only").await?;
+    let result = query().await;
+    client.batch_execute(if result.is_ok() { "commit" } else { "rollback" }).await?;
+    Ok(result?)
+}
+
+fn quoted(name: &QualifiedIdentifier) -> String {
+    let quote = |it: &str| format!("\"{}\"", it.replace('"', "\"\""));
+    if name.schema.is_empty() {
+        quote(&name.name)
+    } else {
+        format!("{}.{}", quote(&name.schema), quote(&name.name))
+    }
+}
+
+fn unexpected(what: &str) -> DbError {
+    DbError::UnexpectedResult(format!("cannot read {what}"))
+}
