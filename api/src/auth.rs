@@ -54,7 +54,7 @@ fn unix_now() -> i64 {
 /// The token of an `Authorization: Bearer …` header; an empty one for `Bearer` alone.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes().trim_ascii();
-    let end = value.iter().position(|it| it.is_ascii_whitespace()).unwrap_or(value.len());
+    let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
     let (scheme, token) = value.split_at(end);
     scheme.eq_ignore_ascii_case(b"bearer").then(|| token.trim_ascii())
 }

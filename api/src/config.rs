@@ -187,6 +187,10 @@ pub struct AppConfig {
     pub admin_server_unix_socket: Option<PathBuf>,
     /// `admin-server-unix-socket-mode`.
     pub admin_server_unix_socket_mode: u32,
+    /// `internal-schema-cache-query-sleep-before-queries`, milliseconds; for tests of slow loads.
+    pub internal_schema_cache_query_sleep_before: Option<i64>,
+    /// `internal-schema-cache-query-sleep`, milliseconds; for tests of slow loads.
+    pub internal_schema_cache_query_sleep: Option<i64>,
     /// Per role: settings from `ALTER ROLE … SET`, read by the in-database configuration.
     pub role_settings: HashMap<String, Vec<(String, String)>>,
     /// Per role: `default_transaction_isolation`.
@@ -250,6 +254,8 @@ impl Default for AppConfig {
             admin_server_port: None,
             admin_server_unix_socket: None,
             admin_server_unix_socket_mode: 0o660,
+            internal_schema_cache_query_sleep_before: None,
+            internal_schema_cache_query_sleep: None,
             role_settings: HashMap::new(),
             role_isolation: HashMap::new(),
         }

@@ -10,8 +10,11 @@
 //! `api_request`, `plan` and `sql` are pure: no clock, no connection, no environment.
 //! [`pipeline`] calls them in this order; [`server`] is the HTTP edge around it.
 
+pub mod admin;
 pub mod api_request;
+pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod error;
 pub mod execute;

@@ -2,7 +2,6 @@
 //!
 //! This is the only place where the rooms meet. It decides their order and nothing else.
 
-pub(crate) mod pending;
 mod timing;
 
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use crate::auth;
 use crate::config::AppConfig;
 use crate::error;
 use crate::error::{ApiRequestError, Error};
+use crate::execute;
 use crate::observability::Observation;
 use crate::plan::{self, ActionPlan};
 use crate::response::cors::{self, Cors};
@@ -83,9 +83,14 @@ where
     watch.lap("plan");
 
     let query = sql::main_query(&plan, conf, &request, &auth);
-    let result = pending::run(state, &query, &plan, &request, &auth, conf, &cache).await;
-    if let (Err(error), true) = (&result, conf.log_query) {
-        state.observer().observe(&Observation::Query(&query, error::http::status(error)));
+    let result = execute::run(state.pool(), &query, &plan, &request, &auth, conf, &cache).await;
+    if let Err(error) = &result {
+        if let Error::Db(error) = error {
+            state.note_database_error(error);
+        }
+        if conf.log_query {
+            state.observer().observe(&Observation::Query(&query, error::http::status(error)));
+        }
     }
     let result = result?;
     watch.lap("transaction");
@@ -104,11 +109,11 @@ where
     if conf.server_timing_enabled {
         response.headers.append(HeaderName::from_static("server-timing"), watch.header());
     }
-    if !response.headers.contains_key(VARY) {
-        response.headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
-    }
     if conf.url_use_legacy_target_names {
         warn_of_legacy_names(state, parts, &plan, &mut response);
+    }
+    if !response.headers.contains_key(VARY) {
+        response.headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
     }
     Ok(response)
 }

@@ -4,37 +4,83 @@
 //! takes the snapshots it needs once and keeps them. Who may change what: [`reload`] replaces
 //! configuration and schema cache, [`listener`] only asks for reloads.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+pub mod listener;
+pub mod reload;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
 
 use crate::auth::Verifier;
 use crate::config::AppConfig;
-use crate::observability::Observer;
+use crate::config::database::{DatabaseSettings, PgVersion};
+use crate::config::load::Environment;
+use crate::error::DbError;
+use crate::execute::Pool;
+use crate::observability::observation::FatalError;
+use crate::observability::{Observation, Observer};
 use crate::schema_cache::SchemaCache;
+
+/// How far the schema cache is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheStatus {
+    /// The first load has not come to an end.
+    Initial,
+    /// The last load failed, or one is being put in place.
+    Pending,
+    /// It is there.
+    Loaded,
+}
 
 /// The state of the server.
 pub struct AppState {
     config: ArcSwap<AppConfig>,
     schema_cache: ArcSwapOption<SchemaCache>,
-    pg_version: AtomicU32,
+    pg_version: ArcSwapOption<PgVersion>,
     observer: Observer,
     verifier: Verifier,
+    pool: Pool,
+    environment: Environment,
+    /// What the database said last, for when it cannot be asked.
+    database_settings: ArcSwap<DatabaseSettings>,
+    cache_status: watch::Sender<CacheStatus>,
+    listener_on: AtomicBool,
+    listener: Mutex<Option<AbortHandle>>,
+    /// Seconds until the next attempt to reach the database; 0 when none is scheduled.
+    next_attempt: AtomicU64,
+    /// Somebody wants the schema cache rebuilt. Wishes that come while one is being granted merge.
+    schema_wanted: Notify,
+    /// Somebody wants the configuration read again.
+    config_wanted: Notify,
+    /// The process has to end, for a reason that has been logged.
+    doomed: watch::Sender<bool>,
 }
 
 impl AppState {
-    /// The state before anything was read from the database.
-    pub fn new(conf: AppConfig) -> Arc<Self> {
+    /// The state before anything was read from the database. Must be called inside a Tokio runtime.
+    pub fn new(conf: AppConfig, environment: Environment) -> Result<Arc<Self>, DbError> {
         let observer = Observer::new(&conf);
-        let verifier = Verifier::new(&conf);
-        Arc::new(Self {
+        observer.observe(&Observation::AppStart);
+        Ok(Arc::new(Self {
+            verifier: Verifier::new(&conf),
+            pool: Pool::new(&conf)?,
             config: ArcSwap::from_pointee(conf),
             schema_cache: ArcSwapOption::empty(),
-            pg_version: AtomicU32::new(0),
+            pg_version: ArcSwapOption::empty(),
             observer,
-            verifier,
-        })
+            environment,
+            database_settings: ArcSwap::default(),
+            cache_status: watch::Sender::new(CacheStatus::Initial),
+            listener_on: AtomicBool::new(false),
+            listener: Mutex::new(None),
+            next_attempt: AtomicU64::new(0),
+            schema_wanted: Notify::new(),
+            config_wanted: Notify::new(),
+            doomed: watch::Sender::new(false),
+        }))
     }
 
     /// The configuration as of now.
@@ -47,9 +93,9 @@ impl AppState {
         self.schema_cache.load_full()
     }
 
-    /// `server_version_num`; 0 before the first connection.
+    /// `server_version_num`; that of the oldest supported server before the first connection.
     pub fn pg_version(&self) -> u32 {
-        self.pg_version.load(Relaxed)
+        self.pg_version.load().as_ref().map_or(crate::config::database::MINIMUM_PG_VERSION.0, |it| it.number)
     }
 
     /// Verifies tokens.
@@ -57,16 +103,122 @@ impl AppState {
         &self.verifier
     }
 
+    /// Connections to the database.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// Log and metrics.
     pub fn observer(&self) -> &Observer {
         &self.observer
     }
 
-    /// A request met a database that does not answer: look at it, off the request path.
-    pub(crate) fn database_seems_down(&self) {}
+    /// Follows the state of the schema cache.
+    pub fn cache_status(&self) -> watch::Receiver<CacheStatus> {
+        self.cache_status.subscribe()
+    }
+
+    /// Whether the schema cache is there and the database answers.
+    pub async fn is_ready(&self) -> bool {
+        *self.cache_status.borrow() == CacheStatus::Loaded && self.is_connected().await
+    }
+
+    /// The listener's connection is the cheapest witness; without it the database has to be asked.
+    async fn is_connected(&self) -> bool {
+        let conf = self.config();
+        if conf.db_channel_enabled {
+            return self.listener_on.load(Relaxed);
+        }
+        match crate::execute::connect_cold(&conf).await {
+            Ok((client, _)) => client.batch_execute("select 1").await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    /// Asks for the schema cache to be rebuilt.
+    pub fn want_schema_reload(&self) {
+        self.schema_wanted.notify_one();
+    }
+
+    /// Asks for the configuration to be read again.
+    pub fn want_config_reload(&self) {
+        self.config_wanted.notify_one();
+    }
+
+    /// A request met a database that does not answer: look at it, off the request path. Before the
+    /// first schema cache a load is under way anyway.
+    pub(crate) fn database_seems_down(&self) {
+        if self.schema_cache.load().is_some() {
+            self.want_schema_reload();
+        }
+    }
 
     /// Seconds after which a refused client may try again.
     pub(crate) fn retry_after(&self) -> u64 {
-        0
+        self.next_attempt.load(Relaxed).max(1)
+    }
+
+    /// Takes note of an error of the database, and ends the process where going on is pointless.
+    pub(crate) fn note_database_error(&self, error: &DbError) {
+        if let Some(kind) = fatal(error) {
+            self.observer.observe(&Observation::Fatal(kind, error));
+            self.doom();
+            return;
+        }
+        match error {
+            DbError::AcquisitionTimeout => self.observer.observe(&Observation::PoolAcquisitionTimeout),
+            // The recovery that this sets off tells about it.
+            DbError::Connection { was_established: false, .. } => {}
+            _ => {
+                if crate::error::http::database_status(error).is_server_error() {
+                    self.observer.observe(&Observation::QueryError(error));
+                }
+            }
+        }
+    }
+
+    /// Ends the process.
+    fn doom(&self) {
+        self.doomed.send_replace(true);
+    }
+
+    /// Resolves when the process has to end.
+    pub async fn until_doomed(&self) {
+        let mut doomed = self.doomed.subscribe();
+        // The sender lives as long as `self`.
+        let _ = doomed.wait_for(|it| *it).await;
+    }
+
+    fn replace_listener(&self, listener: Option<AbortHandle>) {
+        let mut current = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(old) = std::mem::replace(&mut *current, listener) {
+            old.abort();
+        }
+        self.listener_on.store(false, Relaxed);
+    }
+
+    /// Lets go of the database: no listener, no idle connections.
+    pub fn close(&self) {
+        self.replace_listener(None);
+        self.pool.close();
+    }
+}
+
+/// Errors that trying again cannot mend.
+fn fatal(error: &DbError) -> Option<FatalError> {
+    match error {
+        DbError::Connection { was_established: false, message }
+            if message.contains("FATAL:  password authentication failed")
+                || message.contains("no password supplied") =>
+        {
+            Some(FatalError::Auth)
+        }
+        DbError::Server { code, .. } if code == "42P05" => Some(FatalError::PreparedStatementExists),
+        DbError::Server { code, message, .. }
+            if code == "08P01" && message == "transaction blocks not allowed in statement pooling mode" =>
+        {
+            Some(FatalError::StatementPooling)
+        }
+        _ => None,
     }
 }

@@ -700,7 +700,7 @@ fn qualified(name: Option<&QualifiedIdentifier>) -> Shown {
     })
 }
 
-fn bare(value: impl ToString) -> Shown {
+fn bare(value: impl ToString + Copy) -> Shown {
     Shown::Bare(value.to_string())
 }
 

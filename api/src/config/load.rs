@@ -59,9 +59,17 @@ impl AppConfig {
         };
         let mut conf = AppConfig { file_path: path.map(Into::into), ..AppConfig::default() };
         for key in KEYS {
-            let found = find(key, &file, env, &database.settings);
+            let mut names: Vec<&str> = std::iter::once(key.name).chain(key.aliases.iter().copied()).collect();
+            if key.alias_first {
+                names.rotate_left(1);
+            }
+            let found = find(&names, &file, env, &database.settings);
             (key.read)(&mut conf, &found).map_err(ConfigError::Invalid)?;
         }
+        let internal = |name| find(&[name], &file, env, &HashMap::new()).integer();
+        conf.internal_schema_cache_query_sleep_before =
+            internal("internal-schema-cache-query-sleep-before-queries");
+        conf.internal_schema_cache_query_sleep = internal("internal-schema-cache-query-sleep");
         if conf.admin_server_port == Some(i64::from(conf.server_port)) {
             return Err(ConfigError::Invalid("admin-server-port cannot be the same as server-port".into()));
         }
@@ -81,16 +89,17 @@ impl AppConfig {
     }
 }
 
-fn find(key: &Key, file: &file::Settings, env: &Environment, database: &HashMap<String, String>) -> Found {
-    let lookup = |name: &str| {
+fn find(
+    names: &[&str],
+    file: &file::Settings,
+    env: &Environment,
+    database: &HashMap<String, String>,
+) -> Found {
+    let lookup = |name: &&str| {
         let override_ = database.get(&Key::db_name(name)).cloned().or_else(|| env.get(&Key::env_name(name)));
-        override_.map(Value::String).or_else(|| file.get(name).cloned())
+        override_.map(Value::String).or_else(|| file.get(*name).cloned())
     };
-    let mut names: Vec<&str> = std::iter::once(key.name).chain(key.aliases.iter().copied()).collect();
-    if key.alias_first {
-        names.rotate_left(1);
-    }
-    Found(names.into_iter().filter_map(lookup).collect())
+    Found(names.iter().filter_map(lookup).collect())
 }
 
 fn app_settings(file: &file::Settings, env: &Environment) -> Vec<(String, String)> {

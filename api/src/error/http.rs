@@ -64,6 +64,16 @@ pub fn error_body(error: &Error, verbosity: Verbosity) -> Bytes {
     body(&render(error), verbosity)
 }
 
+/// Status of an error of the database.
+pub fn database_status(error: &DbError) -> StatusCode {
+    database(error).status
+}
+
+/// Body of an error of the database, for the log.
+pub fn database_error_body(error: &DbError, verbosity: Verbosity) -> Bytes {
+    body(&database(error), verbosity)
+}
+
 /// The response to a request that failed.
 pub fn error_response(error: &Error, verbosity: Verbosity) -> PgrstResponse {
     let rendered = render(error);

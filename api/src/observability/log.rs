@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use super::observation::{Access, ConnectionStatus, FatalError, Observation, TerminationReason};
 use crate::config::{LogLevel, Verbosity};
-use crate::error::http::error_body;
+use crate::error::http::{database_error_body, error_body};
 use crate::error::{DbError, Error};
 use crate::version;
 
@@ -255,7 +255,11 @@ fn connection_status(status: ConnectionStatus) -> &'static str {
 
 /// The error as a client would see it.
 fn json_message(error: &DbError) -> String {
-    error.to_string()
+    text(&database_error_body(error, Verbosity::Verbose))
+}
+
+fn text(json: &[u8]) -> String {
+    String::from_utf8_lossy(json).into_owned()
 }
 
 fn millis(took: Duration) -> String {

@@ -54,7 +54,7 @@ impl Listener {
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Stream::Unix(stream), "unknownSocket".into()))
+                Ok((Stream::Unix(stream), "-".into()))
             }
         }
     }
