@@ -244,7 +244,11 @@ fn inspect(schema: &str, headers_only: bool, req: &ApiRequest) -> Result<Inspect
     Ok(InspectPlan { headers_only, schema: schema.to_owned() })
 }
 
-fn find_table<'a>(qi: &QualifiedIdentifier, cache: &'a SchemaCache) -> Result<&'a Table, SchemaCacheError> {
+/// A relation of the cache, or the error that suggests similar ones.
+pub(crate) fn find_table<'a>(
+    qi: &QualifiedIdentifier,
+    cache: &'a SchemaCache,
+) -> Result<&'a Table, SchemaCacheError> {
     cache.tables.get(qi).ok_or_else(|| SchemaCacheError::TableNotFound {
         schema: qi.schema.clone(),
         name: qi.name.clone(),

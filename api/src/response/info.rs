@@ -4,20 +4,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::PgrstResponse;
-use crate::error::{Error, SchemaCacheError};
+use crate::error::Error;
+use crate::plan::find_table;
 use crate::schema_cache::SchemaCache;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::routine::{Routine, Volatility};
 
 pub(super) fn relation(qi: &QualifiedIdentifier, cache: &SchemaCache) -> Result<PgrstResponse, Error> {
-    let Some(table) = cache.tables.get(qi) else {
-        return Err(SchemaCacheError::TableNotFound {
-            schema: qi.schema.clone(),
-            name: qi.name.clone(),
-            suggestion: None,
-        }
-        .into());
-    };
+    let table = find_table(qi, cache)?;
     let mut methods = "OPTIONS,GET,HEAD".to_owned();
     for (method, possible) in [
         (",POST", table.insertable),
