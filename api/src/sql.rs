@@ -16,7 +16,7 @@
 //! | `body` | depends on the handler, nullable | the body; its bytes in binary format go out as they are |
 //! | `response_headers` | `text`, nullable | `response.headers` |
 //! | `response_status` | `text`, nullable | `response.status` |
-//! | `response_inserted` | `int8`, nullable | rows inserted by an upsert |
+//! | `response_inserted` | `int8`, nullable | rows that an upsert inserted, null when it tried none; 0 where nothing is upserted |
 //!
 //! and that of a mutation has `location text[]` (`column=eq.value` or `column=is.null` each, empty
 //! when there is none) between `page_total` and `body`. No row at all stands for zero rows and an

@@ -147,7 +147,7 @@ fn answer(sql: &mut SqlBuilder, total: Total, handler: &MediaHandler, routine: O
     body::body(sql, handler, routine);
     sql.sql(" AS body, ");
     response_settings(sql);
-    sql.sql("null::bigint AS response_inserted");
+    sql.sql("0::bigint AS response_inserted");
 }
 
 fn main_mutate(
@@ -184,7 +184,7 @@ fn main_mutate(
     sql.sql(if upserts {
         "nullif(current_setting('pgrst.inserted', true), '')::bigint"
     } else {
-        "null::bigint"
+        "0::bigint"
     });
     sql.sql(" AS response_inserted FROM (");
     if *handler == MediaHandler::NoAgg {
