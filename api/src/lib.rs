@@ -11,6 +11,7 @@
 //! [`pipeline`] calls them in this order; [`server`] is the HTTP edge around it.
 
 pub mod admin;
+pub mod animals;
 pub mod api_request;
 pub mod app;
 pub mod auth;

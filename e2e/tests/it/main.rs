@@ -1,0 +1,4 @@
+//! End-to-end tests: one module per story.
+
+mod joined_databases;
+mod python_client;

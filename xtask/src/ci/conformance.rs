@@ -1,0 +1,58 @@
+//! PostgREST's own specification cases against the built server, where the suite is at hand.
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+use super::Outcome;
+use crate::{output, workspace};
+
+/// Cases that must pass; fewer is a regression. The rest are named in `docs/coming-from-postgrest.md`.
+const FLOOR: u32 = 900;
+
+/// Runs the suite and compares the count with [`FLOOR`].
+pub(super) fn run(sh: &Shell) -> Result<Outcome> {
+    let suite = workspace::root().join("..").join("shared").join("conformance");
+    if !suite.join("run.py").is_file() {
+        return Ok(Outcome::Skipped("the conformance suite is not beside the project".to_owned()));
+    }
+    let cargo = workspace::cargo();
+    cmd!(sh, "{cargo} build --quiet --package api --bin pgapp-api").quiet().run()?;
+    let server = workspace::target_dir().join("debug").join("pgapp-api");
+    let (runner, cases, fixtures) = (suite.join("run.py"), suite.join("cases.jsonl"), suite.join("fixtures"));
+    let python = workspace::find_program(&["python3"]).context("find python3")?;
+    let text = cmd!(
+        sh,
+        "{python} {runner} --server-cmd {server} --cases {cases} --fixtures {fixtures} --jobs 2 --show-failures 20"
+    )
+    .quiet()
+    .read()
+    .context("run the conformance suite")?;
+    output::note(&text);
+    let passed = passed_cases(&text).context("read the suite's closing line")?;
+    if passed < FLOOR {
+        bail!("{passed} cases passed, {FLOOR} are expected to");
+    }
+    Ok(Outcome::Done)
+}
+
+/// Reads `passed P of N (full) + p of n (partial)` and adds both up.
+fn passed_cases(text: &str) -> Option<u32> {
+    let line = text.lines().rev().find(|line| line.starts_with("passed "))?;
+    let numbers: Vec<u32> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    match numbers.as_slice() {
+        [full, _, partial, _] => Some(full + partial),
+        [full, _] => Some(*full),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_line_is_read() {
+        assert_eq!(passed_cases("x\npassed 900 of 910 (full) + 20 of 29 (partial)\n"), Some(920));
+        assert_eq!(passed_cases("nothing of the kind"), None);
+    }
+}

@@ -1,0 +1,298 @@
+//! The command line: one table of commands, from which the help is made.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Drives the local stack and the project's own checks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
+#[command(override_help = overview())]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// The groups of the overview, in order: heading, then (command, one line).
+const GROUPS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "local",
+        &[
+            ("up", "start origin Postgres, custom Postgres and the REST server; return when healthy"),
+            ("down [--volumes]", "stop them; with --volumes also remove their data"),
+            ("status", "what runs, where, and its state"),
+            ("logs [SERVICE] [-f]", "print or follow logs"),
+            ("psql origin|custom [-- ARGS]", "open psql on one of the databases"),
+            ("fdw import", "bring the foreign tables in step with the origin"),
+            ("open", "open the API in the browser"),
+        ],
+    ),
+    (
+        "project",
+        &[
+            ("ci", "the whole gate: format, lints, docs, tests, conformance"),
+            ("test", "the tests only"),
+            ("doctor", "what this machine has, what is missing, and how to get it"),
+        ],
+    ),
+];
+
+/// All commands, grouped.
+pub(crate) fn overview() -> String {
+    use std::fmt::Write as _;
+    let mut text = String::from(
+        "A Postgres database is the application; this tool drives it.\n\nUsage: cargo xtask COMMAND [OPTIONS]\n",
+    );
+    for (heading, commands) in GROUPS {
+        let _ = writeln!(text, "\n{heading}:");
+        for (command, what) in *commands {
+            let _ = writeln!(text, "  {command:<30} {what}");
+        }
+    }
+    text.push_str("\n`cargo xtask COMMAND --help` shows a command's options with an example.\n");
+    text
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the local stack and return when it is healthy
+    #[command(
+        after_help = "Example:\n  cargo xtask up\n  cargo xtask up --name two --api-port 3001 --origin-port 54331 --custom-port 54332"
+    )]
+    Up(UpArgs),
+    /// Stop the local stack; data stays unless --volumes is given
+    #[command(after_help = "Example:\n  cargo xtask down\n  cargo xtask down --volumes")]
+    Down(DownArgs),
+    /// Show what runs, where, and its state
+    #[command(
+        after_help = "Example:\n  cargo xtask status\n  cargo xtask status --json | jq -r '.services[].url'"
+    )]
+    Status(StatusArgs),
+    /// Print or follow the services' logs
+    #[command(after_help = "Example:\n  cargo xtask logs api -f")]
+    Logs(LogsArgs),
+    /// Open psql on one of the stack's databases
+    #[command(
+        after_help = "Example:\n  cargo xtask psql custom\n  cargo xtask psql origin -- -c 'select * from todos'"
+    )]
+    Psql(PsqlArgs),
+    /// Work with the foreign tables of the custom database
+    #[command(after_help = "Example:\n  cargo xtask fdw import")]
+    Fdw(FdwArgs),
+    /// Open the API in the browser
+    #[command(after_help = "Example:\n  cargo xtask open")]
+    Open(OpenArgs),
+    /// Run the whole gate
+    #[command(
+        after_help = "Example:\n  cargo xtask ci\n  cargo xtask ci --only fmt --only clippy\n  cargo xtask ci --list"
+    )]
+    Ci(CiArgs),
+    /// Run the tests
+    #[command(after_help = "Example:\n  cargo xtask test\n  cargo xtask test -- -p bootstrap-sql")]
+    Test(TestArgs),
+    /// Check this machine: what is installed, what is missing, and how to get it
+    #[command(after_help = "Example:\n  cargo xtask doctor")]
+    Doctor(DoctorArgs),
+}
+
+/// Which stack.
+#[derive(Debug, Args)]
+pub(crate) struct StackName {
+    /// Name of the stack; several run side by side on different ports
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+/// How services are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackendArg {
+    /// Native when server binaries are found, else Docker
+    Auto,
+    /// Server binaries of this machine
+    Native,
+    /// A Docker engine with Compose
+    Docker,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) stack: StackName,
+    /// How the services are run
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) backend: BackendArg,
+    /// Port of the REST server
+    #[arg(long, default_value_t = 3000, value_name = "PORT")]
+    pub(crate) api_port: u16,
+    /// Port of the REST server's admin endpoints (/live, /ready, /metrics); a free one is chosen when left out
+    #[arg(long, value_name = "PORT")]
+    pub(crate) admin_port: Option<u16>,
+    /// Port of the origin Postgres
+    #[arg(long, default_value_t = 54321, value_name = "PORT")]
+    pub(crate) origin_port: u16,
+    /// Port of the custom Postgres
+    #[arg(long, default_value_t = 54322, value_name = "PORT")]
+    pub(crate) custom_port: u16,
+    /// Folder for the databases' files [default: .stack/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Leave out the FDW objects, to create them by hand
+    #[arg(long)]
+    pub(crate) bare: bool,
+    /// Run an optimised build of the REST server
+    #[arg(long)]
+    pub(crate) release: bool,
+    /// Print progress as JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DownArgs {
+    #[command(flatten)]
+    pub(crate) stack: StackName,
+    /// Also remove the databases' files
+    #[arg(long)]
+    pub(crate) volumes: bool,
+    /// Print progress as JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) stack: StackName,
+    /// Print JSON (with connection URLs, local password included)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServiceArg {
+    /// The system of record
+    Origindb,
+    /// The database the API serves
+    Customdb,
+    /// The REST server
+    Api,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// One service; all when left out
+    #[arg(value_enum)]
+    pub(crate) service: Option<ServiceArg>,
+    #[command(flatten)]
+    pub(crate) stack: StackName,
+    /// Keep printing what comes
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DatabaseArg {
+    /// The system of record
+    Origin,
+    /// The database the API serves
+    Custom,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PsqlArgs {
+    /// Which database
+    #[arg(value_enum)]
+    pub(crate) database: DatabaseArg,
+    #[command(flatten)]
+    pub(crate) stack: StackName,
+    /// Arguments for psql
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FdwArgs {
+    #[command(subcommand)]
+    pub(crate) command: FdwCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FdwCommand {
+    /// Import the origin's tables, and bring those already imported in step with it
+    Import(FdwImportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FdwImportArgs {
+    #[command(flatten)]
+    pub(crate) stack: StackName,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    #[command(flatten)]
+    pub(crate) stack: StackName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CiArgs {
+    /// Run these steps only (repeatable)
+    #[arg(long, value_name = "STEP")]
+    pub(crate) only: Vec<String>,
+    /// List the steps and stop
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Arguments for the test runner
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Print findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_table_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn overview_lists_every_command() {
+        let listed: Vec<&str> = GROUPS
+            .iter()
+            .flat_map(|(_, commands)| commands.iter())
+            .filter_map(|(usage, _)| usage.split_whitespace().next())
+            .collect();
+        for command in Cli::command().get_subcommands() {
+            assert!(listed.contains(&command.get_name()), "`{}` is not in the overview", command.get_name());
+        }
+        assert_eq!(listed.len(), Cli::command().get_subcommands().count());
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                help.contains(&format!("cargo xtask {}", command.get_name())),
+                "`{}` has no example",
+                command.get_name()
+            );
+        }
+    }
+}
