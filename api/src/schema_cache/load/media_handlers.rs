@@ -22,29 +22,11 @@ pub(super) fn resolve(rows: Vec<MediaHandlerRow>) -> MediaHandlerMap {
             false => RelIdentifier::Relation(row.target),
         };
         let handler = MediaHandler::CustomFunc(row.handler, target.clone());
-        ((target, media_type(row.media_type)), (handler, media_type(row.resolved)))
+        ((target, MediaType::parse(&row.media_type)), (handler, MediaType::parse(&row.resolved)))
     });
     builtin.chain(custom).collect()
 }
 
 fn is_anyelement(target: &QualifiedIdentifier) -> bool {
     target.schema == "pg_catalog" && target.name == "anyelement"
-}
-
-/// A domain's name as a media type; names have no parameters.
-fn media_type(name: String) -> MediaType {
-    match name.to_ascii_lowercase().as_str() {
-        "*/*" => MediaType::Any,
-        "application/json" => MediaType::ApplicationJson,
-        "application/geo+json" => MediaType::GeoJson,
-        "application/octet-stream" => MediaType::OctetStream,
-        "application/openapi+json" => MediaType::OpenApi,
-        "application/vnd.pgrst.object" | "application/vnd.pgrst.object+json" => {
-            MediaType::VndSingularJson(false)
-        }
-        "text/csv" => MediaType::TextCsv,
-        "text/plain" => MediaType::TextPlain,
-        "text/xml" => MediaType::TextXml,
-        _ => MediaType::Other(name),
-    }
 }
