@@ -1,0 +1,42 @@
+# The REST server, built from source in a container, so that any host can. Dependencies have a layer of their own: a
+# change of the server's sources compiles the server only.
+ARG RUST_IMAGE=rust:1.95-bookworm
+ARG RUNTIME_IMAGE=debian:bookworm-slim
+
+# Manifests with empty sources. Later stages copy the result, so they are rebuilt when a manifest changes, not when a
+# source does.
+FROM ${RUST_IMAGE} AS manifests
+WORKDIR /src
+COPY . .
+RUN mkdir /skeleton \
+ && cp --parents Cargo.toml Cargo.lock */Cargo.toml /skeleton/ \
+ && for crate in */Cargo.toml; do \
+      dir="/skeleton/$(dirname "$crate")/src"; \
+      mkdir -p "$dir" && : > "$dir/lib.rs" && echo 'fn main() {}' > "$dir/main.rs" || exit 1; \
+    done
+
+FROM ${RUST_IMAGE} AS build
+ARG CARGO_PROFILE=dev
+WORKDIR /src
+COPY --from=manifests /skeleton/ ./
+RUN cargo build --locked --profile "$CARGO_PROFILE" --package api --bin pgapp-api
+COPY api/ api/
+# The copies may be older than the empty sources' build; cargo goes by time.
+RUN find api -name '*.rs' -exec touch {} + \
+ && cargo build --locked --profile "$CARGO_PROFILE" --package api --bin pgapp-api \
+ && dir="$CARGO_PROFILE" \
+ && if [ "$dir" = dev ]; then dir=debug; fi \
+ && mkdir -p /out \
+ && strip -o /out/pgapp-api "target/$dir/pgapp-api"
+
+FROM ${RUNTIME_IMAGE}
+# For TLS to the database.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /out/pgapp-api /usr/local/bin/pgapp-api
+ENV PGRST_SERVER_HOST=0.0.0.0 \
+    PGRST_SERVER_PORT=3000 \
+    PGRST_ADMIN_SERVER_PORT=3001
+EXPOSE 3000 3001
+USER 65532:65532
+HEALTHCHECK --interval=5s --timeout=5s --start-period=10s --retries=6 CMD ["pgapp-api", "--ready"]
+ENTRYPOINT ["pgapp-api"]
