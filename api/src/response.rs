@@ -121,12 +121,10 @@ fn read(
 
 fn create(plan: &CrudPlan, rows: ResultSet, req: &ApiRequest) -> PgrstResponse {
     let preferences = &req.preferences;
+    // Rows are counted for merges only; anything else that succeeds has inserted.
     let merges = preferences.resolution == Some(PreferResolution::MergeDuplicates);
-    let status = match rows.inserted {
-        None => StatusCode::OK,
-        Some(inserted) if inserted <= 0 && merges => StatusCode::OK,
-        Some(_) => StatusCode::CREATED,
-    };
+    let inserted = !merges || rows.inserted.is_some_and(|inserted| inserted > 0);
+    let status = if inserted { StatusCode::CREATED } else { StatusCode::OK };
     let mut headers = HeaderMap::new();
     let full = preferences.representation == Some(PreferRepresentation::Full);
     let body = if full { rows.body } else { Bytes::new() };
