@@ -7,9 +7,12 @@
 mod catalog;
 mod columns;
 mod config;
+mod defaults;
+mod expression;
 mod import;
 mod keys;
 mod tables;
+mod types;
 mod wire;
 
 use tokio_postgres::{Client, Transaction};

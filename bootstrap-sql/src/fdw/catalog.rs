@@ -12,14 +12,36 @@ use crate::error::{During, Error, ServerError};
 pub(super) const SCHEMA: &str = "pgapp_import_catalog";
 
 /// Columns are listed by hand: only types whose values mean the same on both sides, whatever the versions.
-const TABLES: [(&str, &str); 5] = [
-    ("pg_namespace", "oid oid, nspname text"),
-    ("pg_class", "oid oid, relname text, relnamespace oid, relkind \"char\", relispartition boolean"),
-    ("pg_attribute", "attrelid oid, attname text, attnum int2, attisdropped boolean"),
-    ("pg_depend", "classid oid, objid oid, deptype \"char\""),
+const TABLES: [(&str, &str, &str); 9] = [
+    ("pg_catalog", "pg_namespace", "oid oid, nspname text"),
     (
+        "pg_catalog",
+        "pg_class",
+        "oid oid, relname text, relnamespace oid, relkind \"char\", relispartition boolean",
+    ),
+    (
+        "pg_catalog",
+        "pg_attribute",
+        "attrelid oid, attname text, atttypid oid, attnum int2, attisdropped boolean",
+    ),
+    ("pg_catalog", "pg_depend", "classid oid, objid oid, refobjid oid, deptype \"char\""),
+    (
+        "pg_catalog",
         "pg_constraint",
         "conname text, contype \"char\", conrelid oid, confrelid oid, conkey int2[], confkey int2[]",
+    ),
+    (
+        "pg_catalog",
+        "pg_type",
+        "oid oid, typname text, typnamespace oid, typtype \"char\", typelem oid, typbasetype oid, typtypmod int4",
+    ),
+    ("pg_catalog", "pg_enum", "enumtypid oid, enumlabel text, enumsortorder float4"),
+    ("pg_catalog", "pg_extension", "oid oid, extname text"),
+    (
+        "information_schema",
+        "columns",
+        "table_schema text, table_name text, column_name text, column_default text, is_identity text, \
+         identity_generation text",
     ),
 ];
 
@@ -29,10 +51,10 @@ const PG_CLASS_OID: u32 = 1259;
 /// Makes the view.
 pub(super) async fn open(tx: &Transaction<'_>, config: &FdwConfig) -> Result<(), Error> {
     let mut sql = format!("CREATE SCHEMA {SCHEMA};");
-    for (name, columns) in TABLES {
+    for (schema, name, columns) in TABLES {
         sql.push_str(&format!(
             "CREATE FOREIGN TABLE {SCHEMA}.{name} ({columns}) SERVER {} \
-             OPTIONS (schema_name 'pg_catalog', table_name '{name}');",
+             OPTIONS (schema_name '{schema}', table_name '{name}');",
             config.server.quoted()
         ));
     }
@@ -144,6 +166,50 @@ pub(super) async fn keys(tx: &Transaction<'_>, config: &FdwConfig) -> Result<Vec
                 columns: names(row.get(2), row.get(4))?,
                 target,
             })
+        })
+        .collect())
+}
+
+/// How the origin fills a column that an insert leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Filling {
+    /// By this expression.
+    Expression(String),
+    /// From the sequence of an identity column that also takes values.
+    Sequence,
+    /// From the sequence of an identity column that takes no value.
+    Always,
+}
+
+/// A column of the origin that has a default of some kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RemoteDefault {
+    pub(super) table: String,
+    pub(super) column: String,
+    pub(super) filling: Filling,
+}
+
+/// The defaults in the origin's schema, of the columns that the mapped user may use.
+pub(super) async fn defaults(tx: &Transaction<'_>, config: &FdwConfig) -> Result<Vec<RemoteDefault>, Error> {
+    let rows = tx
+        .query(
+            &format!(
+                "SELECT table_name, column_name, column_default, is_identity, identity_generation
+                 FROM {SCHEMA}.columns WHERE table_schema = $1"
+            ),
+            &[&config.remote_schema.as_str()],
+        )
+        .await
+        .during("read the defaults of the origin's columns")?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| {
+            let filling = match (row.get::<_, Option<&str>>(3), row.get::<_, Option<&str>>(4)) {
+                (Some("YES"), Some("ALWAYS")) => Filling::Always,
+                (Some("YES"), _) => Filling::Sequence,
+                _ => Filling::Expression(row.get::<_, Option<String>>(2)?),
+            };
+            Some(RemoteDefault { table: row.get(0), column: row.get(1), filling })
         })
         .collect())
 }

@@ -126,7 +126,8 @@ fn type_and_collation(column: &Column) -> String {
     }
 }
 
-fn definition(column: &Column) -> String {
+/// The column as in `CREATE FOREIGN TABLE`.
+pub(super) fn definition(column: &Column) -> String {
     let mut out = format!(
         "{} {} OPTIONS (column_name {})",
         ident(&column.name),

@@ -9,11 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tokio_postgres::{Client, Transaction};
 
+use super::catalog::RemoteDefault;
+use super::columns::Column;
 use super::config::FdwConfig;
 use super::tables::Local;
-use super::{catalog, columns, keys, tables};
+use super::types::RemoteTypes;
+use super::{catalog, columns, defaults, keys, tables, types};
 use crate::error::{During, Error};
-use crate::quote::qualified;
+use crate::quote::{literal, qualified};
 
 /// Where existing tables are imported afresh for comparison; never committed.
 const SCRATCH: &str = "pgapp_import_tables";
@@ -45,6 +48,8 @@ pub struct ImportReport {
     pub changed: Vec<TableChange>,
     /// Foreign tables whose table at the origin is gone.
     pub dropped: Vec<String>,
+    /// Types that were made, altered or dropped for the tables, in words.
+    pub types: Vec<String>,
     /// Number of foreign tables that were right already.
     pub unchanged: usize,
     /// What could not be done or only in part.
@@ -54,7 +59,7 @@ pub struct ImportReport {
 }
 
 impl ImportReport {
-    fn skip(&mut self, table: &str, reason: impl Into<String>) {
+    pub(super) fn skip(&mut self, table: &str, reason: impl Into<String>) {
         self.skipped.push(Skipped { table: table.to_owned(), reason: reason.into() });
     }
 }
@@ -95,11 +100,22 @@ pub async fn import(client: &mut Client, config: &FdwConfig) -> Result<ImportRep
     for name in gone {
         drop_table(&mut tx, config, name, &mut report).await?;
     }
-    reconcile(&mut tx, config, &existing, &mut report).await?;
-    add(&mut tx, config, &new, &mut report).await?;
-    let keys_changed = record_keys(&tx, config, &mut report).await?;
+    let wanted: BTreeSet<String> = new.iter().chain(&existing).cloned().collect();
+    let remote_types = RemoteTypes::read(&tx, config).await?;
+    types::follow(&mut tx, config, &remote_types, &wanted, &mut report).await?;
+    let remote_defaults = catalog::defaults(&tx, config).await?;
+    reconcile(&mut tx, config, &existing, &remote_defaults, &mut report).await?;
+    add(&mut tx, config, &new, &remote_defaults, &remote_types, &mut report).await?;
 
-    if report.added.is_empty() && report.changed.is_empty() && report.dropped.is_empty() && !keys_changed {
+    types::forget_unused(&mut tx, config, &remote_types, &wanted, &mut report).await?;
+    let imported = imported_columns(&tx, config).await?;
+    let defaults_changed = defaults::apply(&mut tx, config, &remote_defaults, &imported, &mut report).await?;
+    let keys = keys::localize(&catalog::keys(&tx, config).await?, &imported);
+    report.keys = keys.len();
+    let keys_changed = keys::record(&tx, config, &keys).await?;
+
+    let tables_changed = !(report.added.is_empty() && report.changed.is_empty() && report.dropped.is_empty());
+    if !(tables_changed || !report.types.is_empty() || defaults_changed || keys_changed) {
         tx.rollback().await.during("end the import")?;
         return Ok(report);
     }
@@ -159,6 +175,7 @@ async fn reconcile(
     tx: &mut Transaction<'_>,
     config: &FdwConfig,
     names: &[String],
+    remote_defaults: &[RemoteDefault],
     report: &mut ImportReport,
 ) -> Result<(), Error> {
     tx.batch_execute(&format!("CREATE SCHEMA {SCRATCH}")).await.during("make the import's scratch schema")?;
@@ -169,11 +186,14 @@ async fn reconcile(
     for (name, reduction) in &fresh.reduced {
         report.skip(name, reduction);
     }
-    let wanted = columns::read(tx, SCRATCH).await?;
+    let mut wanted = columns::read(tx, SCRATCH).await?;
+    for (table, columns) in &mut wanted {
+        defaults::mark_always(table, columns, remote_defaults);
+    }
     let present = columns::read(tx, config.local_schema.as_str()).await?;
     for name in &fresh.tables {
         let columns_of =
-            |tables: &BTreeMap<String, Vec<columns::Column>>| tables.get(name).cloned().unwrap_or_default();
+            |tables: &BTreeMap<String, Vec<Column>>| tables.get(name).cloned().unwrap_or_default();
         let name_sql = qualified(config.local_schema.as_str(), name);
         let mut done = Vec::new();
         let mut n_refused = 0;
@@ -203,29 +223,62 @@ async fn add(
     tx: &mut Transaction<'_>,
     config: &FdwConfig,
     names: &[String],
+    remote_defaults: &[RemoteDefault],
+    remote_types: &RemoteTypes,
     report: &mut ImportReport,
 ) -> Result<(), Error> {
     let imported = tables::import(tx, config, names, config.local_schema.as_str()).await?;
-    for (name, error) in &imported.failed {
-        report.skip(name, format!("cannot be imported: {error}"));
+    if !imported.failed.is_empty() {
+        let present = types::local(tx).await?;
+        for (name, error) in &imported.failed {
+            let remedy = remote_types.missing_extension(name, &present);
+            let remedy = remedy.map(|it| format!("; {it}")).unwrap_or_default();
+            report.skip(name, format!("cannot be imported: {error}{remedy}"));
+        }
     }
     for (name, reduction) in &imported.reduced {
         report.skip(name, reduction);
+    }
+    let mut columns = columns::read(tx, config.local_schema.as_str()).await?;
+    for name in &imported.tables {
+        if let Some(columns) = columns.get_mut(name)
+            && defaults::mark_always(name, columns, remote_defaults)
+        {
+            recreate(tx, config, name, columns).await?;
+        }
     }
     report.added = imported.tables;
     Ok(())
 }
 
-async fn record_keys(
+/// Makes a table that was imported a moment ago anew with other columns, since columns keep their places only so.
+async fn recreate(
     tx: &Transaction<'_>,
     config: &FdwConfig,
-    report: &mut ImportReport,
-) -> Result<bool, Error> {
-    let remote = catalog::keys(tx, config).await?;
-    let imported = tables::local(tx, config).await?;
+    name: &str,
+    columns: &[Column],
+) -> Result<(), Error> {
+    let name_sql = qualified(config.local_schema.as_str(), name);
+    let columns: Vec<String> = columns.iter().map(columns::definition).collect();
+    tx.batch_execute(&format!(
+        "DROP FOREIGN TABLE {name_sql};
+         CREATE FOREIGN TABLE {name_sql} ({}) SERVER {} OPTIONS (schema_name {}, table_name {})",
+        columns.join(", "),
+        config.server.quoted(),
+        literal(config.remote_schema.as_str()),
+        literal(name),
+    ))
+    .await
+    .during(format!("make the foreign table {name_sql}"))
+}
+
+/// The columns of the imported tables.
+async fn imported_columns(
+    tx: &Transaction<'_>,
+    config: &FdwConfig,
+) -> Result<BTreeMap<String, Vec<Column>>, Error> {
+    let local = tables::local(tx, config).await?;
     let mut columns = columns::read(tx, config.local_schema.as_str()).await?;
-    columns.retain(|name, _| imported.get(name) == Some(&Local::Imported));
-    let keys = keys::localize(&remote, &columns);
-    report.keys = keys.len();
-    keys::record(tx, config, &keys).await
+    columns.retain(|name, _| local.get(name) == Some(&Local::Imported));
+    Ok(columns)
 }

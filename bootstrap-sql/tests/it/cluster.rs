@@ -244,6 +244,11 @@ impl Cluster {
         self.try_connect("somedb", "someuser", ORIGIN_PASSWORD).await.unwrap()
     }
 
+    /// The origin as somebody who may create extensions.
+    pub(crate) async fn origin_as_superuser(&self) -> Client {
+        self.try_connect("somedb", "myuser", "mypassword").await.unwrap()
+    }
+
     pub(crate) fn fdw_config(&self) -> FdwConfig {
         FdwConfig::new("127.0.0.1", self.port, "somedb", "someuser", Secret::from(ORIGIN_PASSWORD))
     }

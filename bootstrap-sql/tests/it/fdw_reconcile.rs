@@ -7,21 +7,21 @@ use crate::cluster::{Cluster, text, texts};
 use crate::fdw_wire::wired;
 use crate::targets::{anonymous, chain, refused};
 
-async fn import(cluster: &Cluster, custom: &mut Client) -> ImportReport {
+pub(crate) async fn import(cluster: &Cluster, custom: &mut Client) -> ImportReport {
     fdw::import(custom, &cluster.fdw_config()).await.unwrap_or_else(|it| panic!("{}", chain(&it)))
 }
 
-fn skipped(report: &ImportReport) -> Vec<(&str, &str)> {
+pub(crate) fn skipped(report: &ImportReport) -> Vec<(&str, &str)> {
     report.skipped.iter().map(|it| (it.table.as_str(), it.reason.as_str())).collect()
 }
 
-fn changes<'a>(report: &'a ImportReport, table: &str) -> Vec<&'a str> {
+pub(crate) fn changes<'a>(report: &'a ImportReport, table: &str) -> Vec<&'a str> {
     let of_table = report.changed.iter().find(|it| it.table == table);
     of_table.map(|it| it.changes.iter().map(String::as_str).collect()).unwrap_or_default()
 }
 
 /// `name type [not null]` of every column of a relation.
-async fn columns(client: &Client, relation: &str) -> Vec<String> {
+pub(crate) async fn columns(client: &Client, relation: &str) -> Vec<String> {
     texts(
         client,
         &format!(

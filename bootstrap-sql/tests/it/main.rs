@@ -3,7 +3,9 @@
 
 mod cluster;
 
+mod fdw_defaults;
 mod fdw_reconcile;
+mod fdw_types;
 mod fdw_wire;
 mod runner;
 mod targets;

@@ -1,0 +1,111 @@
+//! Types of the origin that are missing here.
+
+use bootstrap_sql::fdw::ImportReport;
+
+use crate::cluster::{Cluster, text, texts};
+use crate::fdw_reconcile::{columns, import, skipped};
+use crate::fdw_wire::wired;
+use crate::targets::refused;
+
+#[tokio::test]
+async fn enums_and_domains_are_made_and_follow_the_origin() {
+    let cluster = Cluster::start().await;
+    let (origin, mut custom) = wired(&cluster).await;
+    origin
+        .batch_execute(
+            r#"CREATE TYPE "Mo'od" AS ENUM ('s''ad', 'ok'); CREATE TYPE unused AS ENUM ('x');
+               CREATE DOMAIN short AS varchar(5) CHECK (value <> ''); CREATE DOMAIN shorter AS short;
+               CREATE DOMAIN moods AS "Mo'od"[];
+               CREATE TABLE t (a "Mo'od" DEFAULT 'ok', b "Mo'od"[], c shorter, d moods);
+               INSERT INTO t VALUES ('s''ad', '{ok}', 'abc', '{ok}')"#,
+        )
+        .await
+        .unwrap();
+    let report = import(&cluster, &mut custom).await;
+    assert_eq!(skipped(&report), []);
+    assert_eq!(
+        report.types,
+        [
+            r#"enum "public"."Mo'od" made"#,
+            r#"domain "public"."short" made"#,
+            r#"domain "public"."shorter" made"#,
+            r#"domain "public"."moods" made"#,
+        ]
+    );
+    assert_eq!(columns(&custom, "t").await, ["a \"Mo'od\"", "b \"Mo'od\"[]", "c shorter", "d moods"]);
+    assert_eq!(text(&custom, "SELECT concat_ws('|', a, b, c, d) FROM t").await, "s'ad|{ok}|abc|{ok}");
+    assert_eq!(text(&custom, "INSERT INTO t (c) VALUES ('abc') RETURNING a").await, "ok");
+    assert_eq!(refused(&custom, "INSERT INTO t (c) VALUES ('')").await, "23514", "the origin keeps watch");
+    assert_eq!(import(&cluster, &mut custom).await, ImportReport { unchanged: 2, ..ImportReport::default() });
+
+    origin
+        .batch_execute(
+            r#"ALTER TYPE "Mo'od" ADD VALUE 'best'; ALTER TYPE "Mo'od" ADD VALUE 'worst' BEFORE 's''ad';
+               ALTER TYPE "Mo'od" ADD VALUE 'so-so' AFTER 's''ad'; ALTER TABLE t DROP c;"#,
+        )
+        .await
+        .unwrap();
+    let report = import(&cluster, &mut custom).await;
+    assert_eq!(skipped(&report), []);
+    assert_eq!(
+        texts(&custom, r#"SELECT unnest(enum_range(NULL::"Mo'od"))"#).await,
+        ["worst", "s'ad", "so-so", "ok", "best"]
+    );
+    assert_eq!(report.types.len(), 5, "{:?}", report.types);
+    assert_eq!(
+        texts(&custom, "SELECT type_name FROM pgapp.origin_type ORDER BY 1").await,
+        ["Mo'od", "moods"]
+    );
+    assert_eq!(text(&custom, "SELECT to_regtype('short')").await, "NULL");
+}
+
+#[tokio::test]
+async fn type_that_somebody_else_made_is_left_alone() {
+    let cluster = Cluster::start().await;
+    let (origin, mut custom) = wired(&cluster).await;
+    origin.batch_execute("CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE t (a mood)").await.unwrap();
+    custom.batch_execute("CREATE TYPE mood AS ENUM ('ok')").await.unwrap();
+    let report = import(&cluster, &mut custom).await;
+    assert_eq!(report.added, ["t", "todos"]);
+    let skipped = skipped(&report);
+    assert!(
+        matches!(skipped[..], [("mood", reason)] if reason.contains("lacks the label 'sad'")),
+        "{skipped:?}"
+    );
+    origin.batch_execute("DROP TABLE t").await.unwrap();
+    import(&cluster, &mut custom).await;
+    assert_eq!(texts(&custom, "SELECT unnest(enum_range(NULL::mood))").await, ["ok"]);
+}
+
+#[tokio::test]
+async fn table_with_a_type_that_cannot_be_made_is_reported_and_the_others_come() {
+    let cluster = Cluster::start().await;
+    let (origin, mut custom) = wired(&cluster).await;
+    let superuser = cluster.origin_as_superuser().await;
+    superuser.batch_execute("CREATE EXTENSION citext").await.unwrap();
+    origin
+        .batch_execute(
+            r#"CREATE TYPE pair AS (x int, y int); CREATE COLLATION odd (provider = libc, locale = 'C');
+               CREATE TABLE with_pair (a pair); CREATE TABLE with_citext (a citext[]); CREATE TABLE plain (a int);
+               CREATE TABLE with_collation (a text COLLATE odd);
+               CREATE FUNCTION twice(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 * 2';
+               CREATE TABLE with_function (a int, b int GENERATED ALWAYS AS (twice(a)) STORED)"#,
+        )
+        .await
+        .unwrap();
+    let report = import(&cluster, &mut custom).await;
+    assert_eq!(report.added, ["plain", "todos", "with_collation", "with_function"]);
+    let reasons: std::collections::BTreeMap<_, _> = skipped(&report).into_iter().collect();
+    assert_eq!(reasons.len(), 4, "{reasons:?}");
+    assert!(reasons["with_pair"].contains("type \"public.pair\" does not exist"), "{reasons:?}");
+    assert!(
+        reasons["with_citext"].contains("create the extension \"citext\" in schema \"public\""),
+        "{reasons:?}"
+    );
+    assert!(reasons["with_collation"].starts_with("imported without collations"), "{reasons:?}");
+    assert!(reasons["with_function"].starts_with("imported without the expressions"), "{reasons:?}");
+
+    custom.batch_execute("CREATE EXTENSION citext; CREATE TYPE pair AS (x int, y int)").await.unwrap();
+    let report = import(&cluster, &mut custom).await;
+    assert_eq!(report.added, ["with_citext", "with_pair"]);
+}
