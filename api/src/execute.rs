@@ -4,6 +4,7 @@
 //! [`pool`] lends connections.
 
 mod connect;
+pub mod conninfo;
 pub mod pool;
 mod rows;
 mod script;
