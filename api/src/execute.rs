@@ -5,11 +5,13 @@
 
 mod connect;
 pub mod conninfo;
+mod credentials;
 pub mod pool;
 mod rows;
 mod script;
 mod session;
 mod statements;
+mod tls;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -26,7 +28,9 @@ use crate::schema_cache::routine::Routine;
 use crate::schema_cache::table::Table;
 use crate::sql::types::MainQuery;
 
-pub use connect::{Notification, connect_cold};
+pub use connect::cold::{Notification, Notifications};
+pub use connect::{Connector, connect_cold};
+pub use credentials::{CredentialSource, TokenFuture, TokenSource};
 pub use pool::{Pool, PoolMetrics};
 use rows::Rows;
 use script::End;

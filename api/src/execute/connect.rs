@@ -1,64 +1,344 @@
-//! Opening connections.
+//! Opening connections: which server, with or without TLS, logged in as whom.
+//!
+//! Owns the order in which hosts, addresses and `sslmode`'s fallbacks are tried, and the messages of
+//! a failure, which are libpq's. How the protocol is spoken afterwards is [`Login`]'s business: the
+//! request path and the cold path (introspection, `LISTEN`) differ only there.
 
-use std::future::poll_fn;
-use std::str::FromStr;
+pub(super) mod cold;
+pub(super) mod dial;
+pub(super) mod stream;
 
-use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio_postgres::{AsyncMessage, Client, NoTls};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use rand::seq::SliceRandom;
+use tokio_postgres::Client;
+
+use super::conninfo::{ConnInfo, Host, Process, Secret, SslMode, TargetSessionAttrs};
+use super::credentials::CredentialSource;
+use super::tls;
 use crate::config::AppConfig;
 use crate::error::DbError;
+use cold::Notifications;
+use dial::{Endpoint, Negotiated};
+use stream::Stream;
+
+/// What `pg_stat_activity` shows where nobody chose a name.
+const FALLBACK_APPLICATION_NAME: &str = concat!("postgres-as-app ", env!("CARGO_PKG_VERSION"));
+
+/// Certificate files are read again after this time, so that renewed ones are picked up without
+/// reading a few hundred system certificates for every connection.
+const TLS_CONFIG_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Knows how to open a connection; made once per configuration.
-pub(super) struct Connector {
-    config: tokio_postgres::Config,
+pub struct Connector {
+    info: ConnInfo,
+    credentials: CredentialSource,
     pub(super) prepared_statements: bool,
+    /// By host name, with the time the files were read.
+    tls_configs: Mutex<Vec<(String, Instant, Arc<rustls::ClientConfig>)>>,
+}
+
+/// What a server wants to know about us.
+pub(super) struct LoginParams<'a> {
+    pub(super) info: &'a ConnInfo,
+    pub(super) password: Option<&'a Secret>,
+    pub(super) endpoint: &'a Endpoint,
+    /// For a later request to cancel a statement, which takes the same way.
+    pub(super) tls: Option<(Arc<rustls::ClientConfig>, &'a str)>,
+}
+
+/// Why a server did not let us in.
+#[derive(Debug)]
+pub(super) enum LoginError {
+    /// It said so.
+    Refused {
+        /// SQLSTATE.
+        code: String,
+        /// As libpq prints it, with a newline at the end.
+        message: String,
+    },
+    /// The connection broke, or our side gave up; with a newline at the end.
+    Failed(String),
+}
+
+/// A way to speak the protocol once there is a connection.
+pub(super) trait Login: Sized + Send {
+    /// Logs in.
+    fn login(
+        stream: Stream,
+        params: LoginParams<'_>,
+    ) -> impl Future<Output = Result<Self, LoginError>> + Send;
+
+    /// Runs a query with one row of one text column.
+    fn ask(&mut self, sql: &'static str) -> impl Future<Output = Result<String, String>> + Send;
+}
+
+/// Encryption of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encryption {
+    Plain,
+    /// Plain again when the server has no TLS.
+    TlsIfOffered,
+    Tls,
+}
+
+/// How a failed attempt goes on.
+enum Failure {
+    /// The next address or host may do better.
+    TryNext(String),
+    /// The next kind of encryption, then the next address.
+    TryOtherEncryption(String),
+    /// The same (unless this was the last kind that makes sense), but no other host.
+    Refused { message: String, retry: bool },
 }
 
 impl Connector {
-    pub(super) fn new(conf: &AppConfig) -> Result<Self, DbError> {
-        let config = tokio_postgres::Config::from_str(&conf.db_uri).map_err(|it| not_established(&it))?;
-        Ok(Self { config, prepared_statements: conf.db_prepared_statements })
+    /// Reads the connection string, with passwords from where it says.
+    pub fn new(conf: &AppConfig) -> Result<Self, DbError> {
+        Self::with_credentials(conf, CredentialSource::Password)
     }
 
-    pub(super) async fn connect(&self) -> Result<Client, DbError> {
-        let (client, _) = self.connect_listening().await?;
-        Ok(client)
+    /// Reads the connection string, with passwords from elsewhere.
+    pub fn with_credentials(conf: &AppConfig, credentials: CredentialSource) -> Result<Self, DbError> {
+        let info = ConnInfo::resolve(&conf.db_uri, FALLBACK_APPLICATION_NAME, &Process)
+            .map_err(|error| not_established(format!("{error}\n")))?;
+        Ok(Self {
+            info,
+            credentials,
+            prepared_statements: conf.db_prepared_statements,
+            tls_configs: Mutex::new(Vec::new()),
+        })
     }
 
-    async fn connect_listening(&self) -> Result<(Client, UnboundedReceiver<Notification>), DbError> {
-        let (client, mut connection) = self.config.connect(NoTls).await.map_err(|it| not_established(&it))?;
-        let (sender, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            // An error also reaches whoever uses the client; the channel closes when this task ends.
-            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
-                if let AsyncMessage::Notification(it) = message {
-                    let _ = sender
-                        .send(Notification { channel: it.channel().into(), payload: it.payload().into() });
+    /// A connection for what is not on the request path; see [`connect_cold`].
+    pub async fn connect_cold(&self) -> Result<(Client, Notifications), DbError> {
+        let cold::Cold { client, notifications } = self.open().await?;
+        Ok((client, notifications))
+    }
+
+    /// Opens a connection to the first server that fits.
+    pub(super) async fn open<L: Login>(&self) -> Result<L, DbError> {
+        let mut hosts: Vec<&Host> = self.info.hosts.iter().collect();
+        if self.info.load_balance {
+            hosts.shuffle(&mut rand::rng());
+        }
+        let wanted = self.info.target_session_attrs;
+        let passes: &[TargetSessionAttrs] = match wanted {
+            TargetSessionAttrs::PreferStandby => &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any],
+            _ => std::slice::from_ref(&wanted),
+        };
+        let mut messages = String::new();
+        for wanted in passes {
+            for host in &hosts {
+                match self.open_host(host, *wanted, &mut messages).await {
+                    Ok(Some(opened)) => return Ok(opened),
+                    Ok(None) => {}
+                    Err(()) => return Err(self.failed(messages)),
                 }
             }
-        });
-        Ok((client, receiver))
+        }
+        Err(self.failed(messages))
+    }
+
+    fn failed(&self, mut message: String) -> DbError {
+        if let Some(note) = &self.info.passfile_note
+            && (message.contains("password authentication failed")
+                || message.contains("no password supplied"))
+        {
+            message.push_str(note);
+            message.push('\n');
+        }
+        not_established(message)
+    }
+
+    /// Tries a host's addresses; `Err` when trying other hosts is pointless.
+    async fn open_host<L: Login>(
+        &self,
+        host: &Host,
+        wanted: TargetSessionAttrs,
+        messages: &mut String,
+    ) -> Result<Option<L>, ()> {
+        let mut endpoints = match dial::resolve(host).await {
+            Ok(endpoints) => endpoints,
+            Err(message) => {
+                messages.push_str(&message);
+                return Ok(None);
+            }
+        };
+        if self.info.load_balance {
+            endpoints.shuffle(&mut rand::rng());
+        }
+        for endpoint in &endpoints {
+            for encryption in self.encryptions(endpoint) {
+                let attempt = self.attempt(host, endpoint, *encryption, wanted);
+                let outcome = match self.info.connect_timeout {
+                    None => attempt.await,
+                    Some(limit) => tokio::time::timeout(limit, attempt)
+                        .await
+                        .unwrap_or_else(|_| Err(Failure::TryNext("timeout expired\n".into()))),
+                };
+                let failure = match outcome {
+                    Ok(opened) => return Ok(Some(opened)),
+                    Err(failure) => failure,
+                };
+                let (Failure::TryNext(message)
+                | Failure::TryOtherEncryption(message)
+                | Failure::Refused { message, .. }) = &failure;
+                messages.push_str(&place(host, endpoint));
+                messages.push_str(message);
+                let last = self.encryptions(endpoint).last() == Some(encryption);
+                match failure {
+                    Failure::TryNext(_) => break,
+                    Failure::Refused { retry, .. } if last || !retry => return Err(()),
+                    Failure::TryOtherEncryption(_) | Failure::Refused { .. } => {}
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn encryptions(&self, endpoint: &Endpoint) -> &'static [Encryption] {
+        use Encryption::{Plain, Tls, TlsIfOffered};
+        let tokens = self.credentials.demands_tls();
+        match (endpoint, self.info.ssl.mode) {
+            // Nobody listens in on a Unix socket; libpq never encrypts there.
+            (Endpoint::Unix(_), _) | (_, SslMode::Disable) => &[Plain],
+            (_, SslMode::Allow | SslMode::Prefer) if tokens => &[Tls],
+            (_, SslMode::Allow) => &[Plain, Tls],
+            (_, SslMode::Prefer) => &[TlsIfOffered, Plain],
+            (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => &[Tls],
+        }
+    }
+
+    async fn attempt<L: Login>(
+        &self,
+        host: &Host,
+        endpoint: &Endpoint,
+        encryption: Encryption,
+        wanted: TargetSessionAttrs,
+    ) -> Result<L, Failure> {
+        let mut stream = dial::open(endpoint, &self.info)
+            .await
+            .map_err(|error| Failure::TryNext(unreachable_message(endpoint, &error)))?;
+        let addr = host.addr.map(|it| it.to_string());
+        let name = host.name.as_deref().or(addr.as_deref()).unwrap_or_default();
+        let mut tls = None;
+        if encryption != Encryption::Plain {
+            let config = self.tls_config(host, name).map_err(Failure::TryNext)?;
+            tls = Some((Arc::clone(&config), name));
+            let negotiation = self.info.ssl.negotiation;
+            stream = match dial::negotiate(stream, name, negotiation, config).await {
+                Ok(Negotiated::Tls(stream)) => stream,
+                Ok(Negotiated::Refused(stream)) if encryption == Encryption::TlsIfOffered => stream,
+                Ok(Negotiated::Refused(_)) => {
+                    return Err(Failure::TryNext(
+                        "server does not support SSL, but SSL was required\n".into(),
+                    ));
+                }
+                Err(message) => return Err(Failure::TryOtherEncryption(message)),
+            };
+        }
+        if self.credentials.demands_tls() && !stream.is_tls() {
+            return Err(Failure::TryNext("a token is only sent over an encrypted connection\n".into()));
+        }
+        let tls = tls.filter(|_| stream.is_tls());
+        let password = self
+            .credentials
+            .secret(&self.info, host)
+            .await
+            .map_err(|reason| Failure::TryNext(format!("{reason}\n")))?;
+        // Without TLS although it was asked for, the second attempt would be the same again.
+        let retry = encryption != Encryption::TlsIfOffered || stream.is_tls();
+        let params = LoginParams { info: &self.info, password: password.as_ref(), endpoint, tls };
+        let mut opened = L::login(stream, params).await.map_err(|error| match error {
+            // Starting up, shutting down or in recovery: another host may be ready.
+            LoginError::Refused { code, message } if code == "57P03" => Failure::TryNext(message),
+            LoginError::Refused { message, .. } => Failure::Refused { message, retry },
+            LoginError::Failed(message) if retry => Failure::TryOtherEncryption(message),
+            LoginError::Failed(message) => Failure::TryNext(message),
+        })?;
+        match check_session(&mut opened, wanted).await {
+            Ok(()) => Ok(opened),
+            Err(message) => Err(Failure::TryNext(message)),
+        }
+    }
+
+    fn tls_config(&self, host: &Host, name: &str) -> Result<Arc<rustls::ClientConfig>, String> {
+        if self.info.ssl.mode == SslMode::VerifyFull && host.name.is_none() {
+            return Err("host name must be specified for a verified SSL connection\n".into());
+        }
+        let mut configs = self.tls_configs.lock().unwrap_or_else(PoisonError::into_inner);
+        configs.retain(|(_, read, _)| read.elapsed() < TLS_CONFIG_LIFETIME);
+        if let Some((_, _, config)) = configs.iter().find(|(known, _, _)| known == name) {
+            return Ok(Arc::clone(config));
+        }
+        let config = tls::client_config(&self.info.ssl, name).map_err(|error| format!("{error}\n"))?;
+        let config = Arc::new(config);
+        configs.push((name.to_owned(), Instant::now(), Arc::clone(&config)));
+        Ok(config)
     }
 }
 
-/// A `NOTIFY` that arrived.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notification {
-    /// Channel.
-    pub channel: String,
-    /// Payload.
-    pub payload: String,
+/// Compares the session with `target_session_attrs`.
+async fn check_session<L: Login>(opened: &mut L, wanted: TargetSessionAttrs) -> Result<(), String> {
+    let (sql, expected, otherwise) = match wanted {
+        TargetSessionAttrs::Any | TargetSessionAttrs::PreferStandby => return Ok(()),
+        TargetSessionAttrs::ReadWrite => ("SHOW transaction_read_only", "off", "session is read-only\n"),
+        TargetSessionAttrs::ReadOnly => ("SHOW transaction_read_only", "on", "session is not read-only\n"),
+        TargetSessionAttrs::Primary => {
+            ("SELECT pg_catalog.pg_is_in_recovery()::text", "false", "server is in hot standby mode\n")
+        }
+        TargetSessionAttrs::Standby => {
+            ("SELECT pg_catalog.pg_is_in_recovery()::text", "true", "server is not in hot standby mode\n")
+        }
+    };
+    if opened.ask(sql).await? == expected { Ok(()) } else { Err(otherwise.into()) }
+}
+
+/// `connection to server … failed: `.
+fn place(host: &Host, endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Unix(path) => {
+            format!("connection to server on socket \"{}\" failed: ", path.display())
+        }
+        Endpoint::Tcp(addr) => {
+            let ip = addr.ip().to_string();
+            let shown = host.name.as_deref().unwrap_or(&ip);
+            let real = if shown == ip { String::new() } else { format!(" ({ip})") };
+            format!("connection to server at \"{shown}\"{real}, port {} failed: ", addr.port())
+        }
+    }
+}
+
+fn unreachable_message(endpoint: &Endpoint, error: &std::io::Error) -> String {
+    let question = match endpoint {
+        Endpoint::Unix(_) => "running locally and accepting connections on that socket?",
+        Endpoint::Tcp(_) => "running on that host and accepting TCP/IP connections?",
+    };
+    format!("{}\n\tIs the server {question}\n", dial::system_message(error))
+}
+
+/// A server's refusal as libpq prints it.
+fn refusal(severity: &str, message: &str, detail: Option<&str>, hint: Option<&str>) -> String {
+    let mut text = format!("{severity}:  {message}\n");
+    for (label, value) in [("DETAIL", detail), ("HINT", hint)] {
+        if let Some(value) = value {
+            text.push_str(&format!("{label}:  {value}\n"));
+        }
+    }
+    text
+}
+
+fn not_established(message: String) -> DbError {
+    DbError::Connection { was_established: false, message }
 }
 
 /// A connection for what is not on the request path: introspection, in-database settings, `LISTEN`.
 ///
 /// Notifications arrive on the receiver, which closes when the connection is gone. The connection
 /// closes when the client is dropped.
-pub async fn connect_cold(conf: &AppConfig) -> Result<(Client, UnboundedReceiver<Notification>), DbError> {
-    Connector::new(conf)?.connect_listening().await
-}
-
-fn not_established(error: &tokio_postgres::Error) -> DbError {
-    DbError::Connection { was_established: false, message: super::session::describe(error) }
+pub async fn connect_cold(conf: &AppConfig) -> Result<(Client, Notifications), DbError> {
+    Connector::new(conf)?.connect_cold().await
 }

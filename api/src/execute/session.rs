@@ -28,7 +28,7 @@ impl Session {
     /// Opens a connection.
     pub(super) async fn connect(connector: &Connector) -> Result<Self, DbError> {
         let statements = connector.prepared_statements.then(|| StatementCache::new(STATEMENT_CACHE_CAPACITY));
-        Ok(Self { client: connector.connect().await?, statements, idle: true })
+        Ok(Self { client: connector.connect_cold().await?.0, statements, idle: true })
     }
 
     /// The server has not closed the connection, as far as can be told without asking.
