@@ -310,3 +310,9 @@ impl DbError {
         }
     }
 }
+
+impl From<tokio_postgres::Error> for DbError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::from_driver(&error)
+    }
+}

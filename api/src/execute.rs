@@ -12,6 +12,7 @@ mod script;
 mod session;
 mod statements;
 mod tls;
+mod wire;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -93,8 +94,7 @@ pub async fn run(
     if !matches!(plan, ActionPlan::Crud(_) | ActionPlan::Inspect(_)) {
         return Ok(DbResult::None);
     }
-    let constraints = script::constraints_immediate();
-    let (script, layout) = script::script(query, &constraints, plan, req, &auth.role, conf);
+    let (script, layout) = script::script(query, plan, req, &auth.role, conf);
     let interpret = |results: &[Rows]| match plan {
         ActionPlan::Crud(crud) => {
             let main = layout
@@ -146,35 +146,33 @@ fn inspection(
     let [accessible, functions, comment] = results.unwrap_or_default() else {
         return Err(DbError::UnexpectedResult("the schema was not inspected".into()));
     };
-    let schema_comment = match comment.rows.is_empty() {
-        true => None,
-        false => comment.text(0, 0)?.map(Into::into),
-    };
-    let (tables, routines) = match conf.openapi_mode {
-        OpenApiMode::FollowPrivileges => {
-            let mut tables = IndexMap::with_capacity(accessible.rows.len());
-            for row in 0..accessible.rows.len() {
-                if let (Some(schema), Some(name)) = (accessible.text(row, 0)?, accessible.text(row, 1)?) {
-                    // What was created since the cache was loaded is not described.
-                    let found = cache.tables.get_key_value(&QualifiedIdentifier::new(schema, name));
-                    tables.extend(found.map(|(qi, table)| (qi.clone(), table.clone())));
-                }
+    let schema_comment = if comment.len() == 0 { None } else { comment.text(0, 0)? };
+    let (tables, routines) = if conf.openapi_mode == OpenApiMode::FollowPrivileges {
+        let mut tables = IndexMap::with_capacity(accessible.len());
+        for row in 0..accessible.len() {
+            if let (Some(schema), Some(name)) = (accessible.text(row, 0)?, accessible.text(row, 1)?) {
+                // What was created since the cache was loaded is not described.
+                let found = cache.tables.get_key_value(&QualifiedIdentifier::new(schema, name));
+                tables.extend(found.map(|(qi, table)| (qi.clone(), table.clone())));
             }
-            let rows = (0..functions.rows.len()).map(|row| {
-                let text = functions.text(row, 0)?;
-                text.ok_or_else(|| DbError::UnexpectedResult("a function is missing".into()))
-            });
-            (tables, decode_routines(rows, &conf.db_hoisted_tx_settings)?)
         }
-        _ => {
-            let tables = cache.tables.iter().filter(|(qi, _)| qi.schema == schema);
-            let routines = cache.routines.iter().filter(|(qi, _)| qi.schema == schema);
-            (
-                tables.map(|(qi, it)| (qi.clone(), it.clone())).collect(),
-                routines.map(|(qi, it)| (qi.clone(), it.clone())).collect(),
-            )
-        }
+        let texts = (0..functions.len())
+            .map(|row| functions.text(row, 0)?.ok_or_else(|| unexpected("a function is missing")))
+            .collect::<Result<Vec<_>, _>>()?;
+        let rows = texts.iter().map(|it| Ok(&**it));
+        (tables, decode_routines(rows, &conf.db_hoisted_tx_settings)?)
+    } else {
+        let tables = cache.tables.iter().filter(|(qi, _)| qi.schema == schema);
+        let routines = cache.routines.iter().filter(|(qi, _)| qi.schema == schema);
+        (
+            tables.map(|(qi, it)| (qi.clone(), it.clone())).collect(),
+            routines.map(|(qi, it)| (qi.clone(), it.clone())).collect(),
+        )
     };
     let inspection = Inspection { tables, routines, schema_comment };
     Ok(DbResult::Inspect(Some(Box::new(inspection))))
+}
+
+fn unexpected(what: &str) -> DbError {
+    DbError::UnexpectedResult(what.into())
 }

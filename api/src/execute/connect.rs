@@ -20,12 +20,10 @@ use super::credentials::CredentialSource;
 use super::tls;
 use crate::config::AppConfig;
 use crate::error::DbError;
+use crate::version;
 use cold::Notifications;
 use dial::{Endpoint, Negotiated};
 use stream::Stream;
-
-/// What `pg_stat_activity` shows where nobody chose a name.
-const FALLBACK_APPLICATION_NAME: &str = concat!("postgres-as-app ", env!("CARGO_PKG_VERSION"));
 
 /// Certificate files are read again after this time, so that renewed ones are picked up without
 /// reading a few hundred system certificates for every connection.
@@ -33,7 +31,7 @@ const TLS_CONFIG_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Knows how to open a connection; made once per configuration.
 pub struct Connector {
-    info: ConnInfo,
+    info: Arc<ConnInfo>,
     credentials: CredentialSource,
     pub(super) prepared_statements: bool,
     /// By host name, with the time the files were read.
@@ -42,7 +40,7 @@ pub struct Connector {
 
 /// What a server wants to know about us.
 pub(super) struct LoginParams<'a> {
-    pub(super) info: &'a ConnInfo,
+    pub(super) info: &'a Arc<ConnInfo>,
     pub(super) password: Option<&'a Secret>,
     pub(super) endpoint: &'a Endpoint,
     /// For a later request to cancel a statement, which takes the same way.
@@ -59,8 +57,10 @@ pub(super) enum LoginError {
         /// As libpq prints it, with a newline at the end.
         message: String,
     },
-    /// The connection broke, or our side gave up; with a newline at the end.
+    /// The connection broke, or what came was not understood; with a newline at the end.
     Failed(String),
+    /// Our side cannot give what every server of this name would ask for; with a newline at the end.
+    GaveUp(String),
 }
 
 /// A way to speak the protocol once there is a connection.
@@ -102,10 +102,10 @@ impl Connector {
 
     /// Reads the connection string, with passwords from elsewhere.
     pub fn with_credentials(conf: &AppConfig, credentials: CredentialSource) -> Result<Self, DbError> {
-        let info = ConnInfo::resolve(&conf.db_uri, FALLBACK_APPLICATION_NAME, &Process)
+        let info = ConnInfo::resolve(&conf.db_uri, &version::full(), &Process)
             .map_err(|error| not_established(format!("{error}\n")))?;
         Ok(Self {
-            info,
+            info: Arc::new(info),
             credentials,
             prepared_statements: conf.db_prepared_statements,
             tls_configs: Mutex::new(Vec::new()),
@@ -256,6 +256,7 @@ impl Connector {
             // Starting up, shutting down or in recovery: another host may be ready.
             LoginError::Refused { code, message } if code == "57P03" => Failure::TryNext(message),
             LoginError::Refused { message, .. } => Failure::Refused { message, retry },
+            LoginError::GaveUp(message) => Failure::Refused { message, retry: false },
             LoginError::Failed(message) if retry => Failure::TryOtherEncryption(message),
             LoginError::Failed(message) => Failure::TryNext(message),
         })?;
@@ -321,7 +322,7 @@ fn unreachable_message(endpoint: &Endpoint, error: &std::io::Error) -> String {
 }
 
 /// A server's refusal as libpq prints it.
-fn refusal(severity: &str, message: &str, detail: Option<&str>, hint: Option<&str>) -> String {
+pub(super) fn refusal(severity: &str, message: &str, detail: Option<&str>, hint: Option<&str>) -> String {
     let mut text = format!("{severity}:  {message}\n");
     for (label, value) in [("DETAIL", detail), ("HINT", hint)] {
         if let Some(value) = value {

@@ -107,7 +107,7 @@ impl Pool {
                     opened: idle.opened,
                     generation: idle.generation,
                     shared: Arc::clone(shared),
-                    _permit: permit,
+                    permit: Some(permit),
                 });
             }
         }
@@ -122,7 +122,7 @@ impl Pool {
             opened: Instant::now(),
             generation,
             shared: Arc::clone(shared),
-            _permit: permit,
+            permit: Some(permit),
         })
     }
 
@@ -211,7 +211,7 @@ pub(super) struct Lease {
     opened: Instant,
     generation: u64,
     shared: Arc<Shared>,
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Lease {
@@ -224,10 +224,16 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(session) = self.session.take() else { return };
-        // A dropped request future leaves the session mid-transaction: closing it makes the server
-        // roll back, and nobody else ever sees its role.
+        // A dropped request future leaves the session mid-transaction: nobody else may ever see its
+        // role, so it is closed. Its place is free when the server has let go of it.
         if !session.is_idle() {
-            session.abandon();
+            let permit = self.permit.take();
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(async move {
+                    session.close().await;
+                    drop(permit);
+                });
+            }
             return;
         }
         let idle = Idle { session, opened: self.opened, since: Instant::now(), generation: self.generation };

@@ -9,7 +9,7 @@ use crate::execute::{DbResult, ResultSet};
 use crate::media_type::MediaType;
 use crate::plan::{ActionPlan, CrudKind, CrudPlan, TxMode};
 use crate::schema_cache::routine::IsolationLevel;
-use crate::sql::types::{MainQuery, Statement};
+use crate::sql::types::{MainQuery, Param, Statement};
 
 use super::rows::{Rows, parse_array};
 
@@ -31,11 +31,31 @@ pub(super) enum End {
     Ask,
 }
 
+/// One statement of a script.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step<'a> {
+    pub(super) text: &'a str,
+    pub(super) params: &'a [Param],
+}
+
+impl<'a> Step<'a> {
+    /// A statement without parameters.
+    pub(super) fn fixed(text: &'static str) -> Self {
+        Self { text, params: &[] }
+    }
+}
+
+impl<'a> From<&'a Statement> for Step<'a> {
+    fn from(statement: &'a Statement) -> Self {
+        Self { text: &statement.text, params: &statement.params }
+    }
+}
+
 /// A transaction, as data.
 pub(super) struct Script<'a> {
     pub(super) begin: Begin,
     /// Statements in order.
-    pub(super) steps: Vec<&'a Statement>,
+    pub(super) steps: Vec<Step<'a>>,
     pub(super) end: End,
 }
 
@@ -44,11 +64,6 @@ pub(super) struct Layout {
     pub(super) main: Option<usize>,
     pub(super) explain: Option<usize>,
     pub(super) openapi: Option<usize>,
-}
-
-/// Raises the errors of deferred constraints before a rollback would swallow them.
-pub(super) fn constraints_immediate() -> Statement {
-    Statement { text: "SET CONSTRAINTS ALL IMMEDIATE".into(), params: Vec::new() }
 }
 
 /// The transaction's modes: a function's isolation level goes before its role's.
@@ -96,26 +111,26 @@ fn max_affected(req: &ApiRequest) -> Option<i64> {
 /// The script of a request, and where its answers will be.
 pub(super) fn script<'a>(
     query: &'a MainQuery,
-    constraints: &'a Statement,
     plan: &ActionPlan,
     req: &ApiRequest,
     role: &str,
     conf: &AppConfig,
 ) -> (Script<'a>, Layout) {
-    let mut steps = vec![&query.tx_vars];
-    steps.extend(&query.pre_request);
+    let mut steps = vec![Step::from(&query.tx_vars)];
+    steps.extend(query.pre_request.as_ref().map(Step::from));
     let mut layout = Layout { main: None, explain: None, openapi: None };
     let mut end = End::Commit;
     if let Some(main) = &query.main {
         layout.main = Some(steps.len());
-        steps.push(main);
+        steps.push(main.into());
         if wants_rollback(req, conf) {
             end = End::Rollback;
-            steps.push(constraints);
+            // A rollback would swallow the errors of deferred constraints.
+            steps.push(Step::fixed("SET CONSTRAINTS ALL IMMEDIATE"));
         }
         if let Some(explain) = &query.explain {
             layout.explain = Some(steps.len());
-            steps.push(explain);
+            steps.push(explain.into());
         }
         if let ActionPlan::Crud(crud) = plan
             && !matches!(crud.media, MediaType::VndPlan(..))
@@ -127,7 +142,7 @@ pub(super) fn script<'a>(
     }
     if let Some(openapi) = &query.openapi {
         layout.openapi = Some(steps.len());
-        steps.extend([&openapi.tables, &openapi.functions, &openapi.schema_comment]);
+        steps.extend([&openapi.tables, &openapi.functions, &openapi.schema_comment].map(Step::from));
     }
     (Script { begin: begin(plan, role, conf), steps, end }, layout)
 }
@@ -155,15 +170,15 @@ pub(super) fn interpret(
 /// Every line ends with a newline, as `EXPLAIN` in `psql` would print it.
 fn plan_text(rows: &Rows) -> Result<Vec<u8>, DbError> {
     let mut text = Vec::new();
-    for row in 0..rows.rows.len() {
-        text.extend_from_slice(rows.value(row, 0)?.map_or(&[], |it| it));
+    for row in 0..rows.len() {
+        text.extend_from_slice(&rows.value(row, 0)?.unwrap_or_default());
         text.push(b'\n');
     }
     Ok(text)
 }
 
 fn result_set(kind: &CrudKind, rows: &Rows) -> Result<ResultSet, DbError> {
-    if rows.rows.is_empty() {
+    if rows.len() == 0 {
         return match kind {
             CrudKind::Read { .. } => Err(DbError::UnexpectedResult("a read returned no row".into())),
             CrudKind::Mutate { .. } => Ok(ResultSet::default()),
@@ -173,7 +188,7 @@ fn result_set(kind: &CrudKind, rows: &Rows) -> Result<ResultSet, DbError> {
     let mutation = matches!(kind, CrudKind::Mutate { .. });
     let mut location = Vec::new();
     if mutation && let Some(text) = rows.text(0, 2)? {
-        for part in parse_array(text)?.into_iter().flatten() {
+        for part in parse_array(&text)?.into_iter().flatten() {
             let (column, value) = part.split_once('=').unwrap_or((&part, ""));
             location.push((column.to_owned(), value.to_owned()));
         }
@@ -184,8 +199,8 @@ fn result_set(kind: &CrudKind, rows: &Rows) -> Result<ResultSet, DbError> {
         query_total: rows.int(0, 1)?.unwrap_or(0),
         location,
         body: rows.body(0, body)?.unwrap_or_default(),
-        guc_headers: rows.value(0, body + 1)?.cloned(),
-        guc_status: rows.text(0, body + 2)?.map(Into::into),
+        guc_headers: rows.value(0, body + 1)?,
+        guc_status: rows.text(0, body + 2)?,
         inserted: rows.int(0, body + 3)?,
     })
 }
@@ -214,7 +229,7 @@ fn check_rows(crud: &CrudPlan, req: &ApiRequest, n_rows: i64) -> Result<(), ApiR
 fn explained_rows(rows: &Rows) -> Result<Option<i64>, DbError> {
     let json =
         rows.value(0, 0)?.ok_or_else(|| DbError::UnexpectedResult("EXPLAIN returned nothing".into()))?;
-    let json: serde_json::Value = serde_json::from_slice(json)
+    let json: serde_json::Value = serde_json::from_slice(&json)
         .map_err(|error| DbError::UnexpectedResult(format!("EXPLAIN is not JSON: {error}")))?;
     Ok(json[0]["Plan"]["Plan Rows"].as_i64())
 }

@@ -1,111 +1,304 @@
-//! One connection and the statements prepared on it.
+//! One connection, the statements prepared on it, and the transaction of a request.
+//!
+//! A request is one write that ends in one `Sync`. Where nothing speaks against it, its statements
+//! share the implicit transaction that a `Sync` ends: it commits when all went well and rolls back
+//! when one failed, with neither `BEGIN` nor `COMMIT`. An explicit transaction is opened only
+//!
+//! - for an isolation level other than the connection's default,
+//! - when it is to be rolled back in any case, or
+//! - when the rows decide whether it is kept ([`End::Ask`]), which costs a second round trip.
+//!
+//! Read-only mode needs no `BEGIN` either: it is a setting that can be switched on at any time and not
+//! off again. It is set before anything of the request runs.
 
-use std::error::Error as _;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Row};
+use bytes::{BufMut, BytesMut};
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::IsNull;
+use postgres_protocol::message::backend::{Message, RowDescriptionBody};
+use postgres_protocol::message::frontend;
 
 use super::connect::Connector;
-use super::rows::Rows;
-use super::script::{Begin, End, Script};
+use super::rows::{BYTEA_OID, Rows};
+use super::script::{Begin, End, Script, Step};
 use super::statements::StatementCache;
+use super::wire::{ServerError, State, Wire, unencodable};
 use crate::error::DbError;
 use crate::schema_cache::routine::IsolationLevel;
-use crate::sql::types::{Param, ParamType, Statement};
+use crate::sql::types::{Param, ParamType};
 
 /// Statements kept prepared per connection.
 const STATEMENT_CACHE_CAPACITY: usize = 256;
 
+/// How long to wait for a server to stop what nobody waits for any more.
+const ABANDON_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Settings that `BEGIN` would override and an implicit transaction takes as they are.
+const DEFAULTS_SQL: &str = "SELECT current_setting('default_transaction_isolation') || ',' || current_setting('default_transaction_read_only') || ',' || current_setting('default_transaction_deferrable')";
+
+/// With these defaults an implicit transaction is like an explicit one.
+const PLAIN_DEFAULTS: &str = "read committed,off,off";
+
 /// A connection to the database.
 pub(super) struct Session {
-    client: Client,
-    statements: Option<StatementCache<tokio_postgres::Statement>>,
-    idle: bool,
+    wire: Wire,
+    /// `None` when statements must not outlive a transaction, for the sake of a pooler.
+    statements: Option<StatementCache<Prepared>>,
+    /// Statements that the server may forget; told with the next request.
+    forgotten: Vec<Prepared>,
+    n_prepared: u64,
+    implicit_allowed: bool,
+}
+
+/// A statement that the server has parsed.
+#[derive(Clone)]
+struct Prepared {
+    name: Arc<str>,
+    types: Arc<[ParamType]>,
+    /// Types of the result columns, once described.
+    columns: Option<Arc<[u32]>>,
 }
 
 impl Session {
     /// Opens a connection.
     pub(super) async fn connect(connector: &Connector) -> Result<Self, DbError> {
-        let statements = connector.prepared_statements.then(|| StatementCache::new(STATEMENT_CACHE_CAPACITY));
-        Ok(Self { client: connector.connect_cold().await?.0, statements, idle: true })
+        let mut wire: Wire = connector.open().await?;
+        let defaults = wire.simple(DEFAULTS_SQL).await.map_err(|error| match error {
+            DbError::Connection { message, .. } => DbError::Connection { was_established: false, message },
+            other => other,
+        })?;
+        Ok(Self {
+            wire,
+            statements: connector.prepared_statements.then(|| StatementCache::new(STATEMENT_CACHE_CAPACITY)),
+            forgotten: Vec::new(),
+            n_prepared: 0,
+            implicit_allowed: defaults.as_deref() == Some(PLAIN_DEFAULTS.as_bytes()),
+        })
     }
 
     /// The server has not closed the connection, as far as can be told without asking.
     pub(super) fn is_alive(&mut self) -> bool {
-        !self.client.is_closed()
+        self.wire.is_alive()
     }
 
-    /// No transaction is open.
+    /// Ready for another request.
     pub(super) fn is_idle(&self) -> bool {
-        self.idle
+        self.wire.state() == State::Idle
     }
 
-    /// Stops what is running and closes the connection.
-    pub(super) fn abandon(self) {
-        drop(self);
+    /// Closes the connection. What still runs on it is cancelled, and the returned future ends when
+    /// the server has let go of it, so that a bound on connections holds on the server too.
+    pub(super) async fn close(mut self) {
+        if self.wire.state() == State::Busy {
+            let stopped = async {
+                self.wire.cancel_key().cancel().await.ok()?;
+                while self.wire.state() == State::Busy {
+                    self.wire.receive().await.ok()?;
+                }
+                Some(())
+            };
+            // Closing the connection makes the server roll back whatever is still open.
+            let _ = tokio::time::timeout(ABANDON_TIMEOUT, stopped).await;
+        }
     }
 
     /// Runs a script; with [`End::Ask`] the transaction stays open until [`Self::finish`].
     pub(super) async fn run(&mut self, script: &Script<'_>) -> Result<Vec<Rows>, DbError> {
-        self.idle = false;
-        match (self.run_steps(script).await, script.end) {
-            (Err(error), _) => {
-                // The first error tells what happened; a connection that cannot even roll back stays
-                // marked as busy, which closes it.
-                let _ = self.finish(false).await;
-                Err(error)
-            }
-            (Ok(rows), End::Ask) => Ok(rows),
-            (Ok(rows), End::Commit) => self.finish(true).await.map(|()| rows),
-            (Ok(rows), End::Rollback) => self.finish(false).await.map(|()| rows),
+        let flight = Flight::new(script, self.implicit_allowed);
+        let mut outcome = self.fly(&flight).await?;
+        if outcome.as_ref().is_err_and(ServerError::is_stale_statement) {
+            // The server dropped or invalidated what it had parsed, and kept nothing of the request.
+            self.forget_statements();
+            self.roll_back_failed().await?;
+            outcome = self.fly(&flight).await?;
         }
+        let mut results = match outcome {
+            Ok(results) => results,
+            Err(error) => {
+                self.roll_back_failed().await?;
+                return Err(error.into());
+            }
+        };
+        results.truncate(flight.first + script.steps.len());
+        results.drain(..flight.first);
+        Ok(results)
     }
 
     /// Ends an open transaction.
     pub(super) async fn finish(&mut self, commit: bool) -> Result<(), DbError> {
-        let sql = if commit { "COMMIT" } else { "ROLLBACK" };
-        self.client.batch_execute(sql).await.map_err(|it| failed(&it))?;
-        self.idle = true;
-        Ok(())
+        self.wire.simple(if commit { "COMMIT" } else { "ROLLBACK" }).await.map(drop)
     }
 
-    async fn run_steps(&mut self, script: &Script<'_>) -> Result<Vec<Rows>, DbError> {
-        self.client.batch_execute(begin_sql(script.begin)).await.map_err(|it| failed(&it))?;
-        let mut results = Vec::with_capacity(script.steps.len());
-        for step in &script.steps {
-            results.push(self.query(step).await?);
+    /// Leaves a transaction that failed; does nothing after an implicit one.
+    async fn roll_back_failed(&mut self) -> Result<(), DbError> {
+        match self.wire.state() {
+            State::Idle => Ok(()),
+            _ => self.finish(false).await,
         }
-        Ok(results)
     }
 
-    async fn query(&mut self, statement: &Statement) -> Result<Rows, DbError> {
-        let types: Vec<Type> = statement.params.iter().map(|it| param_type(it.ty)).collect();
-        let values: Vec<Value<'_>> = statement.params.iter().map(Value).collect();
-        let rows = match &mut self.statements {
+    fn forget_statements(&mut self) {
+        if let Some(statements) = &mut self.statements {
+            self.forgotten.extend(statements.drain());
+        }
+    }
+
+    /// One write, and everything that comes back.
+    async fn fly(&mut self, flight: &Flight<'_>) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
+        let mut expected = VecDeque::with_capacity(flight.steps.len());
+        for prepared in self.forgotten.drain(..) {
+            frontend::close(b'S', &prepared.name, &mut self.wire.outgoing).map_err(|it| unencodable(&it))?;
+        }
+        for step in &flight.steps {
+            let encoded = self.encode(step).inspect_err(|_| self.wire.outgoing.clear())?;
+            expected.push_back(encoded);
+        }
+        frontend::sync(&mut self.wire.outgoing);
+        self.wire.send().await?;
+        self.receive_all(flight, expected).await
+    }
+
+    /// Puts one statement into the request.
+    fn encode(&mut self, step: &Step<'_>) -> Result<Expected, DbError> {
+        let types = || step.params.iter().map(|it| it.ty);
+        let known = self.statements.as_mut().and_then(|it| it.get(step.text));
+        let known = known.filter(|it| it.types.iter().copied().eq(types())).cloned();
+        let out = &mut self.wire.outgoing;
+        let parse = known.is_none();
+        let prepared = match known {
+            Some(prepared) => prepared,
             None => {
-                let typed: Vec<_> =
-                    values.iter().zip(types).map(|(value, ty)| (value as &(dyn ToSql + Sync), ty)).collect();
-                self.client.query_typed(&statement.text, &typed).await.map_err(|it| failed(&it))?
-            }
-            Some(cache) => {
-                let prepared = match cache.get(&statement.text) {
-                    Some(prepared) => prepared.clone(),
-                    None => {
-                        let prepared = self
-                            .client
-                            .prepare_typed(&statement.text, &types)
-                            .await
-                            .map_err(|it| failed(&it))?;
-                        cache.insert(&statement.text, prepared.clone());
-                        prepared
+                let name: Arc<str> = match &self.statements {
+                    None => "".into(),
+                    Some(_) => {
+                        self.n_prepared += 1;
+                        format!("s{}", self.n_prepared).into()
                     }
                 };
-                let values: Vec<_> = values.iter().map(|it| it as &(dyn ToSql + Sync)).collect();
-                self.client.query(&prepared, &values).await.map_err(|it| failed(&it))?
+                frontend::parse(&name, step.text, types().map(type_oid), out)
+                    .map_err(|it| unencodable(&it))?;
+                Prepared { name, types: types().collect(), columns: None }
             }
         };
-        text_rows(&rows)
+        bind(&prepared, step.params, out)?;
+        let describe = prepared.columns.is_none();
+        if describe {
+            frontend::describe(b'P', "", out).map_err(|it| unencodable(&it))?;
+        }
+        frontend::execute("", 0, out).map_err(|it| unencodable(&it))?;
+        Ok(Expected { prepared, unparsed: parse, remember: parse || describe, describe })
+    }
+
+    async fn receive_all(
+        &mut self,
+        flight: &Flight<'_>,
+        mut expected: VecDeque<Expected>,
+    ) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
+        let mut results = Vec::with_capacity(expected.len());
+        let mut current = Rows::default();
+        let mut failure = None;
+        loop {
+            match self.wire.receive().await? {
+                Message::DataRow(row) => current.rows.push(row),
+                Message::ParseComplete => {
+                    if let Some(step) = expected.front_mut() {
+                        step.unparsed = false;
+                    }
+                }
+                Message::RowDescription(body) => {
+                    if let Some(step) = expected.front_mut() {
+                        step.prepared.columns = Some(column_types(&body)?);
+                    }
+                }
+                Message::NoData => {
+                    if let Some(step) = expected.front_mut() {
+                        step.prepared.columns = Some(Arc::default());
+                    }
+                }
+                Message::CommandComplete(_) | Message::EmptyQueryResponse => {
+                    let Some(step) = expected.pop_front() else {
+                        return Err(DbError::UnexpectedResult("more results than statements".into()));
+                    };
+                    current.columns = step.prepared.columns.clone().unwrap_or_default();
+                    current.binary_bytea = !step.describe;
+                    self.remember(flight.steps[results.len()].text, step);
+                    results.push(std::mem::take(&mut current));
+                }
+                Message::ErrorResponse(body) => {
+                    failure.get_or_insert_with(|| ServerError::from(&body));
+                }
+                Message::CopyInResponse(_) | Message::CopyOutResponse(_) => {
+                    return Err(DbError::UnexpectedResult("a statement wants to copy data".into()));
+                }
+                Message::ReadyForQuery(_) => break,
+                _ => {}
+            }
+        }
+        match failure {
+            Some(error) => {
+                // The rest was skipped; this one may have been parsed before it failed.
+                if let Some(step) = expected.pop_front() {
+                    self.remember(flight.steps[results.len()].text, step);
+                }
+                Ok(Err(error))
+            }
+            None if expected.is_empty() => Ok(Ok(results)),
+            None => Err(DbError::UnexpectedResult("fewer results than statements".into())),
+        }
+    }
+
+    fn remember(&mut self, text: &str, step: Expected) {
+        if step.remember
+            && !step.unparsed
+            && let Some(statements) = &mut self.statements
+        {
+            let name = Arc::clone(&step.prepared.name);
+            let replaced = statements.insert(text, step.prepared);
+            self.forgotten.extend(replaced.filter(|it| it.name != name));
+        }
+    }
+}
+
+/// A statement whose answer is awaited.
+struct Expected {
+    prepared: Prepared,
+    /// The server has not confirmed to have parsed it.
+    unparsed: bool,
+    /// The cache does not know it, or knows less.
+    remember: bool,
+    /// Its result columns were asked for.
+    describe: bool,
+}
+
+/// The statements of a script with those that frame it.
+struct Flight<'a> {
+    steps: Vec<Step<'a>>,
+    /// Index of the script's first statement.
+    first: usize,
+}
+
+impl<'a> Flight<'a> {
+    fn new(script: &Script<'a>, implicit_allowed: bool) -> Self {
+        let Script { begin, end, .. } = script;
+        let implicit =
+            implicit_allowed && *end == End::Commit && begin.isolation == IsolationLevel::ReadCommitted;
+        let mut steps = Vec::with_capacity(script.steps.len() + 2);
+        if !implicit {
+            steps.push(Step::fixed(begin_sql(*begin)));
+        } else if begin.read_only {
+            steps.push(Step::fixed("SELECT set_config('transaction_read_only', 'on', true)"));
+        }
+        let first = steps.len();
+        steps.extend(&script.steps);
+        match end {
+            End::Commit if !implicit => steps.push(Step::fixed("COMMIT")),
+            End::Rollback => steps.push(Step::fixed("ROLLBACK")),
+            End::Commit | End::Ask => {}
+        }
+        Self { steps, first }
     }
 }
 
@@ -122,114 +315,48 @@ fn begin_sql(begin: Begin) -> &'static str {
     }
 }
 
-fn param_type(ty: ParamType) -> Type {
-    match ty {
-        ParamType::Unknown => Type::UNKNOWN,
-        ParamType::Text => Type::TEXT,
-        ParamType::Json => Type::JSON,
-        ParamType::Bytea => Type::BYTEA,
-    }
-}
-
-/// A bind in text format.
-#[derive(Debug)]
-struct Value<'a>(&'a Param);
-
-impl ToSql for Value<'_> {
-    fn to_sql(
-        &self,
-        _: &Type,
-        out: &mut bytes::BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        let Some(value) = &self.0.value else { return Ok(IsNull::Yes) };
-        out.extend_from_slice(value);
-        Ok(IsNull::No)
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn encode_format(&self, _: &Type) -> tokio_postgres::types::Format {
-        // Raw bytes are already bytea's binary form.
-        if self.0.ty == ParamType::Bytea {
-            tokio_postgres::types::Format::Binary
-        } else {
-            tokio_postgres::types::Format::Text
-        }
-    }
-
-    to_sql_checked!();
-}
-
-/// A result column as it came.
-struct Raw<'a>(&'a [u8]);
-
-impl<'a> FromSql<'a> for Raw<'a> {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(raw))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-}
-
-/// Brings the driver's binary values into text format.
-fn text_rows(rows: &[Row]) -> Result<Rows, DbError> {
-    let mut out = Rows::default();
-    for row in rows {
-        let values = row
-            .columns()
-            .iter()
-            .enumerate()
-            .map(|(i, column)| text_value(row, i, column.type_()))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| DbError::UnexpectedResult(describe(&error)))?;
-        out.rows.push(values);
-    }
-    Ok(out)
-}
-
-fn text_value(row: &Row, i: usize, ty: &Type) -> Result<Option<Bytes>, tokio_postgres::Error> {
-    Ok(match *ty {
-        Type::INT8 => row.try_get::<_, Option<i64>>(i)?.map(|it| it.to_string().into()),
-        Type::INT4 => row.try_get::<_, Option<i32>>(i)?.map(|it| it.to_string().into()),
-        Type::TEXT_ARRAY => row.try_get::<_, Option<Vec<String>>>(i)?.map(|items| {
-            let quoted: Vec<String> = items
-                .iter()
-                .map(|it| format!("\"{}\"", it.replace('\\', "\\\\").replace('"', "\\\"")))
-                .collect();
-            format!("{{{}}}", quoted.join(",")).into()
-        }),
-        _ => row.try_get::<_, Option<Raw<'_>>>(i)?.map(|it| Bytes::copy_from_slice(it.0)),
+/// Binds to the unnamed portal. Values and results travel as text, except that raw bytes already are
+/// `bytea`'s binary form.
+fn bind(prepared: &Prepared, params: &[Param], out: &mut BytesMut) -> Result<(), DbError> {
+    let binary = params.iter().any(|it| it.ty == ParamType::Bytea);
+    let formats = params.iter().filter(|_| binary).map(|it| i16::from(it.ty == ParamType::Bytea));
+    let columns = prepared.columns.as_deref().unwrap_or_default();
+    let columns = if columns.contains(&BYTEA_OID) { columns } else { &[] };
+    let encoded = frontend::bind(
+        "",
+        &prepared.name,
+        formats,
+        params,
+        |param, out| match &param.value {
+            None => Ok(IsNull::Yes),
+            Some(value) => {
+                out.put_slice(value);
+                Ok(IsNull::No)
+            }
+        },
+        columns.iter().map(|oid| i16::from(*oid == BYTEA_OID)),
+        out,
+    );
+    encoded.map_err(|error| match error {
+        frontend::BindError::Conversion(it) => unencodable(&it),
+        frontend::BindError::Serialization(it) => unencodable(&it),
     })
 }
 
-fn failed(error: &tokio_postgres::Error) -> DbError {
-    match error.as_db_error() {
-        Some(it) => DbError::Server {
-            code: it.code().code().into(),
-            message: it.message().into(),
-            detail: it.detail().map(Into::into),
-            hint: it.hint().map(Into::into),
-            authenticated: false,
-        },
-        None => DbError::Connection { was_established: true, message: describe(error) },
+fn type_oid(ty: ParamType) -> u32 {
+    match ty {
+        ParamType::Unknown => 0,
+        ParamType::Text => 25,
+        ParamType::Json => 114,
+        ParamType::Bytea => BYTEA_OID,
     }
 }
 
-impl From<tokio_postgres::Error> for DbError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        failed(&error)
-    }
-}
-
-/// An error with its causes.
-pub(super) fn describe(error: &tokio_postgres::Error) -> String {
-    match (error.as_db_error(), error.source()) {
-        (Some(db), _) => format!("{}:  {}", db.severity(), db.message()),
-        (None, Some(source)) => format!("{error}: {source}"),
-        (None, None) => error.to_string(),
-    }
+fn column_types(body: &RowDescriptionBody) -> Result<Arc<[u32]>, DbError> {
+    let types: Vec<u32> = body
+        .fields()
+        .map(|it| Ok(it.type_oid()))
+        .collect()
+        .map_err(|_| DbError::UnexpectedResult("a row description is malformed".into()))?;
+    Ok(types.into())
 }

@@ -42,16 +42,16 @@ impl<V> StatementCache<V> {
         evicted.or(replaced.map(|it| it.value))
     }
 
-    /// Forgets one statement.
-    pub(super) fn remove(&mut self, text: &str) -> Option<V> {
-        self.entries.remove(text).map(|it| it.value)
+    /// Forgets everything.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = V> + '_ {
+        self.entries.drain().map(|(_, entry)| entry.value)
     }
 
     // A scan of a few hundred integers, paid only when a new statement is prepared, which costs the
     // server a thousand times as much.
     fn evict_oldest(&mut self) -> Option<V> {
         let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used)?.0.clone();
-        self.remove(&oldest)
+        self.entries.remove(&oldest).map(|it| it.value)
     }
 }
 
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(cache.insert("a", 1), None);
         assert_eq!(cache.insert("a", 2), Some(1));
         assert_eq!(cache.get("a"), Some(&2));
-        assert_eq!(cache.remove("a"), Some(2));
+        assert_eq!(cache.drain().collect::<Vec<_>>(), [2]);
         assert_eq!(cache.get("a"), None);
     }
 }

@@ -1,0 +1,66 @@
+//! `ErrorResponse`, decoded.
+
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::message::backend::ErrorResponseBody;
+
+use crate::error::DbError;
+use crate::execute::connect::{LoginError, refusal};
+
+/// An error as the server reports it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::execute) struct ServerError {
+    /// Severity in the server's language.
+    pub(in crate::execute) severity: String,
+    /// SQLSTATE.
+    pub(in crate::execute) code: String,
+    /// Primary message.
+    pub(in crate::execute) message: String,
+    /// Detail.
+    pub(in crate::execute) detail: Option<String>,
+    /// Hint.
+    pub(in crate::execute) hint: Option<String>,
+    /// Function of the server's source that raised it.
+    pub(in crate::execute) routine: String,
+}
+
+impl ServerError {
+    /// A prepared statement is gone, or its result columns are not what they were.
+    pub(in crate::execute) fn is_stale_statement(&self) -> bool {
+        self.code == "26000" || (self.code == "0A000" && self.routine == "RevalidateCachedQuery")
+    }
+}
+
+impl From<&ErrorResponseBody> for ServerError {
+    fn from(body: &ErrorResponseBody) -> Self {
+        let mut error = Self::default();
+        let mut fields = body.fields();
+        // A malformed field ends the list: what was read so far still says what happened.
+        while let Ok(Some(field)) = fields.next() {
+            let value = || String::from_utf8_lossy(field.value_bytes()).into_owned();
+            match field.type_() {
+                b'S' => error.severity = value(),
+                b'C' => error.code = value(),
+                b'M' => error.message = value(),
+                b'D' => error.detail = Some(value()),
+                b'H' => error.hint = Some(value()),
+                b'R' => error.routine = value(),
+                _ => {}
+            }
+        }
+        error
+    }
+}
+
+impl From<ServerError> for DbError {
+    fn from(error: ServerError) -> Self {
+        let ServerError { code, message, detail, hint, .. } = error;
+        Self::Server { code, message, detail, hint, authenticated: false }
+    }
+}
+
+impl From<ServerError> for LoginError {
+    fn from(it: ServerError) -> Self {
+        let message = refusal(&it.severity, &it.message, it.detail.as_deref(), it.hint.as_deref());
+        Self::Refused { code: it.code, message }
+    }
+}
