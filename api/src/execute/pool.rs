@@ -61,9 +61,14 @@ struct Idle {
 impl Pool {
     /// A pool that opens connections as they are needed. Must be called inside a Tokio runtime.
     pub fn new(conf: &AppConfig) -> Result<Self, DbError> {
+        Ok(Self::with_connector(conf, Connector::new(conf)?))
+    }
+
+    /// The same over connections that are opened in another way.
+    pub fn with_connector(conf: &AppConfig, connector: Connector) -> Self {
         let size = conf.db_pool.max(1);
         let shared = Arc::new(Shared {
-            connector: Connector::new(conf)?,
+            connector,
             size,
             acquisition_timeout: Duration::from_secs(conf.db_pool_acquisition_timeout),
             max_lifetime: Duration::from_secs(conf.db_pool_max_lifetime),
@@ -76,7 +81,7 @@ impl Pool {
             closed: AtomicBool::new(false),
         });
         tokio::spawn(reap(Arc::downgrade(&shared)));
-        Ok(Self(shared))
+        Self(shared)
     }
 
     /// A connection for exclusive use: an idle one that is still alive, else a new one.

@@ -112,13 +112,15 @@ impl Session {
         if outcome.as_ref().is_err_and(ServerError::is_stale_statement) {
             // The server dropped or invalidated what it had parsed, and kept nothing of the request.
             self.forget_statements();
-            self.roll_back_failed().await?;
+            self.leave_failed_transaction().await?;
             outcome = self.fly(&flight).await?;
         }
         let mut results = match outcome {
             Ok(results) => results,
             Err(error) => {
-                self.roll_back_failed().await?;
+                // The first error tells what happened. A connection that cannot even roll back is not
+                // idle, and therefore closed.
+                let _ = self.leave_failed_transaction().await;
                 return Err(error.into());
             }
         };
@@ -133,10 +135,10 @@ impl Session {
     }
 
     /// Leaves a transaction that failed; does nothing after an implicit one.
-    async fn roll_back_failed(&mut self) -> Result<(), DbError> {
+    async fn leave_failed_transaction(&mut self) -> Result<(), DbError> {
         match self.wire.state() {
-            State::Idle => Ok(()),
-            _ => self.finish(false).await,
+            State::InTransaction | State::FailedTransaction => self.finish(false).await,
+            State::Idle | State::Busy | State::Broken => Ok(()),
         }
     }
 
@@ -201,7 +203,12 @@ impl Session {
         let mut current = Rows::default();
         let mut failure = None;
         loop {
-            match self.wire.receive().await? {
+            let message = match self.wire.receive().await {
+                Ok(message) => message,
+                // A server that ends the session says why before it does.
+                Err(lost) => return failure.map_or(Err(lost), |error| Ok(Err(error))),
+            };
+            match message {
                 Message::DataRow(row) => current.rows.push(row),
                 Message::ParseComplete => {
                     if let Some(step) = expected.front_mut() {

@@ -1,0 +1,8 @@
+//! Running statements: transactions, roles, the pool, and reaching the server.
+
+mod connect;
+mod fixture;
+mod pool;
+mod roles;
+mod tls;
+mod transaction;
