@@ -9,7 +9,7 @@ use api::config::AppConfig;
 use api::error::{DbError, Error};
 use api::execute::{DbResult, Pool, ResultSet};
 use api::media_type::MediaType;
-use api::plan::types::{CallPlan, MutatePlan, ReadPlanTree};
+use api::plan::types::{CallArgs, CallParams, CallPlan, MutatePlan, ReadPlan, ReadPlanTree};
 use api::plan::{ActionPlan, CrudKind, CrudPlan, TxMode};
 use api::schema_cache::SchemaCache;
 use api::schema_cache::identifiers::QualifiedIdentifier;
@@ -55,7 +55,8 @@ impl Request {
             plan: CrudPlan {
                 qi: qi.clone(),
                 kind,
-                read: ReadPlanTree::default(),
+                // Nothing looks at it: the statement is written already.
+                read: ReadPlanTree { node: ReadPlan::new(qi, 0), children: Vec::new() },
                 tx_mode,
                 handler: MediaHandler::BuiltinOvAggJson,
                 media: MediaType::ApplicationJson,
@@ -94,7 +95,12 @@ impl Request {
     /// Writes: `dml` returns rows, whose number counts.
     pub(crate) fn write(mutation: Mutation, dml: &str) -> Self {
         let sql = format!("WITH it AS ({dml}) {}", answer(true, "count(*)", "json_agg(it)::text", "FROM it"));
-        let kind = CrudKind::Mutate { mutation, plan: MutatePlan::default(), pk_cols: Vec::new() };
+        let plan = MutatePlan::Delete {
+            from: QualifiedIdentifier::default(),
+            conditions: Vec::new(),
+            returning: Vec::new(),
+        };
+        let kind = CrudKind::Mutate { mutation, plan, pk_cols: Vec::new() };
         Self::new(kind, TxMode::Write, statement(sql, Vec::new()))
     }
 
@@ -111,7 +117,15 @@ impl Request {
             isolation: None,
             settings: Vec::new(),
         };
-        let kind = CrudKind::Call { routine, plan: CallPlan::default(), method: InvokeMethod::Inv };
+        let plan = CallPlan {
+            function: QualifiedIdentifier::default(),
+            params: CallParams::Named(Vec::new()),
+            args: CallArgs::Body(None),
+            scalar: true,
+            set_of_scalar: true,
+            returning: Default::default(),
+        };
+        let kind = CrudKind::Call { routine, plan, method: InvokeMethod::Inv };
         let main = statement(answer(false, n_rows, expression, ""), Vec::new());
         Self::new(kind, TxMode::Write, main)
     }

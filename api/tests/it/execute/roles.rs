@@ -62,7 +62,7 @@ async fn callers_of_different_roles_never_see_each_other() {
                     0 => Request::read("(1 / (random() * 0)::int)::text"),
                     1 => Request::call(&format!("{who} || pg_sleep(0.005)"), "1::int8"),
                     // Ends in a second round trip, half of the time with a rollback.
-                    2 => Request::call(who, if n % 2 == 0 { "1::int8" } else { "2::int8" })
+                    2 => Request::call(who, if n.is_multiple_of(2) { "1::int8" } else { "2::int8" })
                         .media(MediaType::VndSingularJson(false)),
                     3 => Request::write(
                         Mutation::Create,
