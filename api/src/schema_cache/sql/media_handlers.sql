@@ -13,22 +13,29 @@ media_types AS (
   JOIN pg_namespace n ON n.oid = t.typnamespace
   WHERE t.typtype = 'd'
     AND (t.typname ~* '^[A-Za-z0-9.-]+/[A-Za-z0-9.\+-]+$' OR t.typname = '*/*')
+),
+-- One pass over the functions: their number is large, and that of the media types is always underestimated.
+handlers AS MATERIALIZED (
+  SELECT pn.nspname AS handler_schema, p.proname AS handler_name, p.prokind, p.pronargs, p.proargtypes, p.proretset,
+    p.prorettype
+  FROM pg_proc p
+  JOIN pg_namespace pn ON pn.oid = p.pronamespace
+  WHERE pn.nspname = ANY ($1)
+    AND p.prorettype = ANY (ARRAY(SELECT oid FROM media_types))
 )
 SELECT
-  pn.nspname AS handler_schema,
-  p.proname::text AS handler_name,
+  h.handler_schema,
+  h.handler_name::text,
   an.nspname AS target_schema,
   arg.typname AS target_name,
   media.media_type,
   media.resolved
-FROM media_types media
-JOIN pg_proc p ON p.prorettype = media.oid
-JOIN pg_namespace pn ON pn.oid = p.pronamespace
-JOIN pg_type arg ON arg.oid = p.proargtypes[0]
+FROM handlers h
+JOIN media_types media ON media.oid = h.prorettype
+JOIN pg_type arg ON arg.oid = h.proargtypes[0]
 JOIN pg_namespace an ON an.oid = arg.typnamespace
-WHERE p.prokind = 'a'
-  AND p.pronargs = 1
-  AND pn.nspname = ANY ($1)
+WHERE h.prokind = 'a'
+  AND h.pronargs = 1
   AND (
     arg.oid = 'anyelement'::regtype
     OR EXISTS (SELECT FROM pg_class c WHERE c.oid = arg.typrelid AND c.relkind IN ('r', 'v', 'm', 'f', 'p'))
@@ -37,14 +44,12 @@ UNION
 SELECT
   media.type_schema,
   media.media_type,
-  pn.nspname,
-  p.proname,
+  h.handler_schema,
+  h.handler_name,
   media.media_type,
   media.resolved
-FROM media_types media
-JOIN pg_proc p ON p.prorettype = media.oid
-JOIN pg_namespace pn ON pn.oid = p.pronamespace
-WHERE p.prokind = 'f'
-  AND NOT p.proretset
-  AND pn.nspname = ANY ($1)
+FROM handlers h
+JOIN media_types media ON media.oid = h.prorettype
+WHERE h.prokind = 'f'
+  AND NOT h.proretset
 ORDER BY 1, 2, 3, 4, 5
