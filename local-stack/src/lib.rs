@@ -25,6 +25,7 @@ mod download;
 mod driver;
 mod logs;
 mod native;
+mod served;
 mod up;
 
 pub use config::{Backend, BackendKind, StackConfig, StackName};

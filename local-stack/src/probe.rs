@@ -24,6 +24,17 @@ pub(crate) async fn postgres(connection: &Connection, dbname: &str) -> Result<()
 
 /// Asks an HTTP server for a path. Any answer but a server error will do: a client error is an answer, too.
 pub(crate) async fn http(port: u16, path: &str) -> Result<(), String> {
+    let (status, _) = get(port, path).await?;
+    if status.is_server_error() { Err(format!("GET {path} answers {status}")) } else { Ok(()) }
+}
+
+/// The body that an HTTP server answers with; anything but success is an error.
+pub(crate) async fn http_body(port: u16, path: &str) -> Result<bytes::Bytes, String> {
+    let (status, body) = get(port, path).await?;
+    if status.is_success() { Ok(body) } else { Err(format!("GET {path} answers {status}")) }
+}
+
+async fn get(port: u16, path: &str) -> Result<(hyper::StatusCode, bytes::Bytes), String> {
     let ask = async {
         let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -33,13 +44,12 @@ pub(crate) async fn http(port: u16, path: &str) -> Result<(), String> {
             .body(Empty::<bytes::Bytes>::new())?;
         let response = sender.send_request(request).await?;
         let status = response.status();
-        response.into_body().collect().await?;
+        let body = response.into_body().collect().await?.to_bytes();
         connection.abort();
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(status)
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>((status, body))
     };
-    let status = tokio::time::timeout(ANSWER_TIMEOUT, ask).await.map_err(|_| "no answer".to_owned())?;
-    let status = status.map_err(|it| it.to_string())?;
-    if status.is_server_error() { Err(format!("GET {path} answers {status}")) } else { Ok(()) }
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, ask).await.map_err(|_| "no answer".to_owned())?;
+    answer.map_err(|it| it.to_string())
 }
 
 /// Asks until the answer is good; gives up at the deadline or when `is_alive` says that nobody is left to answer, with

@@ -22,6 +22,7 @@ use crate::native::{Native, Tools};
 use crate::pgbin::{SearchPath, ServerBinaries};
 use crate::ports;
 use crate::probe;
+use crate::served;
 use crate::service::{ServiceName, ServiceState, start_order};
 use crate::state::{StackHome, StackLock, State, StateError};
 use crate::up::Run;
@@ -317,7 +318,19 @@ impl Stack {
                 return Err(Error::NotRunning { name: self.name.clone(), service });
             }
         }
-        bootstrap::import(&state.config, driver.origin_address()).await
+        let api_port = state.config.api_port;
+        let before = match driver.observe(ServiceName::Api).await? {
+            Some(_) => served::describe(api_port).await,
+            None => None,
+        };
+        let report = bootstrap::import(&state.config, driver.origin_address()).await?;
+        if let Some(before) = before
+            && !served::until_shown(api_port, &report, &before).await
+        {
+            progress
+                .note("The REST server does not show every change; its role may not be allowed to see it.");
+        }
+        Ok(report)
     }
 
     /// Hands over the lines of some services' logs, oldest first; with `follow`, new ones as they come, until the
