@@ -1,5 +1,7 @@
 //! PostgREST's own specification cases against the built server, where the suite is at hand.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
@@ -7,7 +9,7 @@ use super::Outcome;
 use crate::{output, workspace};
 
 /// Cases that must pass; fewer is a regression. The rest are named in `docs/coming-from-postgrest.md`.
-const FLOOR: u32 = 900;
+const FLOOR: u32 = 920;
 
 /// Runs the suite and compares the count with [`FLOOR`].
 pub(super) fn run(sh: &Shell) -> Result<Outcome> {
@@ -18,7 +20,8 @@ pub(super) fn run(sh: &Shell) -> Result<Outcome> {
     let cargo = workspace::cargo();
     cmd!(sh, "{cargo} build --quiet --package api --bin pgapp-api").quiet().run()?;
     let server = workspace::target_dir().join("debug").join("pgapp-api");
-    let (runner, cases, fixtures) = (suite.join("run.py"), suite.join("cases.jsonl"), suite.join("fixtures"));
+    let (runner, cases) = (suite.join("run.py"), suite.join("cases.jsonl"));
+    let fixtures = fixtures(sh, &suite)?;
     let python = workspace::find_program(&["python3"]).context("find python3")?;
     let text = cmd!(
         sh,
@@ -33,6 +36,21 @@ pub(super) fn run(sh: &Shell) -> Result<Outcome> {
         bail!("{passed} cases passed, {FLOOR} are expected to");
     }
     Ok(Outcome::Done)
+}
+
+/// A copy of the suite's fixtures. They include a file two folders up that is optional where the suite comes from and
+/// missing here; beside the copy it is there, and empty.
+fn fixtures(sh: &Shell, suite: &Path) -> Result<PathBuf> {
+    let base = workspace::target_dir().join("conformance");
+    let copy = base.join("suite").join("fixtures");
+    sh.remove_path(&base)?;
+    sh.create_dir(&copy)?;
+    for file in sh.read_dir(suite.join("fixtures"))? {
+        let name = file.file_name().context("name a fixture")?;
+        std::fs::copy(&file, copy.join(name)).with_context(|| format!("copy {}", file.display()))?;
+    }
+    sh.write_file(base.join("orioledb.sql"), "")?;
+    Ok(copy)
 }
 
 /// Reads `passed P of N (full) + p of n (partial)` and adds both up.
