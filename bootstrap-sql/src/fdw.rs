@@ -6,9 +6,11 @@
 
 mod catalog;
 mod columns;
+mod comments;
 mod config;
 mod defaults;
 mod expression;
+mod extensions;
 mod import;
 mod keys;
 mod tables;

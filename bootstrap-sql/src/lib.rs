@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod bundle;
+pub mod database;
 pub mod error;
 pub mod event;
 pub mod fdw;

@@ -263,4 +263,21 @@ mod tests {
             Err(TemplateError::Unterminated { line: 2, what: "dollar-quoted string" })
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn cutting_never_panics_and_loses_nothing(sql in r#"([:'"$a-eE_\\/*;é\n -]|:'web_anon'|\$a\$){0,40}"#) {
+            if let Ok(pieces) = pieces(&sql) {
+                let whole: String = pieces
+                    .iter()
+                    .map(|it| match it {
+                        Piece::Text(text) => (*text).to_owned(),
+                        Piece::IdentPlaceholder(name) => format!(":\"{name}\""),
+                        Piece::LiteralPlaceholder(name) => format!(":'{name}'"),
+                    })
+                    .collect();
+                proptest::prop_assert_eq!(whole, sql);
+            }
+        }
+    }
 }

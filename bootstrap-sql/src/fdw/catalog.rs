@@ -12,7 +12,7 @@ use crate::error::{During, Error, ServerError};
 pub(super) const SCHEMA: &str = "pgapp_import_catalog";
 
 /// Columns are listed by hand: only types whose values mean the same on both sides, whatever the versions.
-const TABLES: [(&str, &str, &str); 9] = [
+const TABLES: [(&str, &str, &str); 10] = [
     ("pg_catalog", "pg_namespace", "oid oid, nspname text"),
     (
         "pg_catalog",
@@ -36,7 +36,8 @@ const TABLES: [(&str, &str, &str); 9] = [
         "oid oid, typname text, typnamespace oid, typtype \"char\", typelem oid, typbasetype oid, typtypmod int4",
     ),
     ("pg_catalog", "pg_enum", "enumtypid oid, enumlabel text, enumsortorder float4"),
-    ("pg_catalog", "pg_extension", "oid oid, extname text"),
+    ("pg_catalog", "pg_extension", "oid oid, extname text, extversion text"),
+    ("pg_catalog", "pg_description", "objoid oid, classoid oid, objsubid int4, description text"),
     (
         "information_schema",
         "columns",
@@ -46,7 +47,7 @@ const TABLES: [(&str, &str, &str); 9] = [
 ];
 
 /// What a relation of the catalog `pg_class` has as its own row identifier in `pg_depend.classid`.
-const PG_CLASS_OID: u32 = 1259;
+pub(super) const PG_CLASS_OID: u32 = 1259;
 
 /// Makes the view.
 pub(super) async fn open(tx: &Transaction<'_>, config: &FdwConfig) -> Result<(), Error> {

@@ -218,4 +218,29 @@ mod tests {
             assert!(!means_the_same_here(expression), "{expression}");
         }
     }
+
+    proptest::proptest! {
+        /// Outside of quotes, what passes has balanced parentheses, no comma at the top and none of the characters
+        /// that could begin something else.
+        #[test]
+        fn what_passes_is_one_expression(expression in r#"(['"(),;:.a-z0-9é\\\[\]-]|now\(\)|::text|null|''){0,12}"#) {
+            if means_the_same_here(&expression) {
+                let mut quote = None;
+                let mut depth = 0_i32;
+                for it in expression.chars() {
+                    match (quote, it) {
+                        (Some(open), it) if it == open => quote = None,
+                        (Some(_), _) => {}
+                        (None, '\'' | '"') => quote = Some(it),
+                        (None, '(' | '[') => depth += 1,
+                        (None, ')' | ']') => depth -= 1,
+                        (None, ',') => proptest::prop_assert!(depth > 0),
+                        (None, it) => proptest::prop_assert!(!";\\é".contains(it)),
+                    }
+                    proptest::prop_assert!(depth >= 0);
+                }
+                proptest::prop_assert!(depth == 0 && quote.is_none());
+            }
+        }
+    }
 }

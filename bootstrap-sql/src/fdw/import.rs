@@ -14,7 +14,7 @@ use super::columns::Column;
 use super::config::FdwConfig;
 use super::tables::Local;
 use super::types::RemoteTypes;
-use super::{catalog, columns, defaults, keys, tables, types};
+use super::{catalog, columns, comments, defaults, extensions, keys, tables, types};
 use crate::error::{During, Error};
 use crate::quote::{literal, qualified};
 
@@ -50,6 +50,10 @@ pub struct ImportReport {
     pub dropped: Vec<String>,
     /// Types that were made, altered or dropped for the tables, in words.
     pub types: Vec<String>,
+    /// Extensions whose operators the origin evaluates from now on.
+    pub shipped_extensions: Vec<String>,
+    /// Number of comments taken over.
+    pub comments: usize,
     /// Number of foreign tables that were right already.
     pub unchanged: usize,
     /// What could not be done or only in part.
@@ -59,6 +63,12 @@ pub struct ImportReport {
 }
 
 impl ImportReport {
+    /// Whether the report names anything that was written.
+    fn wrote(&self) -> bool {
+        let lists = [&self.added, &self.dropped, &self.types, &self.shipped_extensions];
+        lists.iter().any(|it| !it.is_empty()) || !self.changed.is_empty() || self.comments > 0
+    }
+
     pub(super) fn skip(&mut self, table: &str, reason: impl Into<String>) {
         self.skipped.push(Skipped { table: table.to_owned(), reason: reason.into() });
     }
@@ -110,12 +120,13 @@ pub async fn import(client: &mut Client, config: &FdwConfig) -> Result<ImportRep
     types::forget_unused(&mut tx, config, &remote_types, &wanted, &mut report).await?;
     let imported = imported_columns(&tx, config).await?;
     let defaults_changed = defaults::apply(&mut tx, config, &remote_defaults, &imported, &mut report).await?;
+    report.comments = comments::take_over(&tx, config, &imported).await?;
+    report.shipped_extensions = extensions::ship(&tx, config).await?;
     let keys = keys::localize(&catalog::keys(&tx, config).await?, &imported);
     report.keys = keys.len();
     let keys_changed = keys::record(&tx, config, &keys).await?;
 
-    let tables_changed = !(report.added.is_empty() && report.changed.is_empty() && report.dropped.is_empty());
-    if !(tables_changed || !report.types.is_empty() || defaults_changed || keys_changed) {
+    if !(report.wrote() || defaults_changed || keys_changed) {
         tx.rollback().await.during("end the import")?;
         return Ok(report);
     }

@@ -349,3 +349,29 @@ async fn two_imports_at_once_take_turns() {
     assert_eq!(one.added.len() + two.added.len(), 1);
     assert_eq!(one.unchanged + two.unchanged, 1);
 }
+
+#[tokio::test]
+async fn comments_are_taken_over_where_there_is_none() {
+    let cluster = Cluster::start().await;
+    let (origin, mut custom) = wired(&cluster).await;
+    origin
+        .batch_execute(
+            r"CREATE TABLE t (a int, b int); COMMENT ON TABLE t IS 'it''s\theirs'; COMMENT ON COLUMN t.a IS 'a of theirs';
+              COMMENT ON COLUMN t.b IS 'b of theirs'",
+        )
+        .await
+        .unwrap();
+    let comments = "SELECT concat_ws('|', obj_description('t'::regclass), col_description('t'::regclass, 1),
+                                     col_description('t'::regclass, 2))";
+    assert_eq!(import(&cluster, &mut custom).await.comments, 3);
+    assert_eq!(text(&custom, comments).await, r"it's\theirs|a of theirs|b of theirs");
+
+    custom
+        .batch_execute("COMMENT ON COLUMN t.a IS 'a of mine'; COMMENT ON COLUMN t.b IS NULL")
+        .await
+        .unwrap();
+    origin.batch_execute("COMMENT ON COLUMN t.b IS 'new'").await.unwrap();
+    assert_eq!(import(&cluster, &mut custom).await.comments, 1);
+    assert_eq!(text(&custom, comments).await, r"it's\theirs|a of mine|new");
+    assert_eq!(import(&cluster, &mut custom).await.comments, 0);
+}

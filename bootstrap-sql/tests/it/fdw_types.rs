@@ -109,3 +109,31 @@ async fn table_with_a_type_that_cannot_be_made_is_reported_and_the_others_come()
     let report = import(&cluster, &mut custom).await;
     assert_eq!(report.added, ["with_citext", "with_pair"]);
 }
+
+#[tokio::test]
+async fn shared_extension_is_evaluated_by_the_origin() {
+    let cluster = Cluster::start().await;
+    let (origin, mut custom) = wired(&cluster).await;
+    for client in [&cluster.origin_as_superuser().await, &custom] {
+        client
+            .batch_execute("CREATE EXTENSION citext SCHEMA public; CREATE EXTENSION pg_trgm")
+            .await
+            .unwrap();
+    }
+    origin.batch_execute("CREATE TABLE t (a citext); INSERT INTO t VALUES ('Cat')").await.unwrap();
+    let report = import(&cluster, &mut custom).await;
+    assert_eq!(report.shipped_extensions, ["citext", "pg_trgm"]);
+    let plan = texts(&custom, "EXPLAIN (VERBOSE) SELECT * FROM t WHERE a = 'cat'").await;
+    let remote = plan.iter().find(|it| it.contains("Remote SQL")).unwrap();
+    assert!(remote.contains("WHERE ((a OPERATOR(public.=) 'cat'))"), "{remote}");
+    assert_eq!(text(&custom, "SELECT a FROM t WHERE a = 'cAT'").await, "Cat");
+
+    custom
+        .batch_execute("ALTER SERVER origin OPTIONS (SET extensions 'seg, citext'); CREATE EXTENSION seg")
+        .await
+        .unwrap();
+    let report = import(&cluster, &mut custom).await;
+    assert_eq!(report.shipped_extensions, ["pg_trgm"]);
+    let options = texts(&custom, "SELECT unnest(srvoptions) FROM pg_foreign_server").await;
+    assert!(options.contains(&"extensions=seg, citext, pg_trgm".to_owned()), "{options:?}");
+}

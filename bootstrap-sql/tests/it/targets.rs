@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bootstrap_sql::{Outcome, Secret, Target, Vars, apply};
+use bootstrap_sql::{Outcome, Secret, Target, Vars, apply, database};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
@@ -472,4 +472,17 @@ async fn aurora_without_rds_iam_says_so_until_it_is_there() {
     let report = apply_quietly(&mut master, Target::Aurora, &vars).await;
     assert_eq!(report.notes().count(), 0);
     assert_eq!(text(&master, "SELECT pg_has_role('app', 'rds_iam', 'MEMBER')").await, "t");
+}
+
+#[tokio::test]
+async fn database_is_made_once() {
+    let cluster = Cluster::start().await;
+    let client = cluster.custom().await;
+    let name = "of \"Aurora\"".try_into().unwrap();
+    assert!(database::create_if_missing(&client, &name).await.unwrap());
+    assert!(!database::create_if_missing(&client, &name).await.unwrap());
+    cluster.try_connect(name.as_str(), "myuser", "mypassword").await.unwrap();
+    let poor = cluster.origin().await;
+    let error = database::create_if_missing(&poor, &"x".try_into().unwrap()).await.unwrap_err();
+    assert!(chain(&error).contains("create the database \"x\": permission denied"), "{}", chain(&error));
 }
