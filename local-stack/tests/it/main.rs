@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where its surroundings fail")]
 
+mod api;
 mod failures;
 mod lifecycle;
 mod settings;

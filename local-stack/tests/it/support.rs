@@ -2,14 +2,30 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use local_stack::{
     ApiLauncher, Backend, Database, Error, Event, ServiceName, ServiceState, Stack, StackConfig, Status,
     Volumes,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_postgres::Client;
+
+/// The REST server's program, built once per test process if the test run did not do so.
+pub(crate) fn api_program() -> PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let args = ["build", "--quiet", "--package", "api", "--bin", "pgapp-api", "--manifest-path"];
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("Cargo.toml");
+        assert!(std::process::Command::new(cargo).args(args).arg(manifest).status().unwrap().success());
+        // This test is target/<profile>/deps/it-…; programs are one folder up.
+        let profile_dir = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+        profile_dir.join("pgapp-api")
+    };
+    PROGRAM.get_or_init(build).clone()
+}
 
 /// A stack with its own project folder and free ports.
 pub(crate) struct TestStack {
@@ -27,6 +43,13 @@ impl TestStack {
         // As root, the databases' user has to get in.
         std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         Self::in_project(Arc::new(root), "default")
+    }
+
+    /// With the REST server, natively.
+    pub(crate) fn whole() -> Self {
+        let mut it = Self::databases();
+        it.api = ApiLauncher::Program(api_program());
+        it
     }
 
     /// Another stack of the same project.
@@ -68,6 +91,17 @@ impl TestStack {
 
     pub(crate) fn data(&self, database: Database) -> PathBuf {
         self.stack.home().dir().join("data").join(database.service().as_str())
+    }
+
+    /// Status and body of a GET to the REST server.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.config.api_port)).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
     /// The lines of `todos`, asked of the custom database.
