@@ -5,6 +5,7 @@
 //! writes down what a plan says.
 
 mod aggregate;
+mod alias;
 mod call;
 mod embed;
 mod mutate;

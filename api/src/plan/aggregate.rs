@@ -8,6 +8,7 @@ use crate::api_request::types::{AggregateFunction, Alias};
 use crate::error::{ApiRequestError, Error};
 use crate::schema_cache::identifiers::FieldName;
 
+use super::alias;
 use super::types::{CastType, OrderBy, ReadPlanTree, RelSelect, ResolvedField, SelectField, Spread};
 
 /// Refuses aggregates unless `db-aggregates-enabled`.
@@ -107,7 +108,7 @@ fn order_field(agg_alias: &str, term: OrderBy, index: usize) -> ((Option<Alias>,
             (Some(relation), ResolvedField::unknown(field.name, field.json_path), direction, nulls)
         }
     };
-    let alias = format!("{agg_alias}_{}_{index}", field.name);
+    let alias = alias::shortened(&format!("{agg_alias}_{}", field.name), &format!("_{index}"));
     let order = OrderBy::Field { field: ResolvedField::unknown(alias.clone(), Vec::new()), direction, nulls };
     ((source, SelectField { alias: Some(alias), ..SelectField::plain(field) }), order)
 }

@@ -7,7 +7,7 @@ use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::relationship::{Cardinality, ColumnPairs, Junction, Relationship};
 
 use super::types::{JoinCondition, ReadPlan, ReadPlanTree, Spread};
-use super::{SOURCE, suggest};
+use super::{SOURCE, alias, suggest};
 
 /// Gives every level below the top its relationship, source, aliases and join.
 pub(super) fn resolve_relationships(
@@ -30,22 +30,26 @@ pub(super) fn resolve_relationships(
 
 fn resolve_children(tree: &mut ReadPlanTree, schema: &str, cache: &SchemaCache) -> Result<(), Error> {
     let ReadPlanTree { node: parent, children } = tree;
-    for child in children {
+    for (position, child) in children.iter_mut().enumerate() {
         let origin = match &parent.from_alias {
             Some(alias) if child.node.depth == 1 => alias,
             _ => &parent.from.name,
         };
         let relationship = find(schema, cache, origin, &child.node)?.clone();
-        apply(&mut child.node, parent.from_alias.as_deref(), relationship);
+        apply(&mut child.node, position, parent.from_alias.as_deref(), relationship);
         resolve_children(child, schema, cache)?;
     }
     Ok(())
 }
 
-fn apply(node: &mut ReadPlan, parent_alias: Option<&str>, mut relationship: Relationship) {
+fn apply(node: &mut ReadPlan, position: usize, parent_alias: Option<&str>, mut relationship: Relationship) {
     let foreign_table = relationship.foreign_table().clone();
-    node.agg_alias = format!("{}_{}_{}", relationship.table().name, node.output_name(), node.depth);
-    let alias = format!("{}_{}", foreign_table.name, node.depth);
+    let depth = node.depth;
+    node.agg_alias = format!("{}_{}_{depth}", relationship.table().name, node.output_name());
+    if node.agg_alias.len() > alias::MAX_BYTES {
+        node.agg_alias = alias::shortened(&node.agg_alias, &format!("_{depth}_{position}"));
+    }
+    let alias = alias::shortened(&foreign_table.name, &format!("_{depth}"));
     match &mut relationship {
         // The junction is joined implicitly, next to the unaliased target.
         Relationship::ForeignKey { cardinality: Cardinality::ManyToMany(_), .. } => {}

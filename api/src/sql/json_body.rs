@@ -85,12 +85,18 @@ pub(super) fn from_body(
     sql.sql(") pgrst_body");
 }
 
+/// An object of the columns' defaults. In pieces, because a function takes at most 100 arguments.
 fn defaults(sql: &mut SqlBuilder, columns: &[BodyColumn<'_>]) {
-    let defaults = columns.iter().filter_map(|column| Some((column.name, column.default?)));
-    sql.sql("jsonb_build_object(").separated(", ", defaults, |sql, (name, default)| {
-        sql.literal(name).sql(", ").catalog(default);
+    let defaults: Vec<_> = columns.iter().filter_map(|column| Some((column.name, column.default?))).collect();
+    if defaults.is_empty() {
+        sql.sql("jsonb_build_object()");
+    }
+    sql.separated(" || ", defaults.chunks(50), |sql, piece| {
+        sql.sql("jsonb_build_object(").separated(", ", piece, |sql, (name, default)| {
+            sql.literal(name).sql(", ").catalog(default);
+        });
+        sql.sql(")");
     });
-    sql.sql(")");
 }
 
 /// The body is an object rather than an array; the database checks the rest of it.

@@ -150,9 +150,14 @@ fn scalar(name: &str) -> RetType {
     RetType::Single(PgType::Scalar(QualifiedIdentifier::new("pg_catalog", name)))
 }
 
+/// A name of the greatest length.
+pub(crate) const LONG: &str = "a_name_of_sixty_three_bytes_is_the_longest_that_postgres_keepsx";
+
 /// Clients have projects, projects have tasks, users work on tasks, people descend from people, and
 /// documents hold every kind of column.
 pub(crate) fn cache() -> SchemaCache {
+    let wide: Vec<String> = (0..60).map(|index| format!("c{index} integer={index}")).collect();
+    let wide: Vec<&str> = wide.iter().map(String::as_str).collect();
     let tables = [
         table("clients", &["id"], &["id integer=nextval('c')", "name text"]),
         table("projects", &["id"], &["id integer", "name text", "client_id integer"]),
@@ -167,11 +172,14 @@ pub(crate) fn cache() -> SchemaCache {
             &["id integer", "data json", "datab jsonb", "tags text[]", "words tsvector", "color color"],
         ),
         table("no_key", &[], &["a integer", "b text"]),
+        table("wide", &["c0"], &wide),
+        table(LONG, &["id"], &["id integer", "parent integer"]),
         table("we\"ird", &["a b"], &["a b integer", "q\"uote text"]),
     ];
     let mut relationships: Vec<Relationship> = [
         foreign_key("projects_client_id_fkey", "projects", "client_id", "clients"),
         foreign_key("tasks_project_id_fkey", "tasks", "project_id", "projects"),
+        foreign_key("long_parent_fkey", LONG, "parent", LONG),
         foreign_key("people_parent_fkey", "people", "parent", "people"),
         foreign_key("messages_sender_fkey", "messages", "sender", "people"),
         foreign_key("messages_recipient_fkey", "messages", "recipient", "people"),

@@ -4,7 +4,7 @@
 
 use api::sql::types::Statement;
 
-use crate::fixture::{conf, query, query_with};
+use crate::fixture::{LONG, conf, query, query_with};
 
 fn render(statement: &Statement) -> String {
     let mut out = statement.text.clone();
@@ -202,4 +202,37 @@ fn root_document() {
 fn options_need_no_database() {
     let query = query("OPTIONS /clients");
     assert!(query.main.is_none() && query.tx_vars.text.is_empty());
+}
+
+#[test]
+fn no_function_gets_more_than_100_arguments() {
+    let columns: Vec<String> = (0..60).map(|index| format!("c{index}")).collect();
+    let request = format!("POST /wide?columns={}\nPrefer: missing=default\n\n[{{}}]", columns.join(","));
+    let main = query(&request).main.unwrap();
+    let calls: Vec<usize> = main
+        .text
+        .split("jsonb_build_object(")
+        .skip(1)
+        .map(|call| call.split(')').next().unwrap().split(", ").count())
+        .collect();
+    assert_eq!(calls, [100, 20]);
+}
+
+#[test]
+fn aliases_of_long_names_stay_distinct() {
+    assert_eq!(LONG.len(), 63);
+    let select = format!("GET /{LONG}?select=a:{LONG}(id),b:{LONG}(id,c:{LONG}(id))");
+    let main = query(&select).main.unwrap();
+    let mut aliases: Vec<&str> = main
+        .text
+        .split("AS \"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .filter(|alias| alias.starts_with("a_name"))
+        .collect();
+    assert!(aliases.iter().all(|alias| alias.len() <= 63), "{aliases:?}");
+    aliases.sort_unstable();
+    aliases.dedup();
+    // A source per level below the top and a joined subquery per embed.
+    assert_eq!(aliases.len(), 2 + 3, "{aliases:?}");
 }
