@@ -12,6 +12,9 @@ pub mod load;
 mod uri;
 pub mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 

@@ -118,3 +118,69 @@ impl Comparison {
 fn quoted(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix('"')?.split_once('"')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_it_always_found() {
+        let claims = serde_json::json!({
+            "postgrest": {"a_role": "author"},
+            "customObject": {"manyRoles": ["other", "author"]},
+            "https://www.example.com/roles": [{"value": "author"}],
+            "roles": ["other", "postgrest_test_author"],
+            "objects": [{"a": 1}],
+        });
+        let Value::Object(claims) = claims else { unreachable!() };
+        for (path, expected) in [
+            (".postgrest.a_role", Some("author")),
+            (".customObject.manyRoles[1]", Some("author")),
+            (".\"https://www.example.com/roles\"[0].value", Some("author")),
+            (".roles[3]", None),
+            (".missing", None),
+            (".roles[?(@ == \"postgrest_test_author\")]", Some("postgrest_test_author")),
+            (".roles[?(@ != \"other\")]", Some("postgrest_test_author")),
+            (".roles[?(@ ^== \"postgrest_te\")]", Some("postgrest_test_author")),
+            (".roles[?(@ ==^ \"st_test_author\")]", Some("postgrest_test_author")),
+            (".roles[?(@*==\"_test_\")]", Some("postgrest_test_author")),
+            (".objects[?(@ == \"string\")]", None),
+        ] {
+            let found = LegacyPath::parse(path).unwrap().evaluate(&claims);
+            assert_eq!(found.as_ref().and_then(Value::as_str), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn dump_reads_as_the_same_path() {
+        for (written, dumped) in [
+            (".user[0].\"real-role\"", ".\"user\"[0].\"real-role\""),
+            (".roles[?(@ ==^ \"role1\")]", ".\"roles\"[?(@ ==^ \"role1\")]"),
+        ] {
+            let path = LegacyPath::parse(written).unwrap();
+            assert_eq!(path.dump(), dumped);
+            assert_eq!(LegacyPath::parse(dumped), Some(path));
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_path() {
+        for bad in [
+            "",
+            "role.other",
+            ".role##",
+            ".my_role;;domain",
+            ".#$$%&$%/",
+            "1234",
+            ".role[?(@ =)]",
+            ".role[]",
+            ".role[a]",
+            ".role[?(@ == \"a\")].b",
+            ".",
+            ".\"open",
+            ".a[99999999999999999999]",
+        ] {
+            assert_eq!(LegacyPath::parse(bad), None, "{bad}");
+        }
+    }
+}

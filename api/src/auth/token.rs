@@ -77,3 +77,6 @@ impl Header {
 fn unbase64(encoded: &[u8]) -> Result<Vec<u8>, JwtDecodeError> {
     BASE64URL.decode(encoded).map_err(|_| JwtDecodeError::BadCrypto)
 }
+
+#[cfg(test)]
+mod tests;
