@@ -3,6 +3,7 @@
 //! What an answer says is decided in [`crate::pipeline`]; this room only carries bytes.
 
 pub mod bind;
+mod target;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -28,6 +29,7 @@ use crate::pipeline;
 use crate::response::PgrstResponse;
 use crate::state::AppState;
 use bind::{Listener, Stream};
+use target::EscapedTargets;
 
 /// A body that is ready as a whole.
 pub type Body = Full<Bytes>;
@@ -76,10 +78,12 @@ pub async fn serve<H, F>(
                         Stream::Tcp(stream) => {
                             // Answers are written whole: waiting for more to send only adds latency.
                             let _ = stream.set_nodelay(true);
-                            connection(&builder, TokioIo::new(stream), handler, peer, watcher).await
+                            let io = TokioIo::new(EscapedTargets::new(stream));
+                            connection(&builder, io, handler, peer, watcher).await
                         }
                         Stream::Unix(stream) => {
-                            connection(&builder, TokioIo::new(stream), handler, peer, watcher).await
+                            let io = TokioIo::new(EscapedTargets::new(stream));
+                            connection(&builder, io, handler, peer, watcher).await
                         }
                     };
                     if let Err(error) = served {
