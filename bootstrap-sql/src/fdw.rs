@@ -37,8 +37,9 @@ async fn begin<'a>(client: &'a mut Client, action: &str) -> Result<Transaction<'
     .await
     .during(action)?;
     lock::acquire_for(&tx).await?;
-    // Only now: waiting for another run is fine, waiting for a table that somebody forgot in a transaction is not.
-    tx.batch_execute("SET LOCAL lock_timeout = '30s'").await.during(action)?;
+    // Only now: waiting for another run is fine. Waiting for a table is not, since every request that comes after would
+    // wait behind us; the table is reported and followed by the next import.
+    tx.batch_execute("SET LOCAL lock_timeout = '5s'").await.during(action)?;
     Ok(tx)
 }
 

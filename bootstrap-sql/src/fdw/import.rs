@@ -76,7 +76,10 @@ impl ImportReport {
 
 /// The error of a database that lacks the bookkeeping.
 pub(super) fn not_bootstrapped() -> Error {
-    Error::Refused("the custom database is not set up yet; apply the target \"custom\" first".to_owned())
+    Error::Refused(
+        "the custom database is not set up, or by an older build; apply the target \"custom\" first"
+            .to_owned(),
+    )
 }
 
 /// Imports the tables of the origin's schema, or brings earlier imports up to date. Idempotent; when nothing changed,
@@ -140,7 +143,8 @@ pub async fn import(client: &mut Client, config: &FdwConfig) -> Result<ImportRep
 async fn require_preparation(tx: &Transaction<'_>, config: &FdwConfig) -> Result<(), Error> {
     let row = tx
         .query_one(
-            "SELECT to_regclass('pgapp.origin_key') IS NOT NULL,
+            "SELECT to_regclass('pgapp.origin_key') IS NOT NULL AND to_regclass('pgapp.origin_default') IS NOT NULL
+                    AND to_regclass('pgapp.origin_type') IS NOT NULL,
                     EXISTS (SELECT FROM pg_foreign_server WHERE srvname = $1),
                     EXISTS (SELECT FROM pg_namespace WHERE nspname = $2)",
             &[&config.server.as_str(), &config.local_schema.as_str()],

@@ -41,16 +41,15 @@ pub(super) async fn local(
             let name: String = row.get(0);
             let server: Option<String> = row.get(2);
             let options = catalog::options(&row.get::<_, Vec<String>>(3));
-            let stands_for =
-                |option: &str, expected: &str| options.get(option).is_some_and(|it| it == expected);
+            // What an option leaves out is the local name.
+            let remote_schema =
+                options.get("schema_name").map_or(config.local_schema.as_str(), String::as_str);
+            let remote_table = options.get("table_name").unwrap_or(&name);
             let local = match server {
                 Some(server) if server != config.server.as_str() => {
                     Local::Foreign(format!("a foreign table of the server \"{server}\""))
                 }
-                Some(_)
-                    if stands_for("schema_name", config.remote_schema.as_str())
-                        && stands_for("table_name", &name) =>
-                {
+                Some(_) if remote_schema == config.remote_schema.as_str() && *remote_table == name => {
                     Local::Imported
                 }
                 Some(_) => Local::Foreign("a foreign table that stands for another table".to_owned()),

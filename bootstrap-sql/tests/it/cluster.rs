@@ -88,11 +88,24 @@ fn copy_tree(from: &Path, to: &Path, account: Option<&Account>) {
     }
 }
 
+/// Where clusters live: in memory where there is room for all that run at once, since copying them to a busy disk takes
+/// most of a test's time.
+fn base_dir() -> PathBuf {
+    const NEEDED_KIB: u64 = 2 * 1024 * 1024;
+    let memory = Path::new("/dev/shm");
+    let free_kib = Command::new("df").args(["-Pk", "/dev/shm"]).output().ok().and_then(|out| {
+        let text = String::from_utf8(out.stdout).ok()?;
+        text.lines().nth(1)?.split_whitespace().nth(3)?.parse::<u64>().ok()
+    });
+    if free_kib.is_some_and(|it| it >= NEEDED_KIB) { memory.to_owned() } else { std::env::temp_dir() }
+}
+
 /// The data directory that every test copies, made by the first.
 fn template(bin: &Path, account: Option<&Account>) -> PathBuf {
-    let base = std::env::temp_dir().join(format!("pgapp-bootstrap-test-{}", std::process::id()));
-    let shared = std::env::temp_dir().join("pgapp-bootstrap-test-template-1");
-    let lock = fs::File::create(std::env::temp_dir().join("pgapp-bootstrap-test.lock")).unwrap();
+    let base = base_dir().join(format!("pgapp-bootstrap-test-{}", std::process::id()));
+    let shared =
+        base_dir().join(format!("pgapp-bootstrap-test{}", bin.display().to_string().replace('/', "-")));
+    let lock = fs::File::create(base_dir().join("pgapp-bootstrap-test.lock")).unwrap();
     lock.lock().unwrap();
     if shared.join("ready").exists() {
         return shared;
@@ -106,7 +119,15 @@ fn template(bin: &Path, account: Option<&Account>) -> PathBuf {
     give(&password_file, account);
     let data = base.join("data");
     let out = command(&bin.join("initdb"), account)
-        .args(["-U", "myuser", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"])
+        .args([
+            "-U",
+            "myuser",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+            "--wal-segsize=1",
+        ])
         .arg("--pwfile")
         .arg(&password_file)
         .arg("-D")
@@ -143,7 +164,7 @@ impl Cluster {
         let (bin, account) = (bin_dir(), Account::get());
         let account = account.as_ref();
         let template = template(&bin, account);
-        let mut dir = tempfile::Builder::new().prefix("pgapp-bootstrap-").tempdir().unwrap();
+        let mut dir = tempfile::Builder::new().prefix("pgapp-bootstrap-").tempdir_in(base_dir()).unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         give(dir.path(), account);
         let data = dir.path().join("data");

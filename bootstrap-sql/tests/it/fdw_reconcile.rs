@@ -375,3 +375,30 @@ async fn comments_are_taken_over_where_there_is_none() {
     assert_eq!(text(&custom, comments).await, r"it's\theirs|a of mine|new");
     assert_eq!(import(&cluster, &mut custom).await.comments, 0);
 }
+
+#[tokio::test]
+async fn table_in_use_is_reported_and_followed_later() {
+    let cluster = Cluster::start().await;
+    let (origin, mut custom) = wired(&cluster).await;
+    origin.batch_execute("CREATE TABLE t (a int)").await.unwrap();
+    import(&cluster, &mut custom).await;
+    origin.batch_execute("ALTER TABLE t ADD b int; CREATE TABLE u (a int)").await.unwrap();
+    let reader = cluster.custom().await;
+    reader.batch_execute("BEGIN; SELECT * FROM t").await.unwrap();
+    let report = import(&cluster, &mut custom).await;
+    assert_eq!(report.added, ["u"]);
+    let skipped = skipped(&report);
+    assert!(matches!(skipped[..], [("t", reason)] if reason.contains("lock timeout")), "{skipped:?}");
+    reader.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(changes(&import(&cluster, &mut custom).await, "t"), ["column \"b\" added"]);
+}
+
+#[tokio::test]
+async fn table_made_by_hand_through_the_same_server_is_followed() {
+    let cluster = Cluster::start().await;
+    let (origin, mut custom) = wired(&cluster).await;
+    origin.batch_execute("CREATE TABLE t (a int, b int)").await.unwrap();
+    custom.batch_execute("CREATE FOREIGN TABLE t (a int) SERVER origin").await.unwrap();
+    let report = import(&cluster, &mut custom).await;
+    assert_eq!(changes(&report, "t"), ["column \"b\" added"]);
+}
