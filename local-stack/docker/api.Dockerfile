@@ -10,9 +10,13 @@ WORKDIR /src
 COPY . .
 RUN mkdir /skeleton \
  && cp --parents Cargo.toml Cargo.lock */Cargo.toml /skeleton/ \
- && for crate in */Cargo.toml; do \
-      dir="/skeleton/$(dirname "$crate")/src"; \
-      mkdir -p "$dir" && : > "$dir/lib.rs" && echo 'fn main() {}' > "$dir/main.rs" || exit 1; \
+ && cd /skeleton \
+ && for manifest in */Cargo.toml; do \
+      crate=$(dirname "$manifest"); \
+      for file in src/main.rs $(sed -n 's/^path = "\(.*\.rs\)"$/\1/p' "$manifest"); do \
+        mkdir -p "$crate/$(dirname "$file")" && echo 'fn main() {}' > "$crate/$file" || exit 1; \
+      done; \
+      mkdir -p "$crate/src" && : > "$crate/src/lib.rs" || exit 1; \
     done
 
 FROM ${RUST_IMAGE} AS build

@@ -60,20 +60,21 @@ pub enum Error {
     },
     /// Neither backend can work on this machine.
     #[error(
-        "neither a Postgres server nor a Docker engine was found on this machine{}",
-        download_failed(download)
+        "neither a Postgres server nor a Docker engine was found on this machine, and downloading a server failed: {download}"
     )]
     NoBackend {
         /// Why Docker cannot be used.
         docker: String,
-        /// Why downloading a server failed, if that was tried.
-        download: Option<String>,
+        /// Why downloading a server failed.
+        download: String,
     },
     /// The native backend was asked for and there is no server.
-    #[error("no Postgres server programs were found on this machine{}", download_failed(download))]
+    #[error(
+        "no Postgres server programs were found on this machine, and downloading them failed: {download}"
+    )]
     NoServer {
-        /// Why downloading a server failed, if that was tried.
-        download: Option<String>,
+        /// Why downloading a server failed.
+        download: String,
     },
     /// The server asked for by name is unusable.
     #[error(transparent)]
@@ -211,8 +212,9 @@ impl Error {
             Self::PortTaken { flag, .. } => Some(format!("Choose another port with {flag}, or stop its holder.")),
             Self::PortTwice { first, second, .. } => Some(format!("Give {first} or {second} another port.")),
             Self::NoBackend { docker, .. } => Some(format!(
-                "Docker: {docker}.\nInstall Postgres (or Docker) and try again:\n{}",
-                install::server_commands()
+                "{docker}.\nInstall Postgres:\n{}\nor Docker:\n{}",
+                install::server_commands(),
+                install::docker_commands()
             )),
             Self::NoServer { .. } => Some(format!("Install Postgres:\n{}", install::server_commands())),
             Self::FindServer(FindError::NotInPgBinDir { .. }) => Some(
@@ -285,19 +287,22 @@ fn tail_of(log: &str) -> String {
     if log.is_empty() { String::new() } else { format!("; its log ends with:\n{log}") }
 }
 
-fn download_failed(reason: &Option<String>) -> String {
-    reason.as_ref().map_or_else(String::new, |it| format!(", and downloading one failed: {it}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn nothing_to_run_on_says_what_to_install_everywhere() {
-        let error = Error::NoBackend { docker: "no engine answers".to_owned(), download: None };
+        let error =
+            Error::NoBackend { docker: "no engine answers".to_owned(), download: "no network".to_owned() };
         let hint = error.hint().unwrap();
-        for expected in ["apt-get install", "dnf install", "brew install", "no engine answers"] {
+        for expected in [
+            "apt-get install postgresql",
+            "dnf install postgresql",
+            "brew install postgresql",
+            "docker",
+            "no engine answers",
+        ] {
             assert!(hint.contains(expected), "{expected} is missing in:\n{hint}");
         }
     }

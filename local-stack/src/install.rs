@@ -4,7 +4,7 @@
 pub fn server_commands() -> String {
     [
         "  Debian/Ubuntu:  sudo apt-get install postgresql postgresql-contrib   (scheduled jobs: postgresql-NN-cron)",
-        "  Fedora:         sudo dnf install postgresql-server postgresql-contrib   (scheduled jobs: pg_cron)",
+        "  Fedora:         sudo dnf install postgresql-server postgresql-contrib   (scheduled jobs: pg_cron_NN from yum.postgresql.org)",
         "  macOS:          brew install postgresql@17   (scheduled jobs: brew install pg_cron)",
     ]
     .join("\n")
@@ -14,7 +14,7 @@ pub fn server_commands() -> String {
 pub fn pg_cron_commands(major: u32) -> String {
     [
         format!("  Debian/Ubuntu:  sudo apt-get install postgresql-{major}-cron"),
-        "  Fedora:         sudo dnf install pg_cron".to_owned(),
+        format!("  Fedora:         sudo dnf install pg_cron_{major}   (package source: yum.postgresql.org)"),
         "  macOS:          brew install pg_cron".to_owned(),
     ]
     .join("\n")

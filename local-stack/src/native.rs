@@ -86,7 +86,7 @@ impl Native {
     }
 
     fn tools(&self) -> Result<&Tools, Error> {
-        self.tools.as_ref().ok_or(Error::NoServer { download: None })
+        self.tools.as_ref().ok_or(Error::NoServer { download: "not tried".to_owned() })
     }
 
     fn cluster(&self, database: Database) -> Result<Cluster, Error> {

@@ -14,6 +14,7 @@ use crate::bootstrap;
 use crate::config::{Backend, BackendKind, Cost, StackConfig, StackName};
 use crate::database::{Connection, Database};
 use crate::docker::{Docker, Engine};
+use crate::download::{Archive, cache_dir};
 use crate::driver::{ApiLaunch, Driver, Handle};
 use crate::error::Error;
 use crate::event::{Event, EventSink, Progress};
@@ -100,19 +101,34 @@ pub struct Stack {
     pub(crate) home: StackHome,
     sink: Arc<dyn EventSink>,
     search: SearchPath,
+    archive: Archive,
 }
 
 impl Stack {
     /// The stack `name` of the project at `root`; touches nothing.
     pub fn new(root: &Path, name: StackName, sink: Arc<dyn EventSink>) -> Self {
         let home = StackHome::new(root, &name);
-        Self { root: root.to_owned(), name, home, sink, search: SearchPath::from_env() }
+        Self {
+            root: root.to_owned(),
+            name,
+            home,
+            sink,
+            search: SearchPath::from_env(),
+            archive: Archive::default(),
+        }
     }
 
     /// Looks for server programs elsewhere than the environment says.
     #[must_use]
     pub fn with_search_path(mut self, search: SearchPath) -> Self {
         self.search = search;
+        self
+    }
+
+    /// Downloads server programs, where none are found, from a mirror of the usual archives.
+    #[must_use]
+    pub fn with_archives(mut self, base_url: &str) -> Self {
+        self.archive = Archive::at(base_url);
         self
     }
 
@@ -443,7 +459,7 @@ impl Stack {
                 let wanted = data.major().and_then(|it| it.parse().ok());
                 let binaries = match ServerBinaries::find(&self.search, wanted)? {
                     Some(binaries) => binaries,
-                    None => self.download(state.config.backend, progress).await?,
+                    None => self.download(state.config.backend, &account, progress).await?,
                 };
                 state.pg_bin_dir = Some(binaries.dir.clone());
                 Ok(Box::new(Native::new(state, Some(Tools { binaries, account }))))
@@ -452,9 +468,14 @@ impl Stack {
     }
 
     /// The last resort: programs from the network, kept in `.stack/.cache`.
-    async fn download(&self, asked: Backend, progress: &Progress) -> Result<ServerBinaries, Error> {
-        let cache = self.root.join(".stack/.cache");
-        let download = match crate::download::server(&cache, progress).await {
+    async fn download(
+        &self,
+        asked: Backend,
+        account: &Account,
+        progress: &Progress,
+    ) -> Result<ServerBinaries, Error> {
+        let cache = cache_dir(&self.root, account);
+        let download = match self.archive.server(&cache, account, progress).await {
             Ok(binaries) => return Ok(binaries),
             Err(reason) => reason,
         };

@@ -28,6 +28,18 @@ async fn pg_bin_dir_without_a_server_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn no_server_at_all_says_what_to_install() {
+    let it = TestStack::databases();
+    let stack = it.stack.clone().with_search_path(nowhere()).with_archives("file:///nowhere");
+    let error = stack.up(&it.config, &it.api).await.unwrap_err();
+    assert!(matches!(error, Error::NoServer { .. }), "{error}");
+    let hint = error.hint().unwrap();
+    for expected in ["apt-get install postgresql", "dnf install postgresql", "brew install postgresql"] {
+        assert!(hint.contains(expected), "{expected} is missing in:\n{hint}");
+    }
+}
+
+#[tokio::test]
 async fn a_second_up_with_other_flags_says_what_differs() {
     let mut it = TestStack::databases();
     it.up().await.unwrap();
