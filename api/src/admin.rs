@@ -40,9 +40,11 @@ pub async fn answer(state: Arc<AppState>, request: Request<Incoming>, is_live: L
             let json = state.schema_cache().and_then(|it| serde_json::to_string(&*it).ok());
             reply(StatusCode::OK, None, json.unwrap_or_default())
         }
-        "metrics" => {
-            reply(StatusCode::OK, Some("text/plain; charset=utf-8"), state.observer().render_metrics())
-        }
+        "metrics" => reply(
+            StatusCode::OK,
+            Some("text/plain; charset=utf-8"),
+            state.observer().render_metrics(state.pool().metrics()),
+        ),
         _ => reply(StatusCode::NOT_FOUND, None, String::new()),
     }
 }

@@ -30,7 +30,7 @@ use crate::schema_cache::table::Table;
 use crate::sql::types::MainQuery;
 
 pub use connect::cold::{Notification, Notifications};
-pub use connect::{Connector, connect_cold};
+pub use connect::{Connector, connect_cold, connect_listener};
 pub use credentials::{CredentialSource, TokenFuture, TokenSource};
 pub use pool::{Pool, PoolMetrics};
 use rows::Rows;
@@ -115,12 +115,17 @@ pub async fn run(
 
     let mut lease = pool.acquire().await?;
     let session = lease.session();
-    let results = session.run(&script).await.map_err(by_caller)?;
-    let result = interpret(&results);
-    if script.end == End::Ask {
-        session.finish(result.is_ok()).await.map_err(by_caller)?;
-    }
-    result
+    let outcome = async {
+        let results = session.run(&script).await.map_err(by_caller)?;
+        let result = interpret(&results);
+        if script.end == End::Ask {
+            session.finish(result.is_ok()).await.map_err(by_caller)?;
+        }
+        result
+    };
+    let outcome = outcome.await;
+    lease.went_well(!matches!(outcome, Err(Error::Db(_))));
+    outcome
 }
 
 /// Says on whose behalf a statement failed: that decides 401 against 403.

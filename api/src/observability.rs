@@ -7,10 +7,12 @@
 pub mod log;
 pub mod metrics;
 pub mod observation;
+mod process;
 
 use std::sync::Arc;
 
 use crate::config::{AppConfig, LogLevel};
+use crate::execute::PoolMetrics;
 pub use observation::Observation;
 
 /// Hands each observation to the log and to the metrics. Cheap to clone.
@@ -27,7 +29,7 @@ impl Observer {
     pub fn new(conf: &AppConfig) -> Self {
         Self(Arc::new(Interpreters {
             log: log::Logger::new(conf.log_level),
-            metrics: metrics::Metrics::new(conf.db_pool),
+            metrics: metrics::Metrics::default(),
         }))
     }
 
@@ -43,7 +45,7 @@ impl Observer {
     }
 
     /// The counters, in Prometheus' text format.
-    pub fn render_metrics(&self) -> String {
-        self.0.metrics.render()
+    pub fn render_metrics(&self, pool: PoolMetrics) -> String {
+        self.0.metrics.render(pool)
     }
 }

@@ -19,7 +19,7 @@ use crate::config::AppConfig;
 use crate::config::database::{DatabaseSettings, PgVersion};
 use crate::config::load::Environment;
 use crate::error::DbError;
-use crate::execute::Pool;
+use crate::execute::{Connector, Pool};
 use crate::observability::observation::FatalError;
 use crate::observability::{Observation, Observer};
 use crate::schema_cache::SchemaCache;
@@ -66,7 +66,7 @@ impl AppState {
         observer.observe(&Observation::AppStart);
         Ok(Arc::new(Self {
             verifier: Verifier::new(&conf),
-            pool: Pool::new(&conf)?,
+            pool: Pool::with_connector(&conf, Connector::new(&conf)?, Some(observer.clone())),
             config: ArcSwap::from_pointee(conf),
             schema_cache: ArcSwapOption::empty(),
             pg_version: ArcSwapOption::empty(),

@@ -41,6 +41,7 @@ pub struct Connector {
 /// What a server wants to know about us.
 pub(super) struct LoginParams<'a> {
     pub(super) info: &'a Arc<ConnInfo>,
+    pub(super) host: &'a Host,
     pub(super) password: Option<&'a Secret>,
     pub(super) endpoint: &'a Endpoint,
     /// For a later request to cancel a statement, which takes the same way.
@@ -114,7 +115,7 @@ impl Connector {
 
     /// A connection for what is not on the request path; see [`connect_cold`].
     pub async fn connect_cold(&self) -> Result<(Client, Notifications), DbError> {
-        let cold::Cold { client, notifications } = self.open().await?;
+        let cold::Cold { client, notifications, .. } = self.open().await?;
         Ok((client, notifications))
     }
 
@@ -251,7 +252,7 @@ impl Connector {
             .map_err(|reason| Failure::TryNext(format!("{reason}\n")))?;
         // Without TLS although it was asked for, the second attempt would be the same again.
         let retry = encryption != Encryption::TlsIfOffered || stream.is_tls();
-        let params = LoginParams { info: &self.info, password: password.as_ref(), endpoint, tls };
+        let params = LoginParams { info: &self.info, host, password: password.as_ref(), endpoint, tls };
         let mut opened = L::login(stream, params).await.map_err(|error| match error {
             // Starting up, shutting down or in recovery: another host may be ready.
             LoginError::Refused { code, message } if code == "57P03" => Failure::TryNext(message),
@@ -342,4 +343,13 @@ fn not_established(message: String) -> DbError {
 /// closes when the client is dropped.
 pub async fn connect_cold(conf: &AppConfig) -> Result<(Client, Notifications), DbError> {
     Connector::new(conf)?.connect_cold().await
+}
+
+/// The same to the one server that can be written to, since `NOTIFY` is not replicated; with the
+/// `host:port` it was found at.
+pub async fn connect_listener(conf: &AppConfig) -> Result<(Client, Notifications, String), DbError> {
+    let mut connector = Connector::new(conf)?;
+    Arc::make_mut(&mut connector.info).target_session_attrs = TargetSessionAttrs::ReadWrite;
+    let cold::Cold { client, notifications, address } = connector.open().await?;
+    Ok((client, notifications, address))
 }

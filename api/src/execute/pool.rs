@@ -17,6 +17,8 @@ use super::connect::Connector;
 use super::session::Session;
 use crate::config::AppConfig;
 use crate::error::DbError;
+use crate::observability::observation::{ConnectionStatus, TerminationReason};
+use crate::observability::{Observation, Observer};
 
 /// What the metrics endpoint reports of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +51,13 @@ struct Shared {
     /// Connections of an earlier generation are closed instead of reused.
     generation: AtomicU64,
     closed: AtomicBool,
+    /// Number of the next connection, for the log.
+    next_id: AtomicU64,
+    observer: Option<Observer>,
 }
 
 struct Idle {
+    id: u64,
     session: Session,
     opened: Instant,
     since: Instant,
@@ -61,11 +67,11 @@ struct Idle {
 impl Pool {
     /// A pool that opens connections as they are needed. Must be called inside a Tokio runtime.
     pub fn new(conf: &AppConfig) -> Result<Self, DbError> {
-        Ok(Self::with_connector(conf, Connector::new(conf)?))
+        Ok(Self::with_connector(conf, Connector::new(conf)?, None))
     }
 
-    /// The same over connections that are opened in another way.
-    pub fn with_connector(conf: &AppConfig, connector: Connector) -> Self {
+    /// The same over connections that are opened in another way, told to an observer.
+    pub fn with_connector(conf: &AppConfig, connector: Connector, observer: Option<Observer>) -> Self {
         let size = conf.db_pool.max(1);
         let shared = Arc::new(Shared {
             connector,
@@ -79,6 +85,8 @@ impl Pool {
             timeouts: AtomicU64::new(0),
             generation: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            next_id: AtomicU64::new(1),
+            observer,
         });
         tokio::spawn(reap(Arc::downgrade(&shared)));
         Self(shared)
@@ -89,6 +97,16 @@ impl Pool {
     /// Waits at most `db-pool-acquisition-timeout` for one to come free; opening one is not part of
     /// that time.
     pub(super) async fn acquire(&self) -> Result<Lease, DbError> {
+        self.0.observe(&Observation::PoolRequest);
+        let acquired = self.find_or_open().await;
+        match &acquired {
+            Ok(lease) => self.0.connection(lease.id, ConnectionStatus::InUse),
+            Err(_) => self.0.observe(&Observation::PoolRequestFulfilled),
+        }
+        acquired
+    }
+
+    async fn find_or_open(&self) -> Result<Lease, DbError> {
         let shared = &self.0;
         let permit = match Arc::clone(&shared.permits).try_acquire_owned() {
             Ok(permit) => permit,
@@ -106,8 +124,15 @@ impl Pool {
             }
         };
         while let Some(mut idle) = shared.take_idle() {
-            if !shared.is_stale(&idle, Instant::now()) && idle.session.is_alive() {
+            if let Some(reason) = shared.staleness(&idle, Instant::now()) {
+                shared.connection(idle.id, ConnectionStatus::Terminated(reason));
+            } else if !idle.session.is_alive() {
+                let lost = ConnectionStatus::Terminated(TerminationReason::NetworkError);
+                shared.connection(idle.id, lost);
+            } else {
                 return Ok(Lease {
+                    id: idle.id,
+                    went_well: true,
                     session: Some(idle.session),
                     opened: idle.opened,
                     generation: idle.generation,
@@ -121,8 +146,16 @@ impl Pool {
         }
         // Read before connecting: a flush during the attempt condemns this connection too.
         let generation = shared.generation.load(Ordering::Acquire);
-        let session = Session::connect(&shared.connector).await?;
+        let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
+        shared.connection(id, ConnectionStatus::Connecting);
+        let session = Session::connect(&shared.connector).await.inspect_err(|_| {
+            let failed = ConnectionStatus::Terminated(TerminationReason::NetworkError);
+            shared.connection(id, failed);
+        })?;
+        shared.connection(id, ConnectionStatus::Established);
         Ok(Lease {
+            id,
+            went_well: true,
             session: Some(session),
             opened: Instant::now(),
             generation,
@@ -145,7 +178,10 @@ impl Pool {
     /// after a schema reload, since sessions cache the catalog. Running requests finish undisturbed.
     pub fn flush(&self) {
         self.0.generation.fetch_add(1, Ordering::AcqRel);
-        self.0.lock_idle().clear();
+        let released = std::mem::take(&mut *self.0.lock_idle());
+        for idle in &released {
+            self.0.connection(idle.id, ConnectionStatus::Terminated(TerminationReason::Release));
+        }
     }
 
     /// Closes idle connections, lets running requests finish, refuses new ones.
@@ -166,10 +202,27 @@ impl Shared {
         self.lock_idle().pop_back()
     }
 
-    fn is_stale(&self, idle: &Idle, now: Instant) -> bool {
-        idle.generation != self.generation.load(Ordering::Acquire)
-            || now.duration_since(idle.opened) >= self.max_lifetime
-            || now.duration_since(idle.since) >= self.max_idletime
+    /// Why a connection may not be used again, if it may not.
+    fn staleness(&self, idle: &Idle, now: Instant) -> Option<TerminationReason> {
+        if idle.generation != self.generation.load(Ordering::Acquire) {
+            Some(TerminationReason::Release)
+        } else if now.duration_since(idle.opened) >= self.max_lifetime {
+            Some(TerminationReason::MaxLifetime)
+        } else if now.duration_since(idle.since) >= self.max_idletime {
+            Some(TerminationReason::MaxIdleTime)
+        } else {
+            None
+        }
+    }
+
+    fn observe(&self, observation: &Observation<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.observe(observation);
+        }
+    }
+
+    fn connection(&self, id: u64, status: ConnectionStatus) {
+        self.observe(&Observation::Connection(id, status));
     }
 }
 
@@ -184,13 +237,19 @@ async fn reap(shared: Weak<Shared>) {
         tick.tick().await;
         let Some(shared) = shared.upgrade() else { return };
         let now = Instant::now();
-        let stale: VecDeque<Idle> = {
+        let mut stale = Vec::new();
+        {
             let mut idle = shared.lock_idle();
-            let (stale, kept) = idle.drain(..).partition(|it| shared.is_stale(it, now));
-            *idle = kept;
-            stale
-        };
-        drop(stale);
+            for it in std::mem::take(&mut *idle) {
+                match shared.staleness(&it, now) {
+                    Some(reason) => stale.push((it, reason)),
+                    None => idle.push_back(it),
+                }
+            }
+        }
+        for (it, reason) in stale {
+            shared.connection(it.id, ConnectionStatus::Terminated(reason));
+        }
     }
 }
 
@@ -212,6 +271,8 @@ impl Drop for Waiting<'_> {
 
 /// A connection in use by one request.
 pub(super) struct Lease {
+    id: u64,
+    went_well: bool,
     session: Option<Session>,
     opened: Instant,
     generation: u64,
@@ -224,11 +285,17 @@ impl Lease {
     pub(super) fn session(&mut self) -> &mut Session {
         self.session.as_mut().expect("only `drop` takes the session")
     }
+
+    /// Says how the session went, for the log.
+    pub(super) fn went_well(&mut self, it: bool) {
+        self.went_well = it;
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(session) = self.session.take() else { return };
+        let shared = &self.shared;
         // A dropped request future leaves the session mid-transaction: nobody else may ever see its
         // role, so it is closed. Its place is free when the server has let go of it.
         if !session.is_idle() {
@@ -239,11 +306,25 @@ impl Drop for Lease {
                     drop(permit);
                 });
             }
+            shared.connection(self.id, ConnectionStatus::Terminated(TerminationReason::NetworkError));
+            shared.observe(&Observation::PoolRequestFulfilled);
             return;
         }
-        let idle = Idle { session, opened: self.opened, since: Instant::now(), generation: self.generation };
-        if !self.shared.closed.load(Ordering::Acquire) && !self.shared.is_stale(&idle, idle.since) {
-            self.shared.lock_idle().push_back(idle);
+        let (opened, since) = (self.opened, Instant::now());
+        let idle = Idle { id: self.id, session, opened, since, generation: self.generation };
+        let closed = shared.closed.load(Ordering::Acquire).then_some(TerminationReason::Release);
+        // Told before it is done: once in the list, the connection may be somebody else's.
+        match (closed.or_else(|| shared.staleness(&idle, since)), self.went_well) {
+            (Some(reason), _) => shared.connection(self.id, ConnectionStatus::Terminated(reason)),
+            (None, went_well) => {
+                let status = match went_well {
+                    true => ConnectionStatus::SessionSucceeded,
+                    false => ConnectionStatus::SessionFailed,
+                };
+                shared.connection(self.id, status);
+                shared.lock_idle().push_back(idle);
+            }
         }
+        shared.observe(&Observation::PoolRequestFulfilled);
     }
 }

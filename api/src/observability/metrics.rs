@@ -1,19 +1,17 @@
 //! Counters and gauges, under PostgREST's names, in Prometheus' text format.
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::observation::{ConnectionStatus, Observation};
+use super::observation::Observation;
+use super::process;
+use crate::execute::PoolMetrics;
 
-/// The server's metrics. Cardinality is fixed: no label carries anything a client sends.
+/// The server's counters. Cardinality is fixed: no label carries anything a client sends.
+///
+/// What the pool counts itself is handed in when the metrics are rendered.
 #[derive(Default)]
 pub struct Metrics {
-    pool_timeouts: AtomicU64,
-    pool_waiting: AtomicI64,
-    pool_max: u64,
-    connections: Mutex<Connections>,
     schema_cache_loads: AtomicU64,
     schema_cache_failures: AtomicU64,
     schema_cache_query_micros: AtomicU64,
@@ -22,31 +20,10 @@ pub struct Metrics {
     jwt_evictions: AtomicU64,
 }
 
-/// Connections by number. Kept as sets because a connection may be reported as terminated that
-/// never was established: counting events alone would drift.
-#[derive(Default)]
-struct Connections {
-    open: HashSet<u64>,
-    in_use: HashSet<u64>,
-}
-
 impl Metrics {
-    /// Metrics of a pool of this size.
-    pub fn new(pool_max: usize) -> Self {
-        Self { pool_max: pool_max as u64, ..Self::default() }
-    }
-
     /// Counts what is counted.
     pub fn observe(&self, observation: &Observation<'_>) {
         match observation {
-            Observation::PoolAcquisitionTimeout => add(&self.pool_timeouts),
-            Observation::PoolRequest => {
-                self.pool_waiting.fetch_add(1, Relaxed);
-            }
-            Observation::PoolRequestFulfilled => {
-                self.pool_waiting.fetch_sub(1, Relaxed);
-            }
-            Observation::Connection(id, status) => self.track(*id, *status),
             Observation::SchemaCacheLoaded { query_time, .. } => {
                 add(&self.schema_cache_loads);
                 let micros = u64::try_from(query_time.as_micros()).unwrap_or(u64::MAX);
@@ -64,37 +41,8 @@ impl Metrics {
         }
     }
 
-    fn track(&self, id: u64, status: ConnectionStatus) {
-        let mut connections = self.connections();
-        match status {
-            ConnectionStatus::Connecting => {}
-            ConnectionStatus::Established
-            | ConnectionStatus::SessionSucceeded
-            | ConnectionStatus::SessionFailed => {
-                connections.open.insert(id);
-                connections.in_use.remove(&id);
-            }
-            ConnectionStatus::InUse => {
-                connections.in_use.insert(id);
-            }
-            ConnectionStatus::Terminated(_) => {
-                connections.open.remove(&id);
-                connections.in_use.remove(&id);
-            }
-        }
-    }
-
-    /// A poisoned lock only means that a thread died between two set operations; the sets stay usable.
-    fn connections(&self) -> MutexGuard<'_, Connections> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The exposition.
-    pub fn render(&self) -> String {
-        let available = {
-            let connections = self.connections();
-            connections.open.len() as i64 - connections.in_use.len() as i64
-        };
+    pub fn render(&self, pool: PoolMetrics) -> String {
         let loads = self.schema_cache_loads.load(Relaxed);
         let failures = self.schema_cache_failures.load(Relaxed);
         let mut out = String::new();
@@ -102,17 +50,15 @@ impl Metrics {
             &mut out,
             "pgrst_db_pool_timeouts_total",
             "The total number of pool connection timeouts",
-            &[("", self.pool_timeouts.load(Relaxed))],
+            &[("", pool.timeouts)],
         );
-        header(&mut out, "pgrst_db_pool_available", "Available connections in the pool", "gauge");
-        let _ = writeln!(out, "pgrst_db_pool_available {available}");
-        gauge(
-            &mut out,
-            "pgrst_db_pool_waiting",
-            "Requests waiting to acquire a pool connection",
-            self.pool_waiting.load(Relaxed) as f64,
-        );
-        gauge(&mut out, "pgrst_db_pool_max", "Max pool connections", self.pool_max as f64);
+        for (name, help, value) in [
+            ("pgrst_db_pool_available", "Available connections in the pool", pool.available),
+            ("pgrst_db_pool_waiting", "Requests waiting to acquire a pool connection", pool.waiting),
+            ("pgrst_db_pool_max", "Max pool connections", pool.max),
+        ] {
+            gauge(&mut out, name, help, value as f64);
+        }
         // A status that never occurred has no sample, as in PostgREST.
         let by_status: Vec<(&str, u64)> = [("{status=\"FAIL\"}", failures), ("{status=\"SUCCESS\"}", loads)]
             .into_iter()
@@ -148,6 +94,15 @@ impl Metrics {
             "The total number of JWT cache evictions",
             &[("", self.jwt_evictions.load(Relaxed))],
         );
+        for metric in process::metrics() {
+            match metric.kind {
+                process::Kind::Counter => {
+                    header(&mut out, metric.name, metric.help, "counter");
+                    let _ = writeln!(out, "{} {:?}", metric.name, metric.value);
+                }
+                process::Kind::Gauge => gauge(&mut out, metric.name, metric.help, metric.value),
+            }
+        }
         out
     }
 }
@@ -172,4 +127,44 @@ fn gauge(out: &mut String, name: &str, help: &str, value: f64) {
     header(out, name, help, "gauge");
     // `{:?}` keeps the decimal point of whole numbers, which is how PostgREST prints them.
     let _ = writeln!(out, "{name} {value:?}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn exposition_has_every_metric_once_with_help_and_type() {
+        let metrics = Metrics::default();
+        metrics.observe(&Observation::SchemaCacheLoaded {
+            took: Duration::ZERO,
+            query_time: Duration::from_millis(1500),
+            summary: "",
+        });
+        for hit in [true, false, true] {
+            metrics.observe(&Observation::JwtCacheLookup(hit));
+        }
+        metrics.observe(&Observation::JwtCacheEviction);
+        let text = metrics.render(PoolMetrics { available: 2, waiting: 3, max: 10, timeouts: 4 });
+        for sample in [
+            "pgrst_db_pool_timeouts_total 4.0",
+            "pgrst_db_pool_available 2.0",
+            "pgrst_db_pool_waiting 3.0",
+            "pgrst_db_pool_max 10.0",
+            "pgrst_schema_cache_loads_total{status=\"SUCCESS\"} 1.0",
+            "pgrst_schema_cache_query_time_seconds 1.5",
+            "pgrst_jwt_cache_requests_total 3.0",
+            "pgrst_jwt_cache_hits_total 2.0",
+            "pgrst_jwt_cache_evictions_total 1.0",
+        ] {
+            assert_eq!(text.lines().filter(|it| *it == sample).count(), 1, "{sample} in\n{text}");
+            let name = sample.split(['{', ' ']).next().unwrap();
+            assert_eq!(text.matches(&format!("# HELP {name} ")).count(), 1, "{name}");
+            assert_eq!(text.matches(&format!("# TYPE {name} ")).count(), 1, "{name}");
+        }
+        // A status that never occurred is not there.
+        assert!(!text.contains("FAIL"), "{text}");
+    }
 }

@@ -54,7 +54,7 @@ async fn listen(
     delay: &mut u64,
     repair: bool,
 ) -> Result<(), DbError> {
-    let (client, mut notifications) = crate::execute::connect_cold(conf).await?;
+    let (client, mut notifications, address) = crate::execute::connect_listener(conf).await?;
     let version = database::pg_version(&client).await?;
     if repair {
         client.batch_execute("select pg_notification_queue_usage()").await?;
@@ -67,7 +67,11 @@ async fn listen(
         state.want_schema_reload();
         *delay = 1;
     }
-    state.observer.observe(&Observation::ListenStart { address: "", version: &version.full_name, channel });
+    state.observer.observe(&Observation::ListenStart {
+        address: &address,
+        version: &version.full_name,
+        channel,
+    });
     while let Some(notification) = notifications.recv().await {
         match notification.payload.as_str() {
             "" | "reload schema" => {

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage, config};
 
+use super::dial::Endpoint;
 use super::stream::Stream;
 use super::{Login, LoginError, LoginParams};
 use crate::execute::conninfo;
@@ -28,6 +29,8 @@ pub struct Notification {
 pub(super) struct Cold {
     pub(super) client: Client,
     pub(super) notifications: Notifications,
+    /// `host:port`, with the host as it was given.
+    pub(super) address: String,
 }
 
 impl Login for Cold {
@@ -47,7 +50,7 @@ impl Login for Cold {
                 }
             }
         });
-        Ok(Self { client, notifications })
+        Ok(Self { client, notifications, address: address(&params) })
     }
 
     async fn ask(&mut self, sql: &'static str) -> Result<String, String> {
@@ -60,6 +63,18 @@ impl Login for Cold {
             })
             .ok_or_else(|| "the server gave no answer\n".into())
     }
+}
+
+fn address(params: &LoginParams<'_>) -> String {
+    let host = match (&params.host.name, &params.host.addr, params.endpoint) {
+        (Some(name), ..) => name.clone(),
+        (None, Some(addr), _) => addr.to_string(),
+        (None, None, Endpoint::Unix(path)) => {
+            path.parent().map(|it| it.display().to_string()).unwrap_or_default()
+        }
+        (None, None, Endpoint::Tcp(addr)) => addr.ip().to_string(),
+    };
+    format!("{host}:{}", params.host.port)
 }
 
 fn driver_config(params: &LoginParams<'_>) -> config::Config {

@@ -308,7 +308,7 @@ async fn token_logs_in_over_tls_only() {
             Connector::with_credentials(&conf, CredentialSource::Token(std::sync::Arc::new(Token))).unwrap()
         };
         assert_eq!(connector().connect_cold().await.is_ok(), expected, "{mode}");
-        let pool = Pool::with_connector(&conf, connector());
+        let pool = Pool::with_connector(&conf, connector(), None);
         let outcome = Request::read("'in'").role("none", "").result(&pool, &conf).await;
         assert_eq!(outcome.is_ok(), expected, "{mode}: {outcome:?}");
     }
