@@ -1,23 +1,14 @@
 //! Result rows in text format, and reading values out of them.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::DataRowBody;
 
 use crate::error::DbError;
 
-/// Type OID of `bytea`.
-pub(super) const BYTEA_OID: u32 = 17;
-
 /// What one statement returned.
 #[derive(Clone, Default)]
 pub(super) struct Rows {
-    /// Type OIDs of the result columns; domains come as their base type.
-    pub(super) columns: Arc<[u32]>,
-    /// `bytea` columns are in binary format; all others are text always.
-    pub(super) binary_bytea: bool,
     /// Rows as they came.
     pub(super) rows: Vec<DataRowBody>,
 }
@@ -58,52 +49,6 @@ impl Rows {
             None => Err(unexpected("an integer is not readable")),
         }
     }
-
-    /// A value as the bytes of a response body: `bytea` is raw, everything else its text.
-    pub(super) fn body(&self, row: usize, col: usize) -> Result<Option<Bytes>, DbError> {
-        let Some(value) = self.value(row, col)? else { return Ok(None) };
-        if self.columns.get(col) == Some(&BYTEA_OID) && !self.binary_bytea {
-            return decode_bytea(&value).map(Some);
-        }
-        Ok(Some(value))
-    }
-}
-
-/// Decodes `bytea`'s text form, of either `bytea_output`.
-fn decode_bytea(text: &[u8]) -> Result<Bytes, DbError> {
-    let malformed = || unexpected("a bytea is malformed");
-    if let Some(hex) = text.strip_prefix(b"\\x") {
-        let digit = |it: u8| char::from(it).to_digit(16).and_then(|it| u8::try_from(it).ok());
-        return hex
-            .chunks(2)
-            .map(|pair| match pair {
-                [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-                _ => None,
-            })
-            .collect::<Option<Vec<u8>>>()
-            .map(Into::into)
-            .ok_or_else(malformed);
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, tail @ ..] = rest {
-        rest = match (first, tail) {
-            (b'\\', [b'\\', tail @ ..]) => {
-                bytes.push(b'\\');
-                tail
-            }
-            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', tail @ ..]) => {
-                bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                tail
-            }
-            (b'\\', _) => return Err(malformed()),
-            (byte, tail) => {
-                bytes.push(*byte);
-                tail
-            }
-        };
-    }
-    Ok(bytes.into())
 }
 
 /// Splits a one-dimensional array's text form (`{a,"b,c",NULL}`) into its elements.
@@ -162,18 +107,6 @@ mod tests {
         check("{id=eq.1,name=eq.x}", &[Some("id=eq.1"), Some("name=eq.x")]);
         check(r#"{"a,b","c\"d\\e",""}"#, &[Some("a,b"), Some(r#"c"d\e"#), Some("")]);
         check(r#"{NULL,"NULL",null}"#, &[None, Some("NULL"), Some("null")]);
-    }
-
-    #[test]
-    fn decode_bytea_of_both_outputs() {
-        for (text, expected) in
-            [(r"\x", &b""[..]), (r"\x00fFa0", b"\x00\xff\xa0"), ("", b""), (r"a\\b\000\377", b"a\\b\x00\xff")]
-        {
-            assert_eq!(decode_bytea(text.as_bytes()).unwrap(), expected, "{text}");
-        }
-        for text in [r"\x0", r"\xzz", r"\4", r"\400", "\\"] {
-            assert!(decode_bytea(text.as_bytes()).is_err(), "{text}");
-        }
     }
 
     #[test]

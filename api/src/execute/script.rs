@@ -36,18 +36,25 @@ pub(super) enum End {
 pub(super) struct Step<'a> {
     pub(super) text: &'a str,
     pub(super) params: &'a [Param],
+    /// Formats of the result columns, 1 for binary; empty for text throughout.
+    pub(super) formats: &'static [i16],
 }
+
+// A body leaves as its type's binary form: raw bytes for `bytea`, the text for text and JSON. That is
+// what handlers of custom media types are written for.
+const READ_FORMATS: &[i16] = &[0, 0, 1, 0, 0, 0];
+const WRITE_FORMATS: &[i16] = &[0, 0, 0, 1, 0, 0, 0];
 
 impl<'a> Step<'a> {
     /// A statement without parameters.
     pub(super) fn fixed(text: &'static str) -> Self {
-        Self { text, params: &[] }
+        Self { text, params: &[], formats: &[] }
     }
 }
 
 impl<'a> From<&'a Statement> for Step<'a> {
     fn from(statement: &'a Statement) -> Self {
-        Self { text: &statement.text, params: &statement.params }
+        Self { text: &statement.text, params: &statement.params, formats: &[] }
     }
 }
 
@@ -108,6 +115,17 @@ fn max_affected(req: &ApiRequest) -> Option<i64> {
     preferences.max_affected.filter(|_| preferences.handling == Some(PreferHandling::Strict))
 }
 
+fn main_formats(plan: &ActionPlan) -> &'static [i16] {
+    match plan {
+        ActionPlan::Crud(crud) if matches!(crud.media, MediaType::VndPlan(..)) => &[],
+        ActionPlan::Crud(crud) => match crud.kind {
+            CrudKind::Read { .. } | CrudKind::Call { .. } => READ_FORMATS,
+            CrudKind::Mutate { .. } => WRITE_FORMATS,
+        },
+        _ => &[],
+    }
+}
+
 /// The script of a request, and where its answers will be.
 pub(super) fn script<'a>(
     query: &'a MainQuery,
@@ -122,7 +140,7 @@ pub(super) fn script<'a>(
     let mut end = End::Commit;
     if let Some(main) = &query.main {
         layout.main = Some(steps.len());
-        steps.push(main.into());
+        steps.push(Step { formats: main_formats(plan), ..main.into() });
         if wants_rollback(req, conf) {
             end = End::Rollback;
             // A rollback would swallow the errors of deferred constraints.
@@ -198,7 +216,7 @@ fn result_set(kind: &CrudKind, rows: &Rows) -> Result<ResultSet, DbError> {
         table_total: rows.int(0, 0)?,
         query_total: rows.int(0, 1)?.unwrap_or(0),
         location,
-        body: rows.body(0, body)?.unwrap_or_default(),
+        body: rows.value(0, body)?.unwrap_or_default(),
         guc_headers: rows.value(0, body + 1)?,
         guc_status: rows.text(0, body + 2)?,
         inserted: rows.int(0, body + 3)?,

@@ -16,19 +16,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
-use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
-use postgres_protocol::message::backend::{Message, RowDescriptionBody};
+use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
 use super::connect::Connector;
-use super::rows::{BYTEA_OID, Rows};
+use super::rows::Rows;
 use super::script::{Begin, End, Script, Step};
 use super::statements::StatementCache;
 use super::wire::{ServerError, State, Wire, unencodable};
 use crate::error::DbError;
 use crate::schema_cache::routine::IsolationLevel;
-use crate::sql::types::{Param, ParamType};
+use crate::sql::types::ParamType;
 
 /// Statements kept prepared per connection.
 const STATEMENT_CACHE_CAPACITY: usize = 256;
@@ -58,8 +57,6 @@ pub(super) struct Session {
 struct Prepared {
     name: Arc<str>,
     types: Arc<[ParamType]>,
-    /// Types of the result columns, once described.
-    columns: Option<Arc<[u32]>>,
 }
 
 impl Session {
@@ -182,16 +179,12 @@ impl Session {
                 };
                 frontend::parse(&name, step.text, types().map(type_oid), out)
                     .map_err(|it| unencodable(&it))?;
-                Prepared { name, types: types().collect(), columns: None }
+                Prepared { name, types: types().collect() }
             }
         };
-        bind(&prepared, step.params, out)?;
-        let describe = prepared.columns.is_none();
-        if describe {
-            frontend::describe(b'P', "", out).map_err(|it| unencodable(&it))?;
-        }
+        bind(&prepared, step, out)?;
         frontend::execute("", 0, out).map_err(|it| unencodable(&it))?;
-        Ok(Expected { prepared, unparsed: parse, remember: parse || describe, describe })
+        Ok(Expected { prepared, unknown: parse, parsed: !parse })
     }
 
     async fn receive_all(
@@ -212,25 +205,13 @@ impl Session {
                 Message::DataRow(row) => current.rows.push(row),
                 Message::ParseComplete => {
                     if let Some(step) = expected.front_mut() {
-                        step.unparsed = false;
-                    }
-                }
-                Message::RowDescription(body) => {
-                    if let Some(step) = expected.front_mut() {
-                        step.prepared.columns = Some(column_types(&body)?);
-                    }
-                }
-                Message::NoData => {
-                    if let Some(step) = expected.front_mut() {
-                        step.prepared.columns = Some(Arc::default());
+                        step.parsed = true;
                     }
                 }
                 Message::CommandComplete(_) | Message::EmptyQueryResponse => {
                     let Some(step) = expected.pop_front() else {
                         return Err(DbError::UnexpectedResult("more results than statements".into()));
                     };
-                    current.columns = step.prepared.columns.clone().unwrap_or_default();
-                    current.binary_bytea = !step.describe;
                     self.remember(flight.steps[results.len()].text, step);
                     results.push(std::mem::take(&mut current));
                 }
@@ -258,13 +239,11 @@ impl Session {
     }
 
     fn remember(&mut self, text: &str, step: Expected) {
-        if step.remember
-            && !step.unparsed
+        if step.unknown
+            && step.parsed
             && let Some(statements) = &mut self.statements
         {
-            let name = Arc::clone(&step.prepared.name);
-            let replaced = statements.insert(text, step.prepared);
-            self.forgotten.extend(replaced.filter(|it| it.name != name));
+            self.forgotten.extend(statements.insert(text, step.prepared));
         }
     }
 }
@@ -272,12 +251,10 @@ impl Session {
 /// A statement whose answer is awaited.
 struct Expected {
     prepared: Prepared,
-    /// The server has not confirmed to have parsed it.
-    unparsed: bool,
-    /// The cache does not know it, or knows less.
-    remember: bool,
-    /// Its result columns were asked for.
-    describe: bool,
+    /// The cache does not know it.
+    unknown: bool,
+    /// The server does.
+    parsed: bool,
 }
 
 /// The statements of a script with those that frame it.
@@ -322,18 +299,15 @@ fn begin_sql(begin: Begin) -> &'static str {
     }
 }
 
-/// Binds to the unnamed portal. Values and results travel as text, except that raw bytes already are
-/// `bytea`'s binary form.
-fn bind(prepared: &Prepared, params: &[Param], out: &mut BytesMut) -> Result<(), DbError> {
-    let binary = params.iter().any(|it| it.ty == ParamType::Bytea);
-    let formats = params.iter().filter(|_| binary).map(|it| i16::from(it.ty == ParamType::Bytea));
-    let columns = prepared.columns.as_deref().unwrap_or_default();
-    let columns = if columns.contains(&BYTEA_OID) { columns } else { &[] };
+/// Binds to the unnamed portal. Values travel as text, except that raw bytes already are `bytea`'s
+/// binary form.
+fn bind(prepared: &Prepared, step: &Step<'_>, out: &mut BytesMut) -> Result<(), DbError> {
+    let binary = step.params.iter().any(|it| it.ty == ParamType::Bytea);
     let encoded = frontend::bind(
         "",
         &prepared.name,
-        formats,
-        params,
+        step.params.iter().filter(|_| binary).map(|it| i16::from(it.ty == ParamType::Bytea)),
+        step.params,
         |param, out| match &param.value {
             None => Ok(IsNull::Yes),
             Some(value) => {
@@ -341,7 +315,7 @@ fn bind(prepared: &Prepared, params: &[Param], out: &mut BytesMut) -> Result<(),
                 Ok(IsNull::No)
             }
         },
-        columns.iter().map(|oid| i16::from(*oid == BYTEA_OID)),
+        step.formats.iter().copied(),
         out,
     );
     encoded.map_err(|error| match error {
@@ -355,15 +329,6 @@ fn type_oid(ty: ParamType) -> u32 {
         ParamType::Unknown => 0,
         ParamType::Text => 25,
         ParamType::Json => 114,
-        ParamType::Bytea => BYTEA_OID,
+        ParamType::Bytea => 17,
     }
-}
-
-fn column_types(body: &RowDescriptionBody) -> Result<Arc<[u32]>, DbError> {
-    let types: Vec<u32> = body
-        .fields()
-        .map(|it| Ok(it.type_oid()))
-        .collect()
-        .map_err(|_| DbError::UnexpectedResult("a row description is malformed".into()))?;
-    Ok(types.into())
 }
