@@ -17,6 +17,7 @@ mod returning;
 mod suggest;
 mod target;
 pub mod types;
+pub mod verbatim;
 
 use crate::api_request::ApiRequest;
 use crate::api_request::types::{Action, DbAction, InvokeMethod, Mutation, PreferHandling};

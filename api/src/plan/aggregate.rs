@@ -9,7 +9,8 @@ use crate::error::{ApiRequestError, Error};
 use crate::schema_cache::identifiers::FieldName;
 
 use super::alias;
-use super::types::{CastType, OrderBy, ReadPlanTree, RelSelect, ResolvedField, SelectField, Spread};
+use super::types::{OrderBy, ReadPlanTree, RelSelect, ResolvedField, SelectField, Spread};
+use super::verbatim::CastType;
 
 /// Refuses aggregates unless `db-aggregates-enabled`.
 pub(super) fn check_allowed(tree: &ReadPlanTree, enabled: bool) -> Result<(), Error> {

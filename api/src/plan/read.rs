@@ -14,7 +14,8 @@ use crate::schema_cache::identifiers::QualifiedIdentifier;
 
 use super::resolve::Resolver;
 use super::target::{TargetNames, update};
-use super::types::{CastType, OrderBy, ReadPlan, ReadPlanTree, ResolvedField, SelectField, Spread};
+use super::types::{OrderBy, ReadPlan, ReadPlanTree, ResolvedField, SelectField, Spread};
+use super::verbatim::CastType;
 use super::{SOURCE, aggregate, embed, related};
 
 /// Plans what to read from `qi`.

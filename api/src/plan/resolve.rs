@@ -6,7 +6,8 @@ use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::representation::DataRepresentation;
 use crate::schema_cache::table::{Column, Table};
 
-use super::types::{CatalogSql, Condition, ResolvedField, TsVector};
+use super::types::{Condition, ResolvedField, TsVector};
+use super::verbatim::CatalogSql;
 
 /// Output type that representations are looked up for. The body's format does not matter: CSV and
 /// custom handlers show what JSON shows.

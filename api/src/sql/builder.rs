@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::plan::types::{CastType, CatalogSql};
+use crate::plan::verbatim::{CastType, CatalogSql};
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 
 use super::types::{Param, ParamType, Statement};

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::plan::types::{ArgValue, CallArgs, CallParams, CallPlan, CatalogSql};
+use crate::plan::types::{ArgValue, CallArgs, CallParams, CallPlan};
+use crate::plan::verbatim::CatalogSql;
 use crate::schema_cache::routine::RoutineParam;
 
 use super::builder::{Qualifier, SqlBuilder, array_text};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::plan::types::CatalogSql;
+use crate::plan::verbatim::CatalogSql;
 
 use super::builder::SqlBuilder;
 use super::types::ParamType;

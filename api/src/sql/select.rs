@@ -1,7 +1,8 @@
 //! Columns of a `SELECT` and what they are grouped by.
 
 use crate::api_request::types::AggregateFunction;
-use crate::plan::types::{CastType, OrderBy, ReadPlan, RelSelect, ResolvedField, SelectField, SpreadField};
+use crate::plan::types::{OrderBy, ReadPlan, RelSelect, ResolvedField, SelectField, SpreadField};
+use crate::plan::verbatim::CastType;
 
 use super::builder::{Qualifier, SqlBuilder};
 use super::filter;
