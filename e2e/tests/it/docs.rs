@@ -30,7 +30,8 @@ async fn examples_of_the_api_page_answer_as_printed() -> Result<()> {
     client.batch_execute(&std::fs::read_to_string(docs().join("examples").join("films.sql"))?).await?;
     let server = cluster.server();
     let uri = format!("postgres://authenticator:docs@{}:{}/{}", server.host(), server.port(), db.name());
-    let api = ApiServer::start(&[("DB_URI", &uri), ("DB_SCHEMAS", "public"), ("DB_ANON_ROLE", "web_anon")]).await?;
+    let api =
+        ApiServer::start(&[("DB_URI", &uri), ("DB_SCHEMAS", "public"), ("DB_ANON_ROLE", "web_anon")]).await?;
 
     let path = docs().join("api.md");
     let page = std::fs::read_to_string(&path).context("read the page")?;
@@ -47,7 +48,10 @@ async fn examples_of_the_api_page_answer_as_printed() -> Result<()> {
             number + 1
         );
     }
-    ensure!(page.lines().count() == answered.lines().count(), "docs/api.md: an answer has more or fewer lines than printed");
+    ensure!(
+        page.lines().count() == answered.lines().count(),
+        "docs/api.md: an answer has more or fewer lines than printed"
+    );
     Ok(())
 }
 
@@ -82,7 +86,8 @@ async fn answer_examples(page: &str, base_url: &str) -> Result<(String, usize)> 
 }
 
 async fn run(command: &str, base_url: &str) -> Result<String> {
-    let command = command.replace("localhost:3000", base_url).replacen("curl ", "curl --silent --show-error ", 1);
+    let command =
+        command.replace("localhost:3000", base_url).replacen("curl ", "curl --silent --show-error ", 1);
     let output = Command::new("sh").args(["-c", &command]).output().await.context("run a shell")?;
     ensure!(output.status.success(), "{command}\nfailed: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?.replace('\r', ""))
