@@ -103,6 +103,8 @@ pub enum ActionPlan {
     Crud(Box<CrudPlan>),
     /// The root document.
     Inspect(InspectPlan),
+    /// The root, for a browser: a page that reads the root document by itself; the flag is set for `HEAD`.
+    Explorer(bool),
     /// `OPTIONS` on a relation: answered from the cache.
     RelationInfo(QualifiedIdentifier),
     /// `OPTIONS` on a function.
@@ -146,6 +148,9 @@ pub fn action_plan(conf: &AppConfig, req: &ApiRequest, cache: &SchemaCache) -> R
             routine_call(qi, *method, conf, req, cache).map(|(_, plan)| crud(plan))
         }
         Action::Db(DbAction::SchemaRead(schema, headers_only)) => {
+            if prefers_html(&req.accept) {
+                return Ok(ActionPlan::Explorer(*headers_only));
+            }
             inspect(schema, *headers_only, req).map(ActionPlan::Inspect)
         }
         Action::RelationInfo(qi) => Ok(ActionPlan::RelationInfo(qi.clone())),
@@ -234,6 +239,11 @@ fn routine_call<'a>(
     };
     let kind = CrudKind::Call { routine: routine.clone(), plan, method };
     Ok((routine, CrudPlan { qi: qi.clone(), kind, read, tx_mode, handler, media }))
+}
+
+/// A browser asks for HTML before anything else; a client that takes anything (`*/*`) gets the document.
+fn prefers_html(accept: &[MediaType]) -> bool {
+    matches!(accept.first(), Some(MediaType::Other(name)) if name.eq_ignore_ascii_case("text/html"))
 }
 
 fn inspect(schema: &str, headers_only: bool, req: &ApiRequest) -> Result<InspectPlan, Error> {

@@ -3,6 +3,7 @@
 mod body;
 pub mod content_range;
 pub mod cors;
+mod explorer;
 mod guc;
 mod headers;
 mod info;
@@ -72,6 +73,7 @@ pub fn action_response(
         (ActionPlan::RelationInfo(qi), _) => info::relation(qi, cache),
         (ActionPlan::RoutineInfo(routine), _) => Ok(info::routine(routine)),
         (ActionPlan::SchemaInfo, _) => Ok(info::schema()),
+        (ActionPlan::Explorer(headers_only), _) => Ok(explorer::page(*headers_only)),
         (ActionPlan::Crud(_) | ActionPlan::Inspect(_), _) => {
             Err(DbError::UnexpectedResult("the result does not belong to the plan".to_owned()).into())
         }

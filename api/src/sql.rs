@@ -55,9 +55,10 @@ pub fn main_query(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &
             (Some(main), main_statement::count_explain(plan, req), None)
         }
         ActionPlan::Inspect(plan) => (None, None, Some(openapi::queries(&plan.schema))),
-        ActionPlan::RelationInfo(_) | ActionPlan::RoutineInfo(_) | ActionPlan::SchemaInfo => {
-            return MainQuery::default();
-        }
+        ActionPlan::Explorer(_)
+        | ActionPlan::RelationInfo(_)
+        | ActionPlan::RoutineInfo(_)
+        | ActionPlan::SchemaInfo => return MainQuery::default(),
     };
     MainQuery {
         tx_vars: tx_vars::statement(plan, conf, req, auth),
