@@ -192,6 +192,9 @@ pub(crate) fn fdw(args: FdwArgs) -> Result<ExitCode> {
         for table in &report.dropped {
             let _ = writeln!(text, "dropped  {table}");
         }
+        for name in &report.types {
+            let _ = writeln!(text, "type     {name}");
+        }
         for skipped in &report.skipped {
             let _ = writeln!(text, "skipped  {}: {}", skipped.table, skipped.reason);
         }

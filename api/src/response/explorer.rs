@@ -31,7 +31,7 @@ pub(super) fn page(headers_only: bool) -> PgrstResponse {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    super::headers::insert(&mut headers, header::CONTENT_SECURITY_POLICY, POLICY.as_str());
+    super::headers::insert(&mut headers, header::CONTENT_SECURITY_POLICY, POLICY.clone());
     if headers_only {
         return PgrstResponse::new(StatusCode::OK, headers, Bytes::new());
     }
