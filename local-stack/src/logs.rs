@@ -28,7 +28,7 @@ pub struct LogLine {
 /// Where the logs are.
 pub(crate) enum LogSource {
     Files { servers_dir: PathBuf },
-    Engine { project: String, logs_dir: PathBuf },
+    Engine { engine: Engine, project: String, logs_dir: PathBuf },
 }
 
 impl LogSource {
@@ -74,8 +74,8 @@ impl LogSource {
             Self::Files { servers_dir } => {
                 read_file(&Native::log_file(servers_dir, service), service, follow, &sender).await
             }
-            Self::Engine { project, logs_dir } => {
-                let container = Engine::find().await?.container(project, service, true).await?;
+            Self::Engine { engine, project, logs_dir } => {
+                let container = engine.container(project, service, true).await?;
                 match container {
                     Some(container) => read_container(&container, service, follow, &sender).await,
                     // Kept by `down`.

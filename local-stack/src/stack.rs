@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
+use tokio::sync::OnceCell;
 
 use crate::account::Account;
 use crate::bootstrap;
@@ -102,6 +103,8 @@ pub struct Stack {
     sink: Arc<dyn EventSink>,
     search: SearchPath,
     archive: Archive,
+    /// Found at first use: asking takes the better part of a second.
+    engine: Arc<OnceCell<Engine>>,
 }
 
 impl Stack {
@@ -115,6 +118,7 @@ impl Stack {
             sink,
             search: SearchPath::from_env(),
             archive: Archive::default(),
+            engine: Arc::default(),
         }
     }
 
@@ -145,11 +149,15 @@ impl Stack {
         }
     }
 
+    async fn engine(&self) -> Result<Engine, Error> {
+        self.engine.get_or_try_init(Engine::find).await.cloned()
+    }
+
     async fn first_choice(&self, config: &StackConfig) -> Result<BackendKind, Error> {
         Ok(match config.backend {
             Backend::Docker => BackendKind::Docker,
             Backend::Auto if ServerBinaries::find(&self.search, None)?.is_some() => BackendKind::Native,
-            Backend::Auto if Engine::find().await.is_ok() => BackendKind::Docker,
+            Backend::Auto if self.engine().await.is_ok() => BackendKind::Docker,
             // With neither, the native one downloads a server or tells what to install.
             Backend::Native | Backend::Auto => BackendKind::Native,
         })
@@ -360,9 +368,11 @@ impl Stack {
         let state = self.state()?;
         let source = match state.backend {
             BackendKind::Native => LogSource::Files { servers_dir: state.servers_dir.clone() },
-            BackendKind::Docker => {
-                LogSource::Engine { project: state.project.clone(), logs_dir: self.home.dir().join("logs") }
-            }
+            BackendKind::Docker => LogSource::Engine {
+                engine: self.engine().await?,
+                project: state.project.clone(),
+                logs_dir: self.home.dir().join("logs"),
+            },
         };
         source.read(services, follow, on_line).await
     }
@@ -451,7 +461,7 @@ impl Stack {
                     let text = "--data-dir is for the native backend: containers keep their data in volumes";
                     return Err(Error::Refused(text.to_owned()));
                 }
-                Ok(Box::new(Docker::new(&self.root, &self.home, state, Engine::find().await?)))
+                Ok(Box::new(Docker::new(&self.root, &self.home, state, self.engine().await?)))
             }
             BackendKind::Native => {
                 let account = Account::for_servers().ok_or(Error::NoAccount)?;
@@ -481,7 +491,7 @@ impl Stack {
         };
         Err(match asked {
             Backend::Auto => {
-                let docker = Engine::find().await.err().map_or_else(String::new, |it| it.to_string());
+                let docker = self.engine().await.err().map_or_else(String::new, |it| it.to_string());
                 Error::NoBackend { docker, download }
             }
             _ => Error::NoServer { download },
@@ -491,9 +501,7 @@ impl Stack {
     async fn driver_to_look(&self, state: &State) -> Result<Box<dyn Driver>, Error> {
         Ok(match state.backend {
             BackendKind::Native => Box::new(Native::new(state, None)),
-            BackendKind::Docker => {
-                Box::new(Docker::new(&self.root, &self.home, state, Engine::find().await?))
-            }
+            BackendKind::Docker => Box::new(Docker::new(&self.root, &self.home, state, self.engine().await?)),
         })
     }
 }

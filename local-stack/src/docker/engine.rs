@@ -40,13 +40,12 @@ impl Engine {
             Ok(Ok(answer)) => answer,
         };
         let version = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
-        let works = async |mut command: Command| command.output().await.is_ok_and(|it| it.status.success());
-        if works(docker(&["compose", "version"])).await {
+        if docker(&["compose", "version"]).output().await.is_ok_and(|it| it.status.success()) {
             return Ok(Self { version, has_plugin: true });
         }
-        let mut standalone = Command::new("docker-compose");
-        standalone.arg("version").stdin(Stdio::null());
-        if works(standalone).await {
+        // Being there has to do: asking it for its version takes the Python program a second.
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        if std::env::split_paths(&path).any(|dir| dir.join("docker-compose").is_file()) {
             return Ok(Self { version, has_plugin: false });
         }
         Err(no("neither `docker compose` nor `docker-compose` is installed".to_owned()))
@@ -86,6 +85,10 @@ impl Engine {
                 line = err.next_line(), if err_open => { err_open = matches!(line, Ok(Some(_))); line }
             };
             if let Ok(Some(line)) = line {
+                let line = plain(&line);
+                if line.is_empty() {
+                    continue;
+                }
                 on_line(&line);
                 kept.push(line);
                 if kept.len() > SHOWN_LINES {
@@ -136,11 +139,7 @@ impl Engine {
     }
 
     /// Makes sure that a base image is on this machine, pulling it if need be.
-    pub(super) async fn ensure_image(
-        &self,
-        image: &str,
-        on_line: &(dyn Fn(&str) + Sync),
-    ) -> Result<(), Error> {
+    pub async fn ensure_image(&self, image: &str, on_line: &(dyn Fn(&str) + Sync)) -> Result<(), Error> {
         if self.ask(&["image", "inspect", "--format", "{{.Id}}", image], "inspect the image").await.is_ok() {
             return Ok(());
         }
@@ -174,6 +173,20 @@ impl Engine {
     }
 }
 
+/// A line as it would finally stand on a terminal, without colour: progress bars overwrite themselves.
+fn plain(line: &str) -> String {
+    let line = line.trim_end().rsplit('\r').next().unwrap_or_default();
+    let mut text = String::new();
+    let mut rest = line;
+    while let Some((before, escape)) = rest.split_once("\x1b[") {
+        text.push_str(before);
+        rest = escape.trim_start_matches(|it: char| it.is_ascii_digit() || it == ';');
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    text.push_str(rest);
+    text.trim_end().to_owned()
+}
+
 fn docker(args: &[&str]) -> Command {
     let mut command = Command::new("docker");
     command.args(args).stdin(Stdio::null()).current_dir(Path::new("/"));
@@ -185,4 +198,17 @@ fn last_lines(output: &Output, n: usize) -> String {
         String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr });
     let lines: Vec<&str> = text.trim().lines().collect();
     lines[lines.len().saturating_sub(n)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn build_output_is_made_plain() {
+        assert_eq!(plain("\u{1b}[91mdebconf: no\u{1b}[0m"), "debconf: no");
+        assert_eq!(plain("Reading 5%\rReading 10%\rReading done\r"), "Reading done");
+        assert_eq!(plain("\u{1b}[0m"), "");
+        assert_eq!(plain("  indented \u{1b}[1;32mgreen"), "  indented green");
+    }
 }

@@ -1,8 +1,10 @@
 //! The local stack against real servers.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where its surroundings fail")]
+#![allow(clippy::print_stderr, reason = "a skipped case says so")]
 
 mod api;
+mod docker;
 mod failures;
 mod lifecycle;
 mod settings;

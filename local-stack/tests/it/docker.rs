@@ -1,0 +1,150 @@
+//! The same stack in containers, where an engine answers.
+//!
+//! Databases only: the image of the REST server takes minutes to build, and the end-to-end tests use it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use local_stack::{
+    ApiLauncher, Backend, Database, Engine, Error, Event, ServiceName, ServiceState, Stack, StackConfig,
+    Volumes,
+};
+
+const POSTGRES_IMAGE: &str = "postgres:15-bookworm";
+
+/// The engine, or a line that says why these cases run natively only.
+async fn engine() -> Option<Engine> {
+    let engine = match Engine::find().await {
+        Ok(engine) => engine,
+        Err(reason) => {
+            eprintln!("skipped: {reason}; the native cases cover the same ground");
+            return None;
+        }
+    };
+    match engine.ensure_image(POSTGRES_IMAGE, &|_| {}).await {
+        Ok(()) => Some(engine),
+        Err(reason) => {
+            eprintln!("skipped: {reason}; the native cases cover the same ground");
+            None
+        }
+    }
+}
+
+struct DockerStack {
+    stack: Stack,
+    config: StackConfig,
+}
+
+impl DockerStack {
+    /// In the real project: the compose file and the Dockerfiles are part of what is tested.
+    fn new(name: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let config = StackConfig {
+            name: format!("test-{name}-{}", std::process::id()).parse().unwrap(),
+            backend: Backend::Docker,
+            api_port: local_stack::ports::free().unwrap(),
+            origin_port: local_stack::ports::free().unwrap(),
+            custom_port: local_stack::ports::free().unwrap(),
+            ..StackConfig::default()
+        };
+        let stack = Stack::new(root, config.name.clone(), Arc::new(|_: Event| {}));
+        Self { stack, config }
+    }
+
+    async fn up(&self) -> Result<local_stack::Status, Error> {
+        self.stack.up(&self.config, &ApiLauncher::None).await
+    }
+
+    async fn todos(&self) -> Vec<String> {
+        let client = self.stack.connection(Database::Custom).unwrap().connect().await.unwrap();
+        let rows = client.query("SELECT col1 || '/' || col2 FROM todos", &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+}
+
+impl Drop for DockerStack {
+    fn drop(&mut self) {
+        let stack = self.stack.clone();
+        let removed = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(stack.down(Volumes::Remove))
+        })
+        .join();
+        if !std::thread::panicking() {
+            removed.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn containers_behave_as_processes_do() {
+    if engine().await.is_none() {
+        return;
+    }
+    let it = DockerStack::new("whole");
+    let status = it.up().await.unwrap();
+    assert!(
+        status.services.iter().take(2).all(|it| it.state == ServiceState::Running && it.container.is_some())
+    );
+    assert_eq!(it.todos().await, ["cat/dog"]);
+
+    // pg_cron is preloaded for the served database, jobs need no password, and nothing runs as root.
+    let custom = it.stack.connection(Database::Custom).unwrap().connect().await.unwrap();
+    custom.batch_execute("CREATE EXTENSION IF NOT EXISTS pg_cron").await.unwrap();
+    let row = custom.query_one("SHOW cron.use_background_workers", &[]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), "on");
+    let container = status.services[1].container.clone().unwrap();
+    let id = std::process::Command::new("docker").args(["exec", &container, "id", "-u"]).output().unwrap();
+    assert_ne!(String::from_utf8_lossy(&id.stdout).trim(), "0");
+
+    // A killed origin is reported, asked for in vain, and repaired.
+    let origin = status.services[0].container.clone().unwrap();
+    assert!(std::process::Command::new("docker").args(["kill", &origin]).output().unwrap().status.success());
+    let status = it.stack.status().await.unwrap();
+    assert_eq!(status.services[0].state, ServiceState::Failed);
+    assert_eq!(status.services[1].state, ServiceState::Running);
+    let error = custom.batch_execute("SELECT * FROM todos").await.unwrap_err();
+    assert!(error.code().unwrap().code().starts_with("08"), "{error}");
+    it.up().await.unwrap();
+    assert_eq!(it.todos().await, ["cat/dog"]);
+
+    // Down keeps the data and the logs, and removes the containers.
+    custom.batch_execute("INSERT INTO todos VALUES ('a', 'b')").await.unwrap();
+    it.stack.down(Volumes::Keep).await.unwrap();
+    for service in it.stack.status().await.unwrap().services {
+        assert_eq!((service.state, service.container), (ServiceState::Stopped, None));
+    }
+    let mut lines = Vec::new();
+    it.stack.logs(&[ServiceName::OriginDb], false, &mut |line| lines.push(line.text)).await.unwrap();
+    assert!(lines.iter().any(|it| it.contains("ready to accept connections")), "{lines:?}");
+    it.up().await.unwrap();
+    assert_eq!(it.todos().await, ["cat/dog", "a/b"]);
+
+    it.stack.down(Volumes::Remove).await.unwrap();
+    let filter = format!("name={}", it.config.name);
+    let left = std::process::Command::new("docker")
+        .args(["volume", "ls", "-q", "--filter", &filter])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+}
+
+#[tokio::test]
+async fn a_data_folder_is_refused_for_containers() {
+    if engine().await.is_none() {
+        return;
+    }
+    let mut it = DockerStack::new("folder");
+    it.config.data_dir = Some("/tmp/anywhere".into());
+    assert!(it.up().await.unwrap_err().to_string().starts_with("--data-dir is for the native backend"));
+}
+
+#[tokio::test]
+async fn a_missing_base_image_is_named() {
+    let Some(engine) = engine().await else { return };
+    // A registry that cannot be: the name is reserved.
+    let image = "registry.invalid/postgres:0";
+    let error = engine.ensure_image(image, &|_| {}).await.unwrap_err();
+    assert!(matches!(&error, Error::BaseImage { image: named, .. } if named == image), "{error}");
+    assert!(error.hint().unwrap().contains("docker load"));
+}
