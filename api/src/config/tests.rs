@@ -1,3 +1,5 @@
+//! Settings from every source: values, precedence, refusals, dumps.
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 

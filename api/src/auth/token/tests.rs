@@ -1,3 +1,5 @@
+//! Tokens good and bad, against fixed keys and a fixed clock.
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{

@@ -1,3 +1,5 @@
+//! Connection strings and their surroundings, as libpq reads them.
+
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
