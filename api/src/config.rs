@@ -1,7 +1,7 @@
 //! Settings: where they come from, what they mean, how they are shown.
 //!
 //! [`keys`] is the one table of all settings; reading ([`load`]), `--dump-config` ([`dump`]) and the
-//! reference page are loops over it. [`file`] parses the configuration file, [`database`] reads the
+//! reference page are loops over it. [`mod@file`] parses the configuration file, [`database`] reads the
 //! in-database configuration, [`value`] says how raw values become typed ones.
 
 pub mod database;

@@ -38,9 +38,8 @@ pub enum Refusal {
 /// `path` may carry an API Gateway stage in front (`/prod/animals`); `query` is the raw query string.
 pub fn read(method: &Method, path: &str, query: &str, body: &[u8]) -> Result<Command, Refusal> {
     let segments: Vec<&str> = path.split('/').filter(|it| !it.is_empty()).collect();
-    let rest = match segments.as_slice() {
-        ["animals", rest @ ..] | [_, "animals", rest @ ..] => rest,
-        _ => return Err(Refusal::NotFound),
+    let (["animals", rest @ ..] | [_, "animals", rest @ ..]) = segments.as_slice() else {
+        return Err(Refusal::NotFound);
     };
     match (rest, method) {
         ([], &Method::GET) => Ok(Command::List),
@@ -76,8 +75,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(method: Method, path: &str, query: &str, body: &str, expected: Result<Command, &str>) {
-        let read = read(&method, path, query, body.as_bytes());
+    fn check(method: &Method, path: &str, query: &str, body: &str, expected: Result<Command, &str>) {
+        let read = read(method, path, query, body.as_bytes());
         assert_eq!(
             read.map_err(|it| it.to_string()),
             expected.map_err(ToOwned::to_owned),
@@ -88,29 +87,29 @@ mod tests {
     #[test]
     fn list_with_and_without_stage() {
         for path in ["/animals", "/animals/", "/prod/animals", "animals"] {
-            check(Method::GET, path, "", "", Ok(Command::List));
+            check(&Method::GET, path, "", "", Ok(Command::List));
         }
     }
 
     #[test]
     fn delete_takes_the_name_from_path_then_query_then_body() {
         let delete = |name: &str| Ok(Command::Delete(name.to_owned()));
-        check(Method::DELETE, "/animals/Big%20Cat", "name=x", "", delete("Big Cat"));
-        check(Method::DELETE, "/animals", "name=%20Big+Cat", r#"{"name":"y"}"#, delete("Big Cat"));
-        check(Method::DELETE, "/animals", "", r#"{"name":" y "}"#, delete("y"));
-        check(Method::DELETE, "/animals", "name=", r#"{"name":"y"}"#, delete("y"));
+        check(&Method::DELETE, "/animals/Big%20Cat", "name=x", "", delete("Big Cat"));
+        check(&Method::DELETE, "/animals", "name=%20Big+Cat", r#"{"name":"y"}"#, delete("Big Cat"));
+        check(&Method::DELETE, "/animals", "", r#"{"name":" y "}"#, delete("y"));
+        check(&Method::DELETE, "/animals", "name=", r#"{"name":"y"}"#, delete("y"));
         for (query, body) in [("", ""), ("name=%20", ""), ("", "{}"), ("other=1", r#"{"name":null}"#)] {
-            check(Method::DELETE, "/animals", query, body, Err("The name to delete must be provided."));
+            check(&Method::DELETE, "/animals", query, body, Err("The name to delete must be provided."));
         }
-        check(Method::DELETE, "/animals/%20", "", "", Err("The name to delete must be provided."));
-        check(Method::DELETE, "/animals/%ff", "", "", Err("The name to delete must be provided."));
-        check(Method::DELETE, "/animals", "", "{", Err("Body must be valid JSON"));
+        check(&Method::DELETE, "/animals/%20", "", "", Err("The name to delete must be provided."));
+        check(&Method::DELETE, "/animals/%ff", "", "", Err("The name to delete must be provided."));
+        check(&Method::DELETE, "/animals", "", "{", Err("Body must be valid JSON"));
     }
 
     #[test]
     fn other_paths_and_methods_are_refused() {
         for path in ["/", "", "/plants", "/a/b/animals", "/animals/x/y"] {
-            check(Method::GET, path, "", "", Err("Not found."));
+            check(&Method::GET, path, "", "", Err("Not found."));
         }
         assert_eq!(
             read(&Method::PUT, "/animals", "", b""),

@@ -108,8 +108,8 @@ impl Escaper {
 /// What follows a line; `None` where it makes no sense.
 fn end_of_line(state: State, line: &[u8]) -> Option<State> {
     Some(match state {
-        // Empty lines before a request are skipped by everyone.
-        State::RequestLine if line.is_empty() => State::RequestLine,
+        // Empty lines before a request are skipped by everyone; after trailers, one ends the message.
+        State::RequestLine | State::Trailers if line.is_empty() => State::RequestLine,
         State::RequestLine => {
             let is_http1 = line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0");
             is_http1.then_some(State::Headers(Announced::Length(0)))?
@@ -127,7 +127,6 @@ fn end_of_line(state: State, line: &[u8]) -> Option<State> {
                 size => State::Chunk(size.checked_add(2)?),
             }
         }
-        State::Trailers if line.is_empty() => State::RequestLine,
         State::Trailers => State::Trailers,
         State::Body(_) | State::Chunk(_) | State::Other => return None,
     })

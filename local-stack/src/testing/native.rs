@@ -163,9 +163,16 @@ impl Drop for NativeServer {
     }
 }
 
-/// One folder per user, short because a unix socket's path may have 107 bytes at most.
+/// Free space that a memory file system must have before clusters go there; one takes some 60 MB.
+const ROOM_IN_MEMORY: u64 = 2 << 30;
+
+/// One folder per user, short because a unix socket's path may have 107 bytes at most. In memory where there is room:
+/// most of a test's time with a cluster of its own is the copying and syncing of files.
 fn base_dir() -> PathBuf {
-    let mut dir = std::env::temp_dir();
+    let memory = Path::new("/dev/shm");
+    let has_room = nix::sys::statvfs::statvfs(memory)
+        .is_ok_and(|it| it.blocks_available().saturating_mul(it.fragment_size()) >= ROOM_IN_MEMORY);
+    let mut dir = if has_room { memory.to_owned() } else { std::env::temp_dir() };
     if dir.as_os_str().len() > 60 {
         dir = PathBuf::from("/tmp");
     }
