@@ -62,7 +62,8 @@ const MAX_AFFECTED: &str = "max-affected=";
 pub fn from_headers(conf: &AppConfig, headers: &HeaderMap) -> Preferences {
     let values: Vec<_> =
         headers.get_all("prefer").iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-    let given: Vec<&str> = values.iter().flat_map(|value| value.split(',')).map(str::trim).collect();
+    let written = values.iter().filter(|value| !value.is_empty());
+    let given: Vec<&str> = written.flat_map(|value| value.split(',')).map(str::trim).collect();
     let prefixed = |prefix: &str| given.iter().find_map(|text| text.strip_prefix(prefix));
 
     Preferences {

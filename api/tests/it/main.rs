@@ -6,6 +6,8 @@ mod execute;
 mod fixture;
 mod openapi;
 mod plan;
+mod requests;
+mod responses;
 mod schema_cache;
 mod sql;
 mod sql_properties;

@@ -1,0 +1,24 @@
+//! The query string: any bytes are parsed or refused, never a crash, and a refusal says where.
+#![no_main]
+
+use api::api_request::query::parse;
+use api::error::ApiRequestError;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|query: &[u8]| {
+    for is_call in [false, true] {
+        match parse(query, is_call) {
+            // What was parsed has a canonical form, and that is stable.
+            Ok(params) => {
+                let again = parse(params.canonical.as_bytes(), is_call);
+                if let Ok(again) = again {
+                    assert_eq!(again.canonical, params.canonical);
+                }
+            }
+            Err(ApiRequestError::QueryParam(message, details)) => {
+                assert!(!message.is_empty() && !details.is_empty());
+            }
+            Err(other) => panic!("a query string cannot fail with {other:?}"),
+        }
+    }
+});
