@@ -8,10 +8,9 @@ ARG RUNTIME_IMAGE=debian:bookworm-slim
 FROM ${RUST_IMAGE} AS manifests
 WORKDIR /src
 COPY . .
-RUN mkdir /skeleton \
- && cp --parents Cargo.toml Cargo.lock */Cargo.toml /skeleton/ \
- && cd /skeleton \
- && for manifest in */Cargo.toml; do \
+RUN mkdir /skeleton && cp --parents ./Cargo.toml ./Cargo.lock ./*/Cargo.toml /skeleton/
+WORKDIR /skeleton
+RUN for manifest in ./*/Cargo.toml; do \
       crate=$(dirname "$manifest"); \
       for file in src/main.rs $(sed -n 's/^path = "\(.*\.rs\)"$/\1/p' "$manifest"); do \
         mkdir -p "$crate/$(dirname "$file")" && echo 'fn main() {}' > "$crate/$file" || exit 1; \

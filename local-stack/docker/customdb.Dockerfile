@@ -3,15 +3,19 @@
 ARG POSTGRES_IMAGE=postgres:15-bookworm
 
 FROM ${POSTGRES_IMAGE} AS extensions
+# Installing needs root; this stage is thrown away, the image's own stage is not root.
+# hadolint ignore=DL3002,DL3066
 USER root
+WORKDIR /
+# The base image pins the package sources, and the package must fit the server it comes with: no version of its own.
+# hadolint ignore=DL3008
 RUN export DEBIAN_FRONTEND=noninteractive \
  && apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends "postgresql-${PG_MAJOR}-cron" \
  && mkdir /out \
- && cd / \
  && cp -a --parents \
-      usr/lib/postgresql/${PG_MAJOR}/lib/pg_cron.so \
-      usr/share/postgresql/${PG_MAJOR}/extension/pg_cron* \
+      "usr/lib/postgresql/${PG_MAJOR}/lib/pg_cron.so" \
+      "usr/share/postgresql/${PG_MAJOR}/extension/"pg_cron* \
       /out/
 COPY customdb-entrypoint.sh /out/usr/local/bin/
 RUN chmod 0755 /out/usr/local/bin/customdb-entrypoint.sh
@@ -19,6 +23,8 @@ RUN chmod 0755 /out/usr/local/bin/customdb-entrypoint.sh
 # Only the extension's own files: neither package lists nor caches come along.
 FROM ${POSTGRES_IMAGE}
 COPY --from=extensions /out/ /
+# By name: the number differs between the images that may stand below.
+# hadolint ignore=DL3066
 USER postgres
 ENTRYPOINT ["customdb-entrypoint.sh"]
 CMD ["postgres"]
