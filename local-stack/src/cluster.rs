@@ -20,6 +20,9 @@ use crate::process::{ProcessIdentity, command_line};
 /// File beside `postgresql.conf` that holds our settings; rewritten at every start, so ports may change.
 const SETTINGS_FILE: &str = "local-stack.conf";
 
+/// How names of folders begin, after the data folder's own name, in which a cluster is being made.
+const DRAFT: &str = "initializing";
+
 /// Longest wait for a start, recovery after a crash included.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -229,10 +232,10 @@ impl Cluster {
     /// nothing that looks like a cluster, and its leftovers go with the next run.
     pub async fn init(&self, new: &NewCluster<'_>) -> Result<(), ClusterError> {
         let data = self.data.path();
-        let draft = sibling(data, "initializing");
-        let pwfile = sibling(data, "initial-password");
-        remove_if_there(&draft)?;
-        remove_if_there(&pwfile)?;
+        self.sweep_drafts();
+        // A name of its own: children of a killed initdb may still be writing to theirs.
+        let draft = sibling(data, &format!("{DRAFT}-{:08x}", rand::random::<u32>()));
+        let pwfile = sibling(&draft, "password");
         self.write_secret(&pwfile, new.password)?;
         self.make_draft(&draft)?;
         let mut output = self.initdb(&draft, new.superuser, &pwfile, preferred_locale()).await?;
@@ -256,6 +259,17 @@ impl Cluster {
         std::fs::rename(&draft, data).map_err(ClusterError::file("finish the folder", data))
     }
 
+    /// Removes what interrupted runs left. What cannot be removed yet goes with a later run.
+    fn sweep_drafts(&self) {
+        let prefix = sibling(self.data.path(), DRAFT);
+        let (Some(parent), Some(prefix)) = (prefix.parent(), prefix.file_name()) else { return };
+        for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+                let _ = remove_if_there(&entry.path());
+            }
+        }
+    }
+
     /// Made here and handed over, since the account may have no right to make folders in the parent.
     fn make_draft(&self, draft: &Path) -> Result<(), ClusterError> {
         self.account.create_dir(draft, 0o700).map_err(ClusterError::file("make", draft))
@@ -274,7 +288,7 @@ impl Cluster {
     async fn create_database(&self, dir: &Path, dbname: &str) -> Result<(), ClusterError> {
         let mut command = self.command("postgres");
         command.args(["--single", "-c", "fsync=off", "-D"]).arg(dir).arg("template1");
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let run = async {
             let mut child = command.spawn()?;
             if let Some(mut stdin) = child.stdin.take() {
@@ -366,6 +380,10 @@ impl Cluster {
             if status.success() {
                 return Ok(());
             }
+            // A server that an interrupted run had sent off was faster; whether it answers yet is the caller's question.
+            if self.data.postmaster().is_some() && self.data.running_port() == Some(self.port) {
+                return Ok(());
+            }
             let tail = log_tail(&self.log, log_before);
             // Children of a killed server need a moment to notice; until then they hold its shared memory.
             let orphans = tail.contains("shared memory block") && tail.contains("still in use");
@@ -392,6 +410,10 @@ impl Cluster {
         self.account.apply(&mut command);
         // Untranslated messages, and none of the caller's PG* settings.
         command.env("LC_MESSAGES", "C");
+        if cfg!(target_os = "macos") {
+            // Without a locale in its environment, the server there turns multi-threaded and refuses to start.
+            command.env("LC_ALL", preferred_locale());
+        }
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
             command.env_remove(name);
         }
@@ -400,7 +422,12 @@ impl Cluster {
 
     async fn output(&self, mut command: Command) -> Result<Output, ClusterError> {
         let program = PathBuf::from(command.as_std().get_program());
-        command.stdin(Stdio::null()).output().await.map_err(|source| ClusterError::Run { program, source })
+        command
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|source| ClusterError::Run { program, source })
     }
 }
 

@@ -54,7 +54,7 @@ impl Docker {
     fn compose(&self, args: &[&str]) -> tokio::process::Command {
         let mut command = self.engine.compose();
         command.args(["-p", &self.project, "-f"]).arg(&self.compose_file);
-        if let Some(path) = &self.admin_override {
+        if let Some(path) = self.admin_override.as_ref().filter(|it| it.is_file()) {
             command.arg("-f").arg(path);
         }
         command.args(args);

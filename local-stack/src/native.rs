@@ -222,6 +222,14 @@ impl Driver for Native {
             let service = database.service();
             let cluster = self.cluster(database)?;
             cluster.inspect().map_err(|source| Error::Cluster { service, source })?;
+            let running = cluster.data.postmaster().zip(cluster.data.running_port());
+            if let Some((process, port)) = running.filter(|(_, port)| *port != cluster.port) {
+                return Err(Error::Refused(format!(
+                    "data folder \"{}\" is in use by a Postgres on port {port} (pid {})",
+                    cluster.data.path().display(),
+                    process.pid
+                )));
+            }
             for path in [cluster.data.path(), &binaries.program("postgres"), &cluster.log] {
                 if let (false, Account::Other { name, .. }) = (account.can_reach(path), account) {
                     let dir = path.parent().unwrap_or(path).to_owned();

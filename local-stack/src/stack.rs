@@ -29,6 +29,9 @@ use crate::service::{ServiceName, ServiceState, start_order};
 use crate::state::{StackHome, StackLock, State, StateError};
 use crate::up::Run;
 
+/// Data and logs of stacks whose project the servers' user cannot enter.
+const SERVERS_ROOT: &str = "/var/lib/postgres-as-app";
+
 /// Where the REST server's program comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiLauncher {
@@ -207,8 +210,10 @@ impl Stack {
         if volumes == Volumes::Remove {
             driver.remove_data().await?;
             for dir in [&state.servers_dir, self.home.dir()] {
-                // With --data-dir or after a half-done removal some of it is gone already.
-                if dir.exists() {
+                // Nothing but our own places is ever removed as a whole, whatever the record says; after a half-done
+                // removal some of it is gone already.
+                let is_ours = dir == self.home.dir() || dir.starts_with(SERVERS_ROOT);
+                if is_ours && dir.exists() {
                     std::fs::remove_dir_all(dir).map_err(|source| Error::File {
                         doing: "remove",
                         path: dir.to_owned(),
@@ -441,7 +446,7 @@ impl Stack {
         if account.can_reach(&home.join("data")) {
             return Ok(home.to_owned());
         }
-        let dir = Path::new("/var/lib/postgres-as-app").join(project_name(&self.root, &self.name));
+        let dir = Path::new(SERVERS_ROOT).join(project_name(&self.root, &self.name));
         progress.note(format!(
             "The databases do not run as root, and their user cannot enter \"{}\": data and logs are in \"{}\".",
             self.root.display(),

@@ -154,7 +154,7 @@ impl Engine {
 
     /// Stops a container, giving it time to finish.
     pub(super) async fn stop(&self, container: &str) -> Result<(), Error> {
-        self.ask(&["stop", "--time", "30", container], "stop the container").await.map(drop)
+        self.ask(&["stop", "-t", "30", container], "stop the container").await.map(drop)
     }
 
     /// What a container printed so far, both streams in their order as far as the engine keeps it.

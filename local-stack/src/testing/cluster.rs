@@ -29,7 +29,7 @@ pub trait TestServer: Send + Sync + std::fmt::Debug {
     }
     /// Stops the server; its data stays.
     async fn stop(&self, mode: StopMode) -> Result<(), TestError>;
-    /// Kills the server process without any farewell.
+    /// Kills the server and its sessions without any farewell, as a crash of the machine would.
     async fn kill(&self) -> Result<(), TestError>;
     /// Starts it again after [`TestServer::stop`] or [`TestServer::kill`], on the same port.
     async fn start(&self) -> Result<(), TestError>;

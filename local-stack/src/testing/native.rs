@@ -143,9 +143,15 @@ impl TestServer for NativeServer {
     }
 
     async fn kill(&self) -> Result<(), TestError> {
-        if let Some(postmaster) = self.cluster.data.postmaster() {
-            postmaster.signal(Signal::SIGKILL)?;
-            postmaster.wait_gone(Duration::from_secs(30)).await;
+        let Some(postmaster) = self.cluster.data.postmaster() else { return Ok(()) };
+        // Sessions notice the end of their server in their own time; a test wants them gone now.
+        let mut processes = children(postmaster.pid).await?;
+        processes.insert(0, postmaster);
+        for process in &processes {
+            process.signal(Signal::SIGKILL)?;
+        }
+        for process in processes {
+            process.wait_gone(Duration::from_secs(30)).await;
         }
         Ok(())
     }
@@ -161,6 +167,16 @@ impl Drop for NativeServer {
         // A failure to wait leaves the janitor at work; there is nobody to tell.
         let _ = self.janitor.wait();
     }
+}
+
+async fn children(pid: u32) -> io::Result<Vec<ProcessIdentity>> {
+    let output = tokio::process::Command::new("ps").args(["-A", "-o", "ppid=,pid="]).output().await?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let child = |line: &str| {
+        let (parent, child) = line.trim().split_once(char::is_whitespace)?;
+        (parent.parse() == Ok(pid)).then(|| ProcessIdentity::of(child.trim().parse().ok()?))?
+    };
+    Ok(text.lines().filter_map(child).collect())
 }
 
 /// Free space that a memory file system must have before clusters go there; one takes some 60 MB.

@@ -1,7 +1,7 @@
 //! Things that go wrong, and the next `up` that puts them right.
 
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use local_stack::process::ProcessIdentity;
@@ -82,43 +82,49 @@ async fn custom_answers_quickly_while_the_origin_is_down() {
     custom.batch_execute("SELECT * FROM todos").await.unwrap();
 }
 
-/// Stops an `up` at its n-th event, as Ctrl-C would, for every n.
-#[tokio::test]
-async fn an_interrupted_up_is_finished_by_the_next() {
-    let mut interrupted = 0;
-    for n in (0..).step_by(3) {
-        let it = TestStack::databases();
-        let (sender, mut reached) = tokio::sync::mpsc::unbounded_channel();
-        let seen = Arc::new(Mutex::new(0));
-        let on_event = Arc::new(move |_: Event| {
-            let mut seen = seen.lock().unwrap();
-            *seen += 1;
-            if *seen > n {
-                // The receiver goes with the first message.
-                let _ = sender.send(());
-            }
-        });
-        let stack = Stack::new(it.root(), it.config.name.clone(), on_event);
-        let finished = tokio::select! {
-            biased;
-            _ = reached.recv() => false,
-            up = stack.up(&it.config, &ApiLauncher::None) => { up.unwrap(); true }
-        };
-        it.up().await.unwrap_or_else(|error| panic!("after an interruption at event {n}: {error}"));
-        assert_eq!(it.todos().await, ["cat/dog"], "after an interruption at event {n}");
-        if finished {
-            break;
+/// Stops an `up` at the first event that fits, as Ctrl-C would, and runs it again.
+async fn interrupt(point: &str, fits: fn(&Event) -> bool) {
+    let it = TestStack::databases();
+    let (sender, mut reached) = tokio::sync::mpsc::unbounded_channel();
+    let on_event = Arc::new(move |event: Event| {
+        if fits(&event) {
+            // The receiver goes with the first message.
+            let _ = sender.send(());
         }
-        interrupted += 1;
+    });
+    let stack = Stack::new(it.root(), it.config.name.clone(), on_event);
+    tokio::select! {
+        biased;
+        _ = reached.recv() => {}
+        up = stack.up(&it.config, &ApiLauncher::None) => panic!("{point} was never reached: {up:?}"),
     }
-    assert!(interrupted > 2, "only {interrupted} interruptions");
+    it.up().await.unwrap_or_else(|error| panic!("after an interruption at {point}: {error:?}"));
+    assert_eq!(it.todos().await, ["cat/dog"], "after an interruption at {point}");
+}
+
+#[tokio::test]
+async fn an_up_interrupted_while_initialising_is_finished_by_the_next() {
+    let fits = |event: &Event| matches!(event, Event::Step { text, .. } if text.starts_with("made"));
+    interrupt("the first cluster made", fits).await;
+}
+
+#[tokio::test]
+async fn an_up_interrupted_while_starting_is_finished_by_the_next() {
+    let fits = |event: &Event| matches!(event, Event::Service { state: ServiceState::Starting, .. });
+    interrupt("the first server starting", fits).await;
+}
+
+#[tokio::test]
+async fn an_up_interrupted_while_configuring_is_finished_by_the_next() {
+    let fits = |event: &Event| matches!(event, Event::Step { text, .. } if text.starts_with("applied"));
+    interrupt("the first step applied", fits).await;
 }
 
 #[tokio::test]
 async fn half_initialised_data_is_made_anew() {
     let it = TestStack::databases();
     let data = it.data(Database::Origin);
-    let draft = data.with_file_name("origindb.initializing");
+    let draft = data.with_file_name("origindb.initializing-0badcafe");
     std::fs::create_dir_all(draft.join("base")).unwrap();
     std::fs::write(draft.join("PG_VERSION"), "15\n").unwrap();
     it.up().await.unwrap();

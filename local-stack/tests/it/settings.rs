@@ -100,6 +100,19 @@ async fn data_dir_is_used_and_only_our_folders_are_removed() {
 }
 
 #[tokio::test]
+async fn a_data_folder_in_use_is_refused() {
+    let mut a = TestStack::databases();
+    a.config.data_dir = Some(a.root().join("shared"));
+    a.up().await.unwrap();
+    let mut b = a.beside("other");
+    b.config.data_dir.clone_from(&a.config.data_dir);
+    let text = b.up().await.unwrap_err().to_string();
+    let expected = format!("is in use by a Postgres on port {}", a.config.origin_port);
+    assert!(text.contains(&expected), "{text}");
+    assert_eq!(a.todos().await, ["cat/dog"]);
+}
+
+#[tokio::test]
 async fn a_folder_that_is_no_cluster_is_refused_untouched() {
     let mut it = TestStack::databases();
     let dir = it.root().join("elsewhere");

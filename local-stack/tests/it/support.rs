@@ -39,7 +39,12 @@ pub(crate) struct TestStack {
 impl TestStack {
     /// Databases only, natively.
     pub(crate) fn databases() -> Self {
-        let root = tempfile::tempdir().unwrap();
+        // In memory where there is room: two clusters per test are mostly copying and syncing of files.
+        let memory = Path::new("/dev/shm");
+        let has_room = nix::sys::statvfs::statvfs(memory)
+            .is_ok_and(|it| it.blocks_available().saturating_mul(it.fragment_size()) >= 2 << 30);
+        let parent = if has_room { memory.to_owned() } else { std::env::temp_dir() };
+        let root = tempfile::tempdir_in(parent).unwrap();
         // As root, the databases' user has to get in.
         std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         Self::in_project(Arc::new(root), "default")
