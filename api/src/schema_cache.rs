@@ -20,7 +20,7 @@ use serde::Serialize;
 use identifiers::{QualifiedIdentifier, Schema};
 use relationship::Relationship;
 use representation::RepresentationsMap;
-use routine::{MediaHandlerMap, Routine, RoutineMap};
+use routine::{MediaHandlerMap, RoutineMap};
 use table::Table;
 
 /// Relationships by source table and by the schema of the table they lead to; a computed
@@ -64,19 +64,9 @@ impl SchemaCache {
         )
     }
 
-    /// The relation of that name, if it is exposed.
-    pub fn table(&self, qi: &QualifiedIdentifier) -> Option<&Table> {
-        self.tables.get(qi)
-    }
-
     /// Relationships that start at `table` and are reached through `schema`; sorted, empty when there are none.
     pub fn relationships_from(&self, table: &QualifiedIdentifier, schema: &str) -> &[Relationship] {
         // A borrowed pair cannot be looked up in a map of owned pairs, so the key is built.
         self.relationships.get(&(table.clone(), schema.to_owned())).map_or(&[], Vec::as_slice)
-    }
-
-    /// Overloads of a function, fewest parameters first; empty when there is none of that name.
-    pub fn overloads(&self, qi: &QualifiedIdentifier) -> &[Routine] {
-        self.routines.get(qi).map_or(&[], Vec::as_slice)
     }
 }

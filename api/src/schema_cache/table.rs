@@ -71,8 +71,4 @@ pub struct Column {
     /// Labels, when the type is an enum.
     #[serde(rename = "colEnum")]
     pub enum_values: Vec<String>,
-    /// The base type is an array, a composite or another non-scalar for which `->` goes through
-    /// `to_jsonb` (that is: neither `json` nor `jsonb`).
-    #[serde(skip)]
-    pub is_composite_or_array: bool,
 }

@@ -54,7 +54,6 @@ fn table(name: &str, pk: &[&str], columns: &[&str]) -> (QualifiedIdentifier, Tab
             max_len: None,
             default,
             enum_values: Vec::new(),
-            is_composite_or_array: ty.ends_with("[]"),
         };
         (name.to_owned(), column)
     });

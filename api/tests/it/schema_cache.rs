@@ -7,7 +7,7 @@ use api::schema_cache::SchemaCache;
 use api::schema_cache::identifiers::QualifiedIdentifier;
 use api::schema_cache::load::load;
 use api::schema_cache::relationship::{Cardinality, Relationship};
-use api::schema_cache::routine::{IsolationLevel, PgType, RetType};
+use api::schema_cache::routine::{IsolationLevel, PgType, RetType, Routine};
 use local_stack::testing::TestDb;
 
 use crate::support::{config, fixture_db};
@@ -18,6 +18,10 @@ async fn load_from(db: &TestDb) -> SchemaCache {
 
 fn qi(name: &str) -> QualifiedIdentifier {
     QualifiedIdentifier::new("api", name)
+}
+
+fn overloads<'a>(cache: &'a SchemaCache, name: &str) -> &'a [Routine] {
+    cache.routines.get(&qi(name)).map_or(&[], Vec::as_slice)
 }
 
 /// One test for all that is read from one database, which takes longer to make than to read.
@@ -159,7 +163,7 @@ async fn a_view_below_is_followed_only_within_exposed_schemas_and_search_path() 
     conf.db_extra_search_path = vec!["public".into(), "no_such_schema".into()];
     let cache = load(&db.connect().await.unwrap(), &conf).await.unwrap();
     assert_eq!(cache.relationships_from(&qi("productions"), "api"), []);
-    assert_eq!(cache.table(&qi("productions")).unwrap().pk_cols, Vec::<String>::new());
+    assert_eq!(cache.tables.get(&qi("productions")).unwrap().pk_cols, Vec::<String>::new());
 }
 
 fn routines_have_parameters_results_and_settings(cache: &SchemaCache) {
@@ -196,14 +200,14 @@ fn routines_have_parameters_results_and_settings(cache: &SchemaCache) {
     }
     insta::assert_snapshot!(text);
 
-    let [careful] = cache.overloads(&qi("careful")) else { panic!("`careful` has one overload") };
+    let [careful] = overloads(cache, "careful") else { panic!("`careful` has one overload") };
     assert_eq!(careful.isolation, Some(IsolationLevel::RepeatableRead));
     let hoisted = [("default_transaction_isolation", "repeatable read"), ("statement_timeout", "7s")];
     assert_eq!(careful.settings, hoisted.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    assert!(cache.overloads(&qi("add"))[0].description.as_deref().unwrap().starts_with("Adds two numbers"));
-    assert!(cache.overloads(&qi("join_words"))[0].has_variadic);
+    assert!(overloads(cache, "add")[0].description.as_deref().unwrap().starts_with("Adds two numbers"));
+    assert!(overloads(cache, "join_words")[0].has_variadic);
     for absent in ["not_addressable", "a_procedure", "an_aggregate", "a_trigger", "full_name", "no_such"] {
-        assert_eq!(cache.overloads(&qi(absent)), [], "{absent}");
+        assert_eq!(overloads(cache, absent), [], "{absent}");
     }
 }
 
@@ -251,7 +255,7 @@ async fn foreign_tables_have_the_keys_recorded_for_them() {
         .unwrap();
     let before = load_from(&db).await;
     assert_eq!(lines_from(&before, "shops"), "");
-    let table = |name: &str| before.table(&qi(name)).unwrap();
+    let table = |name: &str| before.tables.get(&qi(name)).unwrap();
     assert!(table("shops").insertable && !table("profiles").updatable && !table("lost").deletable);
 
     client
@@ -278,8 +282,8 @@ async fn foreign_tables_have_the_keys_recorded_for_them() {
         .await
         .unwrap();
     let after = load_from(&db).await;
-    assert_eq!(after.table(&qi("sales")).unwrap().pk_cols, ["film_id", "shop_id"]);
-    assert_eq!(after.table(&qi("shop_names")).unwrap().pk_cols, ["id"]);
+    assert_eq!(after.tables.get(&qi("sales")).unwrap().pk_cols, ["film_id", "shop_id"]);
+    assert_eq!(after.tables.get(&qi("shop_names")).unwrap().pk_cols, ["id"]);
     insta::assert_snapshot!(paragraphs(&after, &["shops", "sales"]));
 
     client.batch_execute("REVOKE ALL ON SCHEMA pgapp FROM PUBLIC").await.unwrap();
@@ -348,7 +352,7 @@ async fn a_thousand_tables_are_read_completely() {
         for source in [format!("t{n}"), format!("v{n}")] {
             // To and from the neighbours, each a table and a view.
             assert_eq!(cache.relationships_from(&wide(&source), "wide").len(), 4, "{source}");
-            assert_eq!(cache.table(&wide(&source)).unwrap().pk_cols, ["id"]);
+            assert_eq!(cache.tables.get(&wide(&source)).unwrap().pk_cols, ["id"]);
         }
     }
 }

@@ -73,14 +73,12 @@ pub(super) fn assemble(
 }
 
 fn column(row: &Row, labels: &HashMap<Oid, Vec<String>>) -> Result<Column, DbError> {
-    let data_type: String = catalog::column(row, 5)?;
     let base_type: Oid = catalog::column(row, 9)?;
     Ok(Column {
         name: catalog::column(row, 2)?,
         description: catalog::column(row, 3)?,
         nullable: catalog::column(row, 4)?,
-        is_composite_or_array: !matches!(data_type.as_str(), "json" | "jsonb"),
-        data_type,
+        data_type: catalog::column(row, 5)?,
         nominal_type: catalog::column(row, 6)?,
         max_len: catalog::column(row, 7)?,
         default: catalog::column(row, 8)?,

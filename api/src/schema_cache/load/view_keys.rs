@@ -93,3 +93,53 @@ fn shown_columns(
     }
     shown
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VIEW: Oid = 1;
+    const TABLE: Oid = 9;
+
+    /// A view and its columns as (own number, relation, number there).
+    type View<'a> = (Oid, &'a [(ColumnNumber, Oid, ColumnNumber)]);
+
+    #[track_caller]
+    fn check(views: &[View<'_>], expected: &[((Oid, ColumnNumber), &[&str])]) {
+        let origins = views.iter().map(|(view, columns)| {
+            let origin =
+                |&(column, relation, relation_column): &_| Origin { column, relation, relation_column };
+            (*view, columns.iter().map(origin).collect())
+        });
+        let names = HashMap::from([(1, "a".to_owned()), (2, "b".to_owned())]);
+        let shown = shown_columns(VIEW, &origins.collect(), &names);
+        let expected: HashMap<(Oid, ColumnNumber), Vec<String>> = expected
+            .iter()
+            .map(|(column, names)| (*column, names.iter().map(|&it| it.to_owned()).collect()))
+            .collect();
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn shown_columns_of_a_chain_are_those_of_every_level() {
+        check(
+            &[(VIEW, &[(1, 2, 5), (2, 2, 6)]), (2, &[(5, TABLE, 7)])],
+            &[((2, 5), &["a"]), ((2, 6), &["b"]), ((TABLE, 7), &["a"])],
+        );
+    }
+
+    #[test]
+    fn shown_columns_repeat_where_the_view_does() {
+        check(&[(VIEW, &[(1, TABLE, 7), (2, TABLE, 7)])], &[((TABLE, 7), &["a", "b"])]);
+    }
+
+    #[test]
+    fn shown_columns_leave_out_what_is_not_in_the_view() {
+        check(&[(VIEW, &[(1, TABLE, 7), (3, TABLE, 8)])], &[((TABLE, 7), &["a"])]);
+    }
+
+    #[test]
+    fn shown_columns_of_a_circle_end() {
+        check(&[(VIEW, &[(1, 2, 1)]), (2, &[(1, VIEW, 1)])], &[((2, 1), &["a"]), ((VIEW, 1), &["a"])]);
+    }
+}
