@@ -198,9 +198,12 @@ impl Stack {
     /// Stops everything. Data goes only with [`Volumes::Remove`]. A stack that is not there is no error.
     pub async fn down(&self, volumes: Volumes) -> Result<(), Error> {
         let progress = Progress::new(Arc::clone(&self.sink));
-        let _lock = self.lock(&progress).await?;
+        let lock = self.lock(&progress).await?;
         let Some(mut state) = self.home.load()? else {
             progress.note(format!("There is no stack \"{}\" here: nothing to do.", self.name));
+            if !self.home.dir().exists() {
+                self.home.remove_lock_file(&lock)?;
+            }
             return Ok(());
         };
         let driver = self.driver_to_look(&state).await?;
@@ -222,6 +225,7 @@ impl Stack {
                 }
             }
             progress.note("The data was removed.");
+            self.home.remove_lock_file(&lock)?;
         }
         Ok(())
     }

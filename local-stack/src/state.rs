@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -149,38 +149,42 @@ impl StackHome {
 
     /// Takes the stack's lock; `Err` with kind `WouldBlock` when another process holds it.
     pub(crate) fn try_lock(&self) -> Result<StackLock, StateError> {
-        let path = self.lock_file();
-        let file = self.open_lock()?;
-        match file.try_lock() {
-            Ok(()) => Ok(StackLock { _file: file }),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(StateError::File { doing: "lock", path, source: io::ErrorKind::WouldBlock.into() })
-            }
-            Err(std::fs::TryLockError::Error(source)) => {
-                Err(StateError::File { doing: "lock", path, source })
-            }
-        }
+        self.lock_with(|file| match file.try_lock() {
+            Err(std::fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+            Ok(()) => Ok(()),
+        })
     }
 
     /// Takes the stack's lock, waiting for its present holder. Blocks the thread.
     pub(crate) fn lock(&self) -> Result<StackLock, StateError> {
-        let file = self.open_lock()?;
-        file.lock().map_err(|source| StateError::File { doing: "lock", path: self.lock_file(), source })?;
-        Ok(StackLock { _file: file })
+        self.lock_with(File::lock)
+    }
+
+    fn lock_with(&self, take: impl Fn(&File) -> io::Result<()>) -> Result<StackLock, StateError> {
+        let path = self.lock_file();
+        let lock = || loop {
+            std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
+            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            take(&file)?;
+            // Its former holder may have removed the file with the stack: then this is a lock on nothing.
+            let is_current = std::fs::metadata(&path).is_ok_and(|it| is_same_file(&it, &file));
+            if is_current {
+                return Ok(StackLock { _file: file });
+            }
+        };
+        lock().map_err(|source| StateError::File { doing: "lock", path: path.clone(), source })
+    }
+
+    /// Removes the lock's file; only for its holder, and the last thing that it does.
+    pub(crate) fn remove_lock_file(&self, _held: &StackLock) -> Result<(), StateError> {
+        let path = self.lock_file();
+        std::fs::remove_file(&path).map_err(|source| StateError::File { doing: "remove", path, source })
     }
 
     /// Beside the folder, not in it: `down --volumes` removes the folder while it holds the lock.
     fn lock_file(&self) -> PathBuf {
         self.dir.with_extension("lock")
-    }
-
-    fn open_lock(&self) -> Result<File, StateError> {
-        let path = self.lock_file();
-        let open = || {
-            std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
-            File::options().create(true).truncate(false).write(true).open(&path)
-        };
-        open().map_err(|source| StateError::File { doing: "open", path: path.clone(), source })
     }
 
     /// The stack's state; `None` when it was never set up.
@@ -236,6 +240,10 @@ impl StackHome {
         names.sort_unstable();
         names
     }
+}
+
+fn is_same_file(path: &std::fs::Metadata, file: &File) -> bool {
+    file.metadata().is_ok_and(|it| (it.dev(), it.ino()) == (path.dev(), path.ino()))
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
@@ -306,6 +314,9 @@ mod tests {
         let held = home.try_lock().unwrap();
         assert!(home.try_lock().is_err());
         drop(held);
-        home.lock().unwrap();
+        let held = home.lock().unwrap();
+        home.remove_lock_file(&held).unwrap();
+        // Nobody can hold a file that is gone.
+        home.try_lock().unwrap();
     }
 }
