@@ -50,16 +50,7 @@ pub async fn serve<H, F>(
     H: Fn(Request<Incoming>, Arc<str>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    // A client that sent its request and closed its sending half still wants the answer.
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE_TIMEOUT)
-        .half_close(true)
-        .pipeline_flush(true);
-    builder.http2().timer(TokioTimer::new());
-    let builder = Arc::new(builder);
+    let builder = Arc::new(protocol());
     let connections = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -99,6 +90,21 @@ pub async fn serve<H, F>(
     }
     drop(listener);
     connections.shutdown().await;
+}
+
+/// How HTTP is spoken.
+fn protocol() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE_TIMEOUT)
+        // A client that sent its request and closed its sending half still wants the answer.
+        .half_close(true)
+        // Names are matched in any case, but scripts that search for `Content-Range:` are not rare.
+        .title_case_headers(true);
+    builder.http2().timer(TokioTimer::new());
+    builder
 }
 
 async fn connection<I, H, F>(
@@ -183,4 +189,52 @@ pub fn with_server_header(mut response: Response<Body>) -> Response<Body> {
         response.headers_mut().insert(SERVER, value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// What a client that sends `request` gets from a server that answers with the target it saw.
+    async fn exchange(request: &[u8]) -> String {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let handler = |request: Request<Incoming>, _: Arc<str>| async move {
+            Response::new(Body::from(request.uri().to_string()))
+        };
+        let connections = GracefulShutdown::new();
+        let watcher = connections.watcher();
+        let io = TokioIo::new(EscapedTargets::new(server));
+        let served = tokio::spawn(async move {
+            let _ = connection(&protocol(), io, handler, "".into(), watcher).await;
+        });
+        client.write_all(request).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        served.await.unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn unescaped_targets_are_understood() {
+        let answer = exchange(b"GET /a?select=b->>c HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("\r\nContent-Length: 19\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n/a?select=b-%3E%3Ec"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_http_is_told_so() {
+        for garbage in [
+            &b"GARBAGE\r\n\r\n"[..],
+            b"GET /a b HTTP/1.1\r\n\r\n",
+            b"GET /\xe9 HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+            b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        ] {
+            let answer = exchange(garbage).await;
+            assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{garbage:?}: {answer}");
+        }
+    }
 }

@@ -273,14 +273,14 @@ fn options_tell_what_can_be_done() {
 }
 
 /// What CORS asks of a request with these headers.
-fn cors(conf: &AppConfig, method: Method, headers: &[(&str, &str)]) -> String {
+fn cors(conf: &AppConfig, method: &Method, headers: &[(&str, &str)]) -> String {
     let headers: HeaderMap = headers
         .iter()
         .map(|(name, value)| {
             (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
         })
         .collect();
-    let (kind, headers) = match cors::headers(conf, &method, &headers) {
+    let (kind, headers) = match cors::headers(conf, method, &headers) {
         Cors::None => return "nothing".to_owned(),
         Cors::Actual(headers) => ("added", headers),
         Cors::Preflight(headers) => ("preflight", headers),
@@ -295,22 +295,25 @@ fn cross_origin_requests() {
     let open = conf();
     let origin = ("Origin", "http://example.com");
     let asks = ("Access-Control-Request-Method", "POST");
-    insta::assert_snapshot!(cors(&open, Method::OPTIONS, &[origin, asks, ("Access-Control-Request-Headers", "Foo,Bar, accept")]), @r"
+    insta::assert_snapshot!(cors(&open, &Method::OPTIONS, &[origin, asks, ("Access-Control-Request-Headers", "Foo,Bar, accept")]), @r"
     preflight
     access-control-allow-origin: *
     access-control-allow-methods: GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD
     access-control-allow-headers: Authorization, Foo, Bar, accept, Accept-Language, Content-Language
     access-control-max-age: 86400
     ");
-    insta::assert_snapshot!(cors(&open, Method::GET, &[origin]), @r"
+    insta::assert_snapshot!(cors(&open, &Method::GET, &[origin]), @r"
     added
     access-control-allow-origin: *
     access-control-expose-headers: Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit
     ");
-    assert_eq!(cors(&open, Method::GET, &[]), "nothing");
-    assert_eq!(cors(&open, Method::OPTIONS, &[origin]), "nothing");
-    assert_eq!(cors(&open, Method::OPTIONS, &[origin, ("Access-Control-Request-Method", "BREW")]), "nothing");
-    assert_eq!(cors(&open, Method::GET, &[origin, ("Upgrade", "WebSocket")]), "nothing");
+    assert_eq!(cors(&open, &Method::GET, &[]), "nothing");
+    assert_eq!(cors(&open, &Method::OPTIONS, &[origin]), "nothing");
+    assert_eq!(
+        cors(&open, &Method::OPTIONS, &[origin, ("Access-Control-Request-Method", "BREW")]),
+        "nothing"
+    );
+    assert_eq!(cors(&open, &Method::GET, &[origin, ("Upgrade", "WebSocket")]), "nothing");
 }
 
 #[test]
@@ -320,19 +323,19 @@ fn cross_origin_requests_from_named_origins() {
         ..conf()
     };
     let asks = ("Access-Control-Request-Method", "POST");
-    insta::assert_snapshot!(cors(&conf, Method::OPTIONS, &[("Origin", "http://b.com"), asks]), @r"
+    insta::assert_snapshot!(cors(&conf, &Method::OPTIONS, &[("Origin", "http://b.com"), asks]), @r"
     preflight
     access-control-allow-origin: http://b.com
     access-control-allow-credentials: true
     access-control-allow-methods: GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD
     access-control-max-age: 86400
     ");
-    insta::assert_snapshot!(cors(&conf, Method::GET, &[("Origin", "http://b.com")]), @r"
+    insta::assert_snapshot!(cors(&conf, &Method::GET, &[("Origin", "http://b.com")]), @r"
     added
     access-control-allow-origin: http://b.com
     access-control-allow-credentials: true
     access-control-expose-headers: Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit
     ");
-    assert_eq!(cors(&conf, Method::GET, &[("Origin", "http://c.com")]), "nothing");
-    assert_eq!(cors(&conf, Method::OPTIONS, &[("Origin", "http://c.com"), asks]), "nothing");
+    assert_eq!(cors(&conf, &Method::GET, &[("Origin", "http://c.com")]), "nothing");
+    assert_eq!(cors(&conf, &Method::OPTIONS, &[("Origin", "http://c.com"), asks]), "nothing");
 }

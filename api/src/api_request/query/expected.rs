@@ -82,6 +82,13 @@ impl Failure {
         if self.messages.is_empty() {
             return "unknown parse error".to_owned();
         }
+        // A limit of ours was met: what the grammar would have liked instead says nothing.
+        if let Some(note) = self.messages.iter().find_map(|message| match message {
+            Message::Note(note) => Some(*note),
+            _ => None,
+        }) {
+            return note.to_owned();
+        }
         let mut parts = Vec::new();
         let refused = self.collect(|message| match message {
             Message::Refused(c) => Some(quote_char(*c)),
@@ -105,13 +112,6 @@ impl Failure {
         });
         if !expected.is_empty() {
             parts.push(format!("expecting {}", enumerate(&expected)));
-        }
-        let notes = self.collect(|message| match message {
-            Message::Note(note) => Some((*note).to_owned()),
-            _ => None,
-        });
-        if !notes.is_empty() {
-            parts.push(enumerate(&notes));
         }
         parts.join(" ")
     }
