@@ -70,7 +70,8 @@ impl AppConfig {
         conf.internal_schema_cache_query_sleep_before =
             internal("internal-schema-cache-query-sleep-before-queries");
         conf.internal_schema_cache_query_sleep = internal("internal-schema-cache-query-sleep");
-        if conf.admin_server_port == Some(i64::from(conf.server_port)) {
+        // Port 0 stands for any free one, so two of them are not the same.
+        if conf.server_port != 0 && conf.admin_server_port == Some(i64::from(conf.server_port)) {
             return Err(ConfigError::Invalid("admin-server-port cannot be the same as server-port".into()));
         }
         conf.app_settings = app_settings(&file, env);

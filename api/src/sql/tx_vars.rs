@@ -20,7 +20,7 @@ pub(super) fn statement(
 ) -> Statement {
     let mut sql = SqlBuilder::default();
     let schemas = std::iter::once(&req.schema).chain(&conf.db_extra_search_path);
-    sql.sql("SELECT set_config('search_path', ").bind_unknown(&ident_list(schemas.map(String::as_str)));
+    sql.sql("select set_config('search_path', ").bind_unknown(&ident_list(schemas.map(String::as_str)));
     sql.sql(", true)");
     // Before the role: the authenticator may be granted to set what the role may not.
     for setting in conf.role_settings.get(&auth.role).into_iter().flatten() {
@@ -52,7 +52,7 @@ pub(super) fn statement(
 /// The call of `db-pre-request`.
 pub(super) fn pre_request(function: &QualifiedIdentifier) -> Statement {
     let mut sql = SqlBuilder::default();
-    sql.sql("SELECT ").qualified(function).sql("()");
+    sql.sql("select ").qualified(function).sql("()");
     sql.finish()
 }
 

@@ -9,6 +9,7 @@ mod plan;
 mod requests;
 mod responses;
 mod schema_cache;
+mod server;
 mod sql;
 mod sql_properties;
 mod support;

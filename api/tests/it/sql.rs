@@ -168,7 +168,7 @@ fn transaction_settings() {
     conf.db_pre_request = Some(api::schema_cache::identifiers::QualifiedIdentifier::parse("test.check"));
     let query = query_with(&conf, "GET /clients?id=eq.1\nX-One: 1\nCookie: a=b; c=d");
     insta::assert_snapshot!(render(&query.tx_vars));
-    insta::assert_snapshot!(render(&query.pre_request.unwrap()), @r#"SELECT "test"."check"()"#);
+    insta::assert_snapshot!(render(&query.pre_request.unwrap()), @r#"select "test"."check"()"#);
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! Just enough of an HTTP client to see every byte of an answer.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+
+/// Where a server listens.
+#[derive(Debug, Clone)]
+pub(super) enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// A request, for a connection of its own.
+pub(super) struct Request {
+    text: String,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) status: u16,
+    headers: Vec<(String, String)>,
+    pub(super) body: String,
+}
+
+impl Request {
+    pub(super) fn new(method: &str, target: &str) -> Self {
+        Self { text: format!("{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n") }
+    }
+
+    pub(super) fn get(target: &str) -> Self {
+        Self::new("GET", target)
+    }
+
+    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+        self.text.push_str(&format!("{name}: {value}\r\n"));
+        self
+    }
+
+    pub(super) async fn send(self, to: &Address) -> io::Result<Response> {
+        let bytes = format!("{}\r\n", self.text);
+        let answer = tokio::time::timeout(Duration::from_secs(30), exchange(to, bytes.as_bytes()))
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no answer"))??;
+        Response::parse(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "no answer"))
+    }
+}
+
+/// Sends bytes and returns all that comes until the other side closes.
+pub(super) async fn exchange(to: &Address, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    async fn over(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        stream.write_all(bytes).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        Ok(answer)
+    }
+    match to {
+        Address::Tcp(address) => over(TcpStream::connect(address).await?, bytes).await,
+        Address::Unix(path) => over(UnixStream::connect(path).await?, bytes).await,
+    }
+}
+
+impl Response {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let mut lines = head.split("\r\n");
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let headers = lines
+            .filter_map(|it| it.split_once(": "))
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+            .collect();
+        Some(Self { status, headers, body: body.to_owned() })
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// `code` of an error.
+    pub(super) fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
