@@ -36,6 +36,7 @@ resource "aws_vpc_security_group_ingress_rule" "cluster_from_proxy" {
 }
 
 resource "aws_security_group" "proxy" {
+  #checkov:skip=CKV2_AWS_5:the group is attached to the proxy
   count = var.proxy_enabled ? 1 : 0
 
   name        = "${var.name}-proxy"

@@ -117,8 +117,8 @@ variable "master_secret_rotation_days" {
   nullable    = false
 
   validation {
-    condition     = var.master_secret_rotation_days >= 1 && var.master_secret_rotation_days <= 365
-    error_message = "master_secret_rotation_days must be from 1 to 365."
+    condition     = var.master_secret_rotation_days >= 1 && var.master_secret_rotation_days <= 90
+    error_message = "master_secret_rotation_days must be from 1 to 90."
   }
 }
 

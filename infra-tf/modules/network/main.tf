@@ -1,4 +1,5 @@
 data "aws_availability_zones" "available" {
+  #checkov:skip=CKV_AWS_394:a subnet keeps the zone it was made in, whatever zones AWS adds (ignore_changes)
   state = "available"
 
   filter {
@@ -39,6 +40,11 @@ resource "aws_subnet" "private" {
   availability_zone = data.aws_availability_zones.available.names[each.value]
 
   tags = merge(var.tags, { Name = "${var.name}-private-${each.key}", Tier = "private" })
+
+  lifecycle {
+    # A new zone in the region must not move a subnet, and the database with it.
+    ignore_changes = [availability_zone]
+  }
 }
 
 resource "aws_subnet" "public" {
@@ -50,6 +56,10 @@ resource "aws_subnet" "public" {
   map_public_ip_on_launch = false
 
   tags = merge(var.tags, { Name = "${var.name}-public-${each.key}", Tier = "public" })
+
+  lifecycle {
+    ignore_changes = [availability_zone]
+  }
 }
 
 resource "aws_internet_gateway" "this" {

@@ -147,6 +147,12 @@ run "rejects_odd_performance_insights_retention" {
   expect_failures = [var.performance_insights_retention_days]
 }
 
+run "rejects_a_password_kept_for_months" {
+  command = plan
+  variables { master_secret_rotation_days = 120 }
+  expect_failures = [var.master_secret_rotation_days]
+}
+
 run "rejects_no_backups" {
   command = plan
   variables { backup_retention_days = 0 }

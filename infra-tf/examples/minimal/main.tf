@@ -1,0 +1,54 @@
+# The modules on their own, without the root: a private network, a database that pauses when idle, the functions and
+# the API. No proxy, no NAT, no key of its own; about the least that runs.
+
+locals {
+  name = "animals-minimal"
+}
+
+module "network" {
+  source = "../../modules/network"
+
+  name                = local.name
+  interface_endpoints = []
+  flow_logs_enabled   = false
+}
+
+module "database" {
+  source = "../../modules/database"
+
+  name                        = local.name
+  vpc_id                      = module.network.vpc_id
+  subnet_ids                  = module.network.private_subnet_ids
+  client_security_group_ids   = { lambda = module.lambda.security_group_id }
+  proxy_enabled               = false
+  min_capacity                = 0
+  max_capacity                = 1
+  reader_count                = 0
+  enhanced_monitoring_seconds = 0
+  deletion_protection         = false
+  skip_final_snapshot         = true
+}
+
+module "lambda" {
+  source = "../../modules/lambda"
+
+  name          = local.name
+  vpc_id        = module.network.vpc_id
+  subnet_ids    = module.network.private_subnet_ids
+  artifact_path = var.lambda_artifact_path
+  environment = {
+    DB_HOST     = module.database.client_host
+    DB_PORT     = tostring(module.database.client_port)
+    DB_NAME     = module.database.database_name
+    DB_USERNAME = module.database.iam_username
+  }
+  database_connect_arns = [module.database.client_connect_arn]
+}
+
+module "api_gateway" {
+  source = "../../modules/api_gateway"
+
+  name           = local.name
+  invoke_arns    = module.lambda.alias_invoke_arns
+  function_names = module.lambda.function_names
+}

@@ -1,0 +1,141 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_region" {
+    defaults = { region = "eu-west-1" }
+  }
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
+  }
+  mock_resource "aws_iam_policy" {
+    defaults = { arn = "arn:aws:iam::123456789012:policy/test" }
+  }
+  mock_resource "aws_iam_openid_connect_provider" {
+    defaults = { arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com" }
+  }
+}
+
+variables {
+  name              = "test"
+  github_repository = "someone/postgres-as-app"
+  project_tag       = "test"
+  rest_api_id       = "abc"
+  state_bucket_name = "test-state"
+}
+
+run "only_the_protected_environment_deploys" {
+  command = apply
+
+  assert {
+    condition     = contains(flatten([for condition in data.aws_iam_policy_document.deploy_trust.statement[0].condition : condition.values]), "repo:someone/postgres-as-app:environment:production")
+    error_message = "the deploying role must trust the jobs of the environment"
+  }
+  assert {
+    condition     = length(flatten([for condition in data.aws_iam_policy_document.deploy_trust.statement[0].condition : condition.values])) == 2
+    error_message = "the deploying role must trust nothing but that audience and subject"
+  }
+  assert {
+    condition     = alltrue(flatten([for document in [data.aws_iam_policy_document.deploy_trust, data.aws_iam_policy_document.test_trust] : [for condition in document.statement[0].condition : condition.test == "StringEquals" && !anytrue([for value in condition.values : strcontains(value, "*")])]]))
+    error_message = "trust must be exact"
+  }
+  assert {
+    condition     = aws_iam_role.deploy.name == "test-github-actions" && aws_iam_role.test.name == "test-ci-tester"
+    error_message = "the roles must have their documented names"
+  }
+}
+
+run "no_way_to_escalate" {
+  command = apply
+
+  assert {
+    condition = alltrue([for statement in data.aws_iam_policy_document.iam.statement :
+      anytrue([for condition in coalesce(statement.condition, []) : condition.variable == "iam:PermissionsBoundary" && contains(condition.values, "arn:aws:iam::123456789012:policy/test-workload-boundary")])
+    if statement.effect != "Deny" && length(setintersection(statement.actions, ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"])) > 0])
+    error_message = "whatever widens a role must demand the boundary"
+  }
+  assert {
+    condition     = alltrue([for statement in data.aws_iam_policy_document.iam.statement : !contains(statement.resources, "*") if statement.effect != "Deny"])
+    error_message = "no IAM grant may be on every resource"
+  }
+  assert {
+    condition = anytrue([for statement in data.aws_iam_policy_document.iam.statement :
+      statement.effect == "Deny" && contains(statement.resources, "arn:aws:iam::123456789012:role/test-github-actions") && length(setsubtract(["iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PassRole", "iam:UpdateAssumeRolePolicy"], statement.actions)) == 0
+    if statement.effect == "Deny"])
+    error_message = "the deploying role must not change or pass itself"
+  }
+  assert {
+    condition     = anytrue([for statement in data.aws_iam_policy_document.iam.statement : length(setsubtract(["iam:DeleteRolePermissionsBoundary", "iam:CreatePolicyVersion"], statement.actions)) == 0 if statement.effect == "Deny"])
+    error_message = "the boundary must not be removed or rewritten"
+  }
+  assert {
+    condition     = !anytrue(flatten([for document in [data.aws_iam_policy_document.read, data.aws_iam_policy_document.network, data.aws_iam_policy_document.services, data.aws_iam_policy_document.iam, data.aws_iam_policy_document.test, data.aws_iam_policy_document.boundary] : [for statement in document.statement : [for action in statement.actions : endswith(action, ":*") || action == "*"]]]))
+    error_message = "no policy may grant a whole service"
+  }
+  assert {
+    condition     = !anytrue(flatten([for statement in data.aws_iam_policy_document.boundary.statement : [for action in statement.actions : startswith(action, "iam:") || startswith(action, "sts:")]]))
+    error_message = "the boundary must not reach IAM or STS"
+  }
+}
+
+run "pull_requests_read_no_secret_and_write_nothing" {
+  command = apply
+
+  assert {
+    condition     = !anytrue(flatten([for statement in data.aws_iam_policy_document.read.statement : [for action in statement.actions : can(regex("(GetSecretValue|:Put|:Create|:Delete|:Update|:Modify|:Attach)", action))]]))
+    error_message = "the reading policy must only read, and no secret"
+  }
+  assert {
+    condition     = toset([for key, attachment in aws_iam_role_policy_attachment.ci : key if attachment.role == "test-ci-tester"]) == toset(["test-read", "test-test"])
+    error_message = "the testing role must have the reading and the testing policy, no other"
+  }
+}
+
+run "provider_of_the_account_is_reused" {
+  command = plan
+  variables { create_oidc_provider = false }
+
+  assert {
+    condition     = length(aws_iam_openid_connect_provider.this) == 0 && output.oidc_provider_arn == "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+    error_message = "an existing provider must be taken, not made"
+  }
+}
+
+run "rejects_wildcards_in_the_repository" {
+  command = plan
+  variables { github_repository = "someone/*" }
+  expect_failures = [var.github_repository]
+}
+
+run "rejects_wildcards_in_the_environment" {
+  command = plan
+  variables { github_environment = "*" }
+  expect_failures = [var.github_environment]
+}
+
+run "rejects_wildcards_in_the_branch" {
+  command = plan
+  variables { github_branch = "*" }
+  expect_failures = [var.github_branch]
+}
+
+run "rejects_wildcards_in_the_tag" {
+  command = plan
+  variables { project_tag = "*" }
+  expect_failures = [var.project_tag]
+}
+
+run "rejects_bucket_names_that_are_none" {
+  command = plan
+  variables { state_bucket_name = "No Bucket" }
+  expect_failures = [var.state_bucket_name]
+}
+
+run "rejects_wildcards_in_the_state_folder" {
+  command = plan
+  variables { state_key_prefix = "*" }
+  expect_failures = [var.state_key_prefix]
+}

@@ -1,0 +1,128 @@
+variable "name" {
+  description = "Prefix of every name in this module."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 40
+    error_message = "name must be lower-case letters, digits and single hyphens, start with a letter, and be at most 40 characters long."
+  }
+}
+
+variable "github_repository" {
+  description = "Repository whose workflows may take the roles, as owner/name."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
+    error_message = "github_repository must be owner/name, without wildcards."
+  }
+}
+
+variable "github_environment" {
+  description = "GitHub environment whose jobs may deploy; protect it with required reviewers."
+  type        = string
+  default     = "production"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._-]+$", var.github_environment))
+    error_message = "github_environment must be a plain name, without wildcards."
+  }
+}
+
+variable "github_branch" {
+  description = "Branch whose jobs, beside those of pull requests, may plan and test."
+  type        = string
+  default     = "main"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._/-]+$", var.github_branch))
+    error_message = "github_branch must be the name of a branch, without wildcards."
+  }
+}
+
+variable "create_oidc_provider" {
+  description = "Make the OIDC provider of GitHub; false where the account already has it, since there can be only one."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "project_tag" {
+  description = "Value of the tag Project on everything that the deploying role may change."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_.-]+$", var.project_tag))
+    error_message = "project_tag must be a plain value, without wildcards."
+  }
+}
+
+variable "state_bucket_name" {
+  description = "Bucket of the Terraform state; null gives no access to any."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.state_bucket_name == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.state_bucket_name))
+    error_message = "state_bucket_name must be the name of an S3 bucket."
+  }
+}
+
+variable "state_kms_key_arn" {
+  description = "KMS key that encrypts the state bucket; null where it is one that AWS manages."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.state_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:", var.state_kms_key_arn))
+    error_message = "state_kms_key_arn must be the ARN of a KMS key."
+  }
+}
+
+variable "state_key_prefix" {
+  description = "Folder in the state bucket that holds the state of this environment."
+  type        = string
+  default     = "infra-tf"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_./-]+$", var.state_key_prefix)) && !endswith(var.state_key_prefix, "/")
+    error_message = "state_key_prefix must be a path without wildcards and without a slash at its end."
+  }
+}
+
+variable "rest_api_id" {
+  description = "API that the deploying role may change and the testing role may call."
+  type        = string
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = "KMS key that encrypts the resources and the state, which the roles may use; null means keys that AWS manages."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:", var.kms_key_arn))
+    error_message = "kms_key_arn must be the ARN of a KMS key."
+  }
+}
+
+variable "kms_key_enabled" {
+  description = "Whether kms_key_arn is set; apart, so that it is known before the key is made."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags on every resource of this module."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
