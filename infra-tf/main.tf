@@ -7,8 +7,8 @@ locals {
 
   # The same digest that `sha256sum` makes of its own listing; `cargo xtask lambda build` writes it beside the artifact.
   lambda_sources = var.lambda_check_sources ? sort(concat(
-    [for file in fileset("${path.root}/..", "api/src/**/*.rs") : file],
-    [for file in fileset("${path.root}/..", "{Cargo.lock,api/Cargo.toml}") : file],
+    tolist(fileset("${path.root}/..", "api/src/**/*.rs")),
+    [for file in ["Cargo.lock", "api/Cargo.toml"] : file if fileexists("${path.root}/../${file}")],
   )) : []
   lambda_source_digest = length(local.lambda_sources) == 0 ? null : sha256(join("", [
     for file in local.lambda_sources : "${filesha256("${path.root}/../${file}")}  ${file}\n"

@@ -28,7 +28,8 @@ resource "aws_backup_plan" "this" {
     completion_window = 360
 
     lifecycle {
-      delete_after = var.daily_retention_days
+      delete_after                              = var.daily_retention_days
+      opt_in_to_archive_for_supported_resources = false
     }
 
     dynamic "copy_action" {
@@ -36,7 +37,8 @@ resource "aws_backup_plan" "this" {
       content {
         destination_vault_arn = copy_action.value
         lifecycle {
-          delete_after = var.daily_retention_days
+          delete_after                              = var.daily_retention_days
+          opt_in_to_archive_for_supported_resources = false
         }
       }
     }
@@ -53,7 +55,8 @@ resource "aws_backup_plan" "this" {
       completion_window = 360
 
       lifecycle {
-        delete_after = var.monthly_retention_days
+        delete_after                              = var.monthly_retention_days
+        opt_in_to_archive_for_supported_resources = false
       }
 
       dynamic "copy_action" {
@@ -61,7 +64,8 @@ resource "aws_backup_plan" "this" {
         content {
           destination_vault_arn = copy_action.value
           lifecycle {
-            delete_after = var.monthly_retention_days
+            delete_after                              = var.monthly_retention_days
+            opt_in_to_archive_for_supported_resources = false
           }
         }
       }
