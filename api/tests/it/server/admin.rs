@@ -1,3 +1,5 @@
+//! The admin endpoints: liveness, readiness, configuration, schema cache, metrics.
+
 use super::http::Request;
 use super::process::{SECRET, Server, eventually};
 use super::{authenticator, database};

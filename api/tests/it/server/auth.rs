@@ -1,3 +1,5 @@
+//! Tokens against the running server: algorithms, keys, claims, caching.
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac;

@@ -1,3 +1,5 @@
+//! The command line: dumps, example, readiness, version, usage errors.
+
 use std::process::Output;
 
 use super::process::{Server, command};

@@ -1,3 +1,5 @@
+//! The database goes away and comes back; the pool runs dry.
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -1,3 +1,5 @@
+//! Configuration kept in the database, and its precedence.
+
 use super::process::command;
 use super::{authenticator, database, database_of_its_own, execute};
 

@@ -1,3 +1,5 @@
+//! Log lines by level, access log included.
+
 use serde_json::json;
 
 use super::auth::token;

@@ -1,3 +1,5 @@
+//! Reloads of configuration and schema cache by signal and by `NOTIFY`, also under load.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

@@ -1,3 +1,5 @@
+//! Graceful stop: running requests are finished.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Where it listens: TCP hosts, unix sockets and their mode, shared ports.
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::http::{Address, Request, Response, exchange};
