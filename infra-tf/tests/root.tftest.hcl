@@ -28,8 +28,12 @@ run "defaults_plan_at_the_first_go" {
   command = plan
 
   assert {
-    condition     = output.lambda_function_names["get"] == "postgresasapp-dev-get" && output.database_iam_token_username == "lambda_iam" && output.database_master_username == "postgres"
+    condition     = output.lambda_function_names == { get = "postgresasapp-dev-get", post = "postgresasapp-dev-post", delete = "postgresasapp-dev-delete" }
     error_message = "names must come from project and environment"
+  }
+  assert {
+    condition     = [output.database_master_username, output.database_iam_token_username] == ["postgres", "lambda_iam"]
+    error_message = "the users must be those of the bootstrap"
   }
   assert {
     condition     = length(module.waf) == 1 && length(module.backup) == 1 && length(module.bastion) == 1 && length(module.github_oidc) == 0
