@@ -150,3 +150,25 @@ async fn both_users_are_superusers_and_only_with_their_password() {
         assert!(config.connect(tokio_postgres::NoTls).await.is_err());
     }
 }
+
+#[tokio::test]
+async fn a_project_that_the_databases_user_cannot_enter_keeps_its_data_elsewhere() {
+    let it = TestStack::databases();
+    std::fs::set_permissions(it.root(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    it.up().await.unwrap();
+    assert_eq!(it.todos().await, ["cat/dog"]);
+    if local_stack::account::Account::for_servers() == Some(local_stack::account::Account::Current) {
+        // Not started by root: the project's owner runs the databases and gets everywhere.
+        assert!(it.data(Database::Origin).exists());
+        return;
+    }
+    assert!(!it.data(Database::Origin).exists());
+    let note = |event: &local_stack::Event| match event {
+        local_stack::Event::Note { text } => text.rsplit('"').nth(1).map(std::path::PathBuf::from),
+        _ => None,
+    };
+    let dir = it.events.lock().unwrap().iter().find_map(note).unwrap();
+    assert!(dir.join("data/origindb/PG_VERSION").exists(), "{}", dir.display());
+    it.down(Volumes::Remove).await;
+    assert!(!dir.exists());
+}
