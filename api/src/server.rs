@@ -8,7 +8,7 @@ mod target;
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -183,10 +183,12 @@ fn into_http(response: PgrstResponse) -> Response<Body> {
 
 /// Names the server, unless the answer does so itself.
 pub fn with_server_header(mut response: Response<Body>) -> Response<Body> {
+    static NAME: LazyLock<HeaderValue> = LazyLock::new(|| {
+        let name = format!("postgrest/{}", crate::version::pretty());
+        HeaderValue::from_str(&name).expect("versions are ASCII")
+    });
     if !response.headers().contains_key(SERVER) {
-        let value = format!("postgrest/{}", crate::version::pretty());
-        let value = HeaderValue::from_str(&value).expect("versions are ASCII");
-        response.headers_mut().insert(SERVER, value);
+        response.headers_mut().insert(SERVER, NAME.clone());
     }
     response
 }

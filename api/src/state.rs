@@ -53,6 +53,8 @@ pub struct AppState {
     next_attempt: AtomicU64,
     /// Somebody wants the schema cache rebuilt. Wishes that come while one is being granted merge.
     schema_wanted: Notify,
+    /// The same, for whoever waits before the next attempt at it.
+    hurry: Notify,
     /// Somebody wants the configuration read again.
     config_wanted: Notify,
     /// The process has to end, for a reason that has been logged.
@@ -78,6 +80,7 @@ impl AppState {
             listener: Mutex::new(None),
             next_attempt: AtomicU64::new(0),
             schema_wanted: Notify::new(),
+            hurry: Notify::new(),
             config_wanted: Notify::new(),
             doomed: watch::Sender::new(false),
         }))
@@ -135,9 +138,11 @@ impl AppState {
         }
     }
 
-    /// Asks for the schema cache to be rebuilt.
+    /// Asks for the schema cache to be rebuilt; cuts short a pause after a failed attempt, since
+    /// whoever asks may have mended what was wrong.
     pub fn want_schema_reload(&self) {
         self.schema_wanted.notify_one();
+        self.hurry.notify_waiters();
     }
 
     /// Asks for the configuration to be read again.
@@ -149,7 +154,8 @@ impl AppState {
     /// first schema cache a load is under way anyway.
     pub(crate) fn database_seems_down(&self) {
         if self.schema_cache.load().is_some() {
-            self.want_schema_reload();
+            // Not in a hurry: many requests fail at once, and none of them mends anything.
+            self.schema_wanted.notify_one();
         }
     }
 

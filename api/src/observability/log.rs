@@ -3,8 +3,8 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -20,13 +20,24 @@ const POOL_TIMEOUT_QUIET: Duration = Duration::from_secs(5);
 /// Writes observations at the configured level.
 pub struct Logger {
     level: AtomicU8,
-    last_pool_timeout: Mutex<Option<Instant>>,
+    pool_timeouts: Arc<Mutex<Quiet>>,
+}
+
+/// Whether a line that was written just now keeps others of its kind back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quiet {
+    /// Nothing was written lately.
+    No,
+    /// Written just now.
+    Yes,
+    /// The same, and it has happened again since.
+    YesWithMore,
 }
 
 impl Logger {
     /// A log at this level.
     pub fn new(level: LogLevel) -> Self {
-        Self { level: AtomicU8::new(level as u8), last_pool_timeout: Mutex::new(None) }
+        Self { level: AtomicU8::new(level as u8), pool_timeouts: Arc::new(Mutex::new(Quiet::No)) }
     }
 
     /// Follows a reloaded `log-level`.
@@ -55,7 +66,7 @@ impl Logger {
     fn wants(&self, observation: &Observation<'_>) -> bool {
         match observation {
             Observation::PoolAcquisitionTimeout => {
-                self.at_least(LogLevel::Error) && self.pool_timeout_is_news()
+                self.at_least(LogLevel::Error) && is_news(&self.pool_timeouts)
             }
             Observation::QueryError(_) | Observation::SchemaCacheEmpty => self.at_least(LogLevel::Error),
             Observation::Query(_, status) => self.logs_status(*status),
@@ -66,19 +77,10 @@ impl Logger {
             | Observation::PoolFlushed
             | Observation::JwtCacheEviction
             | Observation::JwtCacheLookup(_)
+            | Observation::SchemaCacheTimings(_)
             | Observation::HttpServer(_) => self.at_least(LogLevel::Debug),
             _ => true,
         }
-    }
-
-    fn pool_timeout_is_news(&self) -> bool {
-        let mut last = self.last_pool_timeout.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if last.is_some_and(|then| now.duration_since(then) < POOL_TIMEOUT_QUIET) {
-            return false;
-        }
-        *last = Some(now);
-        true
     }
 
     /// Writes what is to be written. A log that cannot be written is not worth a failed request,
@@ -87,20 +89,57 @@ impl Logger {
         if !self.wants(observation) {
             return;
         }
-        let now = jiff::Zoned::now().strftime("%d/%b/%Y:%T %z").to_string();
-        if let Observation::Response(access) = observation {
-            let _ = std::io::stdout().lock().write_all(&access_line(access, &now));
-            return;
+        match observation {
+            Observation::Response(access) => {
+                let _ = std::io::stdout().lock().write_all(&access_line(access, &stamp()));
+            }
+            _ => write_messages(observation),
         }
-        let mut text = String::new();
-        for message in messages(observation) {
-            text.push_str(&now);
-            text.push_str(": ");
-            text.push_str(&message);
-            text.push('\n');
-        }
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
+}
+
+/// Whether a pool timeout is to be written now. The first is; those that follow soon are told of by
+/// one more line when the quiet time is over.
+fn is_news(quiet: &Arc<Mutex<Quiet>>) -> bool {
+    let mut state = quiet.lock().unwrap_or_else(PoisonError::into_inner);
+    if *state != Quiet::No {
+        *state = Quiet::YesWithMore;
+        return false;
+    }
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        *state = Quiet::Yes;
+        let quiet = Arc::clone(quiet);
+        runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(POOL_TIMEOUT_QUIET).await;
+                let mut state = quiet.lock().unwrap_or_else(PoisonError::into_inner);
+                if *state == Quiet::Yes {
+                    *state = Quiet::No;
+                    return;
+                }
+                *state = Quiet::Yes;
+                drop(state);
+                write_messages(&Observation::PoolAcquisitionTimeout);
+            }
+        });
+    }
+    true
+}
+
+fn stamp() -> String {
+    jiff::Zoned::now().strftime("%d/%b/%Y:%T %z").to_string()
+}
+
+fn write_messages(observation: &Observation<'_>) {
+    let now = stamp();
+    let mut text = String::new();
+    for message in messages(observation) {
+        text.push_str(&now);
+        text.push_str(": ");
+        text.push_str(&message);
+        text.push('\n');
+    }
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Apache's combined format.
@@ -149,6 +188,11 @@ fn messages(observation: &Observation<'_>) -> Vec<String> {
         Observation::SchemaCacheQueried(took) => {
             format!("Schema cache queried in {} milliseconds", millis(*took))
         }
+        Observation::SchemaCacheTimings(timings) => timings
+            .iter()
+            .map(|(name, took)| format!("{name}: {} ms", millis(*took)))
+            .collect::<Vec<_>>()
+            .join(", "),
         Observation::SchemaCacheLoaded { took, summary, .. } => {
             return vec![
                 format!("Schema cache loaded {summary}"),

@@ -100,7 +100,11 @@ impl Metrics {
                     header(&mut out, metric.name, metric.help, "counter");
                     let _ = writeln!(out, "{} {:?}", metric.name, metric.value);
                 }
-                process::Kind::Gauge => gauge(&mut out, metric.name, metric.help, metric.value),
+                process::Kind::Gauge => {
+                    header(&mut out, metric.name, metric.help, "gauge");
+                    // Whole numbers without a decimal point, as every other exporter writes them.
+                    let _ = writeln!(out, "{} {}", metric.name, metric.value);
+                }
             }
         }
         out

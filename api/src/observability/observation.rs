@@ -44,6 +44,8 @@ pub enum Observation<'a> {
     },
     /// The catalog was queried for the schema cache.
     SchemaCacheQueried(Duration),
+    /// How long each part of that took.
+    SchemaCacheTimings(&'a [(&'static str, Duration)]),
     /// The schema cache is in place.
     SchemaCacheLoaded {
         /// Time to build it.

@@ -10,6 +10,7 @@ mod node_tree;
 mod relationships;
 mod routines;
 mod tables;
+mod timing;
 mod view_keys;
 
 use futures_util::join;
@@ -20,6 +21,8 @@ use super::SchemaCache;
 use crate::config::AppConfig;
 use crate::error::DbError;
 use catalog::{ComputedRow, ConstraintRow, MediaHandlerRow, ViewRow};
+pub use timing::QueryTimings;
+use timing::{Clock, Part};
 
 pub(super) use routines::decode as decode_routines;
 
@@ -39,6 +42,16 @@ const BEGIN: &str =
 /// When the connection fails, when an exposed schema does not exist, or when the role may not read
 /// something it must. The first failure is reported, not the ones that follow from it.
 pub async fn load(client: &Client, conf: &AppConfig) -> Result<SchemaCache, DbError> {
+    load_timed(client, conf).await.map(|(cache, _)| cache)
+}
+
+/// The same, and how long each part took.
+///
+/// # Errors
+///
+/// As [`load`].
+pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCache, QueryTimings), DbError> {
+    let clock = Clock::start();
     let schemas = &conf.db_schemas;
     let quoted: Vec<String> = schemas.iter().map(|it| quote_ident(it)).collect();
     let search_path = &conf.db_extra_search_path;
@@ -47,10 +60,14 @@ pub async fn load(client: &Client, conf: &AppConfig) -> Result<SchemaCache, DbEr
     let has_origin_keys = has_origin_keys(client).await?;
     let origin_keys = async {
         match has_origin_keys {
-            true => rows(client, include_str!("sql/origin_keys.sql"), Vec::new()).await,
+            true => {
+                let rows = rows(client, include_str!("sql/origin_keys.sql"), Vec::new());
+                clock.timed(Part::Relationships, rows).await
+            }
             false => Ok(Vec::new()),
         }
     };
+    let read = |part, sql, params| clock.timed(part, rows(client, sql, params));
     // `join!` polls in this order, and a statement is queued when it is first polled.
     let (
         begun,
@@ -66,25 +83,25 @@ pub async fn load(client: &Client, conf: &AppConfig) -> Result<SchemaCache, DbEr
         media,
         end,
     ) = join!(
-        command(client, BEGIN),
-        rows(client, include_str!("sql/relations.sql"), vec![(&quoted, Type::TEXT_ARRAY)]),
-        rows(client, include_str!("sql/columns.sql"), exposed()),
-        rows(client, include_str!("sql/enums.sql"), Vec::new()),
-        rows(client, include_str!("sql/constraints.sql"), Vec::new()),
+        clock.begun(command(client, BEGIN)),
+        read(Part::Tables, include_str!("sql/relations.sql"), vec![(&quoted, Type::TEXT_ARRAY)]),
+        read(Part::Tables, include_str!("sql/columns.sql"), exposed()),
+        read(Part::Tables, include_str!("sql/enums.sql"), Vec::new()),
+        read(Part::Relationships, include_str!("sql/constraints.sql"), Vec::new()),
         origin_keys,
-        rows(
-            client,
+        read(
+            Part::KeyDependencies,
             include_str!("sql/views.sql"),
             vec![(schemas, Type::TEXT_ARRAY), (search_path, Type::TEXT_ARRAY)]
         ),
-        rows(
-            client,
+        read(
+            Part::Functions,
             include_str!("sql/routines.sql"),
             vec![(schemas, Type::TEXT_ARRAY), (&false, Type::BOOL)]
         ),
-        rows(client, include_str!("sql/computed_relationships.sql"), exposed()),
-        rows(client, include_str!("sql/representations.sql"), Vec::new()),
-        rows(client, include_str!("sql/media_handlers.sql"), exposed()),
+        read(Part::ComputedRelationships, include_str!("sql/computed_relationships.sql"), exposed()),
+        read(Part::Representations, include_str!("sql/representations.sql"), Vec::new()),
+        read(Part::MediaHandlers, include_str!("sql/media_handlers.sql"), exposed()),
         command(client, "COMMIT"),
     );
     begun?;
@@ -104,7 +121,7 @@ pub async fn load(client: &Client, conf: &AppConfig) -> Result<SchemaCache, DbEr
     let view_keys = view_keys::find(&views, &constraints, &tables);
     tables::add_view_keys(&mut tables, &view_keys, &constraints);
     let tables = tables.by_name;
-    Ok(SchemaCache {
+    let cache = SchemaCache {
         relationships: relationships::derive(&constraints, &view_keys, &tables, computed, schemas),
         tables,
         routines: routines::decode(
@@ -116,7 +133,8 @@ pub async fn load(client: &Client, conf: &AppConfig) -> Result<SchemaCache, DbEr
             .map(|it| ((it.source_type.clone(), it.target_type.clone()), it))
             .collect(),
         media_handlers: media_handlers::resolve(media),
-    })
+    };
+    Ok((cache, clock.timings()))
 }
 
 async fn rows(

@@ -47,7 +47,10 @@ async fn load_schema_until_done(state: &Arc<AppState>) {
         }
         state.next_attempt.store(delay, Relaxed);
         state.observer.observe(&Observation::ConnectionRetry(delay));
-        tokio::time::sleep(Duration::from_secs(delay)).await;
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(delay)) => {}
+            () = state.hurry.notified() => {}
+        }
         delay = (delay * 2).min(MAX_DELAY);
     }
     state.next_attempt.store(0, Relaxed);
@@ -74,7 +77,7 @@ async fn load_schema(state: &Arc<AppState>) -> bool {
     let conf = state.config();
     let started = Instant::now();
     let loaded = match pause(&client, conf.internal_schema_cache_query_sleep_before).await {
-        Ok(()) => schema_cache::load::load(&client, &conf).await,
+        Ok(()) => schema_cache::load::load_timed(&client, &conf).await,
         Err(error) => Err(error),
     };
     let loaded = match (loaded, pause(&client, conf.internal_schema_cache_query_sleep).await) {
@@ -94,7 +97,7 @@ async fn load_schema(state: &Arc<AppState>) -> bool {
             state.note_database_error(&error);
             false
         }
-        Ok(cache) => {
+        Ok((cache, timings)) => {
             let started = Instant::now();
             let summary = cache.summary();
             state.schema_cache.store(Some(Arc::new(cache)));
@@ -102,6 +105,7 @@ async fn load_schema(state: &Arc<AppState>) -> bool {
             state.pool.flush();
             state.observer.observe(&Observation::PoolFlushed);
             state.observer.observe(&Observation::SchemaCacheQueried(query_time));
+            state.observer.observe(&Observation::SchemaCacheTimings(&timings));
             state.observer.observe(&Observation::SchemaCacheLoaded {
                 took: started.elapsed(),
                 query_time,

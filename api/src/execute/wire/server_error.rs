@@ -11,6 +11,8 @@ use crate::execute::connect::{LoginError, refusal};
 pub(in crate::execute) struct ServerError {
     /// Severity in the server's language.
     pub(in crate::execute) severity: String,
+    /// The server ends the connection with this.
+    pub(in crate::execute) is_fatal: bool,
     /// SQLSTATE.
     pub(in crate::execute) code: String,
     /// Primary message.
@@ -39,6 +41,8 @@ impl From<&ErrorResponseBody> for ServerError {
             let value = || String::from_utf8_lossy(field.value_bytes()).into_owned();
             match field.type_() {
                 b'S' => error.severity = value(),
+                // The same, but never translated.
+                b'V' => error.is_fatal = matches!(field.value_bytes(), b"FATAL" | b"PANIC"),
                 b'C' => error.code = value(),
                 b'M' => error.message = value(),
                 b'D' => error.detail = Some(value()),
@@ -53,6 +57,13 @@ impl From<&ErrorResponseBody> for ServerError {
 
 impl From<ServerError> for DbError {
     fn from(error: ServerError) -> Self {
+        // Whatever the server's farewell was about, the client's request is not what failed.
+        if error.is_fatal {
+            return Self::Connection {
+                was_established: true,
+                message: "no connection to the server\n".into(),
+            };
+        }
         let ServerError { code, message, detail, hint, .. } = error;
         Self::Server { code, message, detail, hint, authenticated: false }
     }

@@ -125,6 +125,22 @@ async fn a_terminated_connection_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_connection_lost_in_a_request_is_told_as_libpq_does() {
+    let db = database().await;
+    super::execute(
+        &db.connect().await.unwrap(),
+        "create function api.farewell() returns bool language sql security definer as 'select pg_terminate_backend(pg_backend_pid())';
+         grant execute on function api.farewell() to web_anon",
+    )
+    .await;
+    let server = Server::over(&authenticator(db.config())).start().await;
+    let answer = server.get("/rpc/farewell").await;
+    let expected = r#"{"code":"PGRST001","details":"no connection to the server\n","hint":null,"message":"Database client error. Retrying the connection."}"#;
+    assert_eq!((answer.status, answer.body.as_str()), (503, expected));
+    server.wait_for_line(expected).await;
+}
+
+#[tokio::test]
 async fn the_first_load_is_not_in_anybodys_way() {
     let db = database().await;
     let mut server = Server::over(&authenticator(db.config()))
