@@ -1,0 +1,139 @@
+//! Commands that change something, or follow somebody who does.
+
+use std::{io::IsTerminal, io::Write, sync::Arc};
+
+use deploy::{
+    Engine, Outcome, Settings,
+    cloud::{Cloud, aws::Aws},
+    event::Sink,
+    render::{Json, Live, Plain},
+    user::{Agrees, Nobody, Terminal, User},
+};
+use infra_cfn::Stack;
+
+use super::{Look, Selection, Work};
+
+/// A renderer and somebody to ask, as the surroundings allow.
+struct Front {
+    sink: Arc<dyn Sink + Send>,
+    user: Box<dyn User>,
+    terminal: Option<Arc<Terminal>>,
+    can_ask: bool,
+}
+
+/// Shares one terminal between the engine and the exit code.
+struct Shared(Arc<Terminal>);
+
+impl User for Shared {
+    fn confirm<'a>(&'a self, question: &'a str) -> futures_util::future::BoxFuture<'a, deploy::user::Answer> {
+        self.0.confirm(question)
+    }
+
+    fn value<'a>(
+        &'a self,
+        name: &'a str,
+        parameter: &'a infra_cfn::template::Parameter,
+    ) -> futures_util::future::BoxFuture<'a, Option<String>> {
+        self.0.value(name, parameter)
+    }
+}
+
+impl Front {
+    fn new(json: bool, yes: bool) -> Self {
+        let is_terminal = std::io::stderr().is_terminal() && std::io::stdin().is_terminal();
+        let can_draw = std::io::stderr().is_terminal()
+            && std::env::var_os("CI").is_none()
+            && std::env::var_os("TERM").is_none_or(|it| it != "dumb");
+        let live = (can_draw && !json).then(|| Arc::new(Live::new()));
+        let sink: Arc<dyn Sink + Send> = match &live {
+            Some(live) => Arc::clone(live) as _,
+            None if json => Arc::new(Json::new()),
+            None => Arc::new(Plain::new()),
+        };
+        let terminal = (is_terminal && !yes).then(|| Arc::new(Terminal::new(live)));
+        let user: Box<dyn User> = match &terminal {
+            Some(terminal) => Box::new(Shared(Arc::clone(terminal))),
+            None if yes => Box::new(Agrees),
+            None => Box::new(Nobody),
+        };
+        Self { sink, user, terminal, can_ask: yes || is_terminal }
+    }
+
+    fn exit_code(&self, outcome: Outcome) -> u8 {
+        if self.terminal.as_ref().is_some_and(|it| it.was_interrupted()) {
+            return 130;
+        }
+        if outcome.n_declined > 0 && !self.can_ask {
+            let _ = writeln!(
+                anstream::stderr(),
+                "nothing was done: there is no terminal to ask on; repeat the command with --yes"
+            );
+        }
+        outcome.exit_code()
+    }
+}
+
+/// Runs `act` on an engine for what the flags select.
+async fn with_engine<F>(
+    look: &Look,
+    settings: Settings,
+    flags: &[(String, String)],
+    yes: bool,
+    act: F,
+) -> anyhow::Result<u8>
+where
+    F: AsyncFnOnce(&Engine<'_, Aws>) -> Outcome,
+{
+    let selection = look.select(look.wanted()?, flags)?;
+    let cloud = Aws::connect().await?;
+    let settings = with_bucket(settings, &selection, &cloud).await;
+    let front = Front::new(look.json, yes);
+    let engine =
+        Engine::new(&cloud, &*front.sink, &*front.user, &settings, &selection.specs, &selection.graph);
+    let outcome = act(&engine).await;
+    Ok(front.exit_code(outcome))
+}
+
+/// The s3 stack's bucket for large templates, when no other is named and one is needed.
+async fn with_bucket(mut settings: Settings, selection: &Selection, cloud: &Aws) -> Settings {
+    let is_needed = selection
+        .specs
+        .iter()
+        .filter(|it| selection.stacks.iter().any(|stack| stack.name() == it.name))
+        .any(|it| it.text.len() > infra_cfn::template::INLINE_LIMIT);
+    if settings.bucket.is_none() && is_needed {
+        let stack = cloud.stack(&Stack::S3.stack_name(&settings.prefix)).await.ok().flatten();
+        let outputs = stack.map(|it| it.outputs).unwrap_or_default();
+        settings.bucket = outputs.into_iter().find(|it| it.key == "TemplateBucketName").map(|it| it.value);
+    }
+    settings
+}
+
+pub(super) async fn deploy(work: &Work, must_be_new: bool) -> anyhow::Result<u8> {
+    let settings = Settings { must_be_new, ..work.settings() };
+    with_engine(&work.look, settings, &work.parameters, work.yes, async |engine| engine.deploy().await).await
+}
+
+pub(super) async fn terminate(work: &Work) -> anyhow::Result<u8> {
+    with_engine(&work.look, work.settings(), &[], work.yes, async |engine| engine.terminate().await).await
+}
+
+pub(super) async fn recreate(work: &Work) -> anyhow::Result<u8> {
+    let act = async |engine: &Engine<'_, Aws>| {
+        let ended = engine.terminate().await;
+        if ended.exit_code() == 0 { engine.deploy().await } else { ended }
+    };
+    with_engine(&work.look, work.settings(), &work.parameters, work.yes, act).await
+}
+
+pub(super) async fn diff(work: &Work, with_drift: bool) -> anyhow::Result<u8> {
+    let act = async |engine: &Engine<'_, Aws>| {
+        let compared = engine.diff().await;
+        if with_drift && compared.exit_code() == 0 { engine.drift().await } else { compared }
+    };
+    with_engine(&work.look, work.settings(), &work.parameters, true, act).await
+}
+
+pub(super) async fn wait(look: &Look) -> anyhow::Result<u8> {
+    with_engine(look, Settings::new(&look.prefix), &[], true, async |engine| engine.wait().await).await
+}

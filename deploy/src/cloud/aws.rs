@@ -1,0 +1,300 @@
+//! CloudFormation and S3 through the AWS SDK: the only module of the workspace's deployment that names a service SDK.
+//!
+//! Translates, and decides nothing: retries beyond the SDK's own, waiting and explaining are the engine's.
+
+mod convert;
+mod errors;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_cloudformation::{
+    Client,
+    types::{
+        Capability, ChangeSetType, OnStackFailure, Parameter, StackDriftDetectionStatus,
+        StackResourceDriftStatus, Tag,
+    },
+};
+use tokio::time::sleep;
+
+use super::{
+    ChangeSet, ChangeSetRequest, Cloud, CloudError, CloudResult, Drift, OnFailure, ParameterValue,
+    StackEvent, StackInfo, TemplateSource,
+};
+use errors::sorted;
+
+/// The real thing, or an emulator where `AWS_ENDPOINT_URL` says so.
+#[derive(Debug)]
+pub struct Aws {
+    formation: Client,
+    s3: aws_sdk_s3::Client,
+    region: String,
+    endpoint: Option<String>,
+}
+
+impl Aws {
+    /// Connects as every AWS tool does: environment, profile, SSO, instance role.
+    ///
+    /// # Errors
+    /// [`CloudError::Refused`] when no region is configured.
+    pub async fn connect() -> CloudResult<Self> {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(10))
+            .operation_attempt_timeout(Duration::from_secs(60))
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .timeout_config(timeouts)
+            .load()
+            .await;
+        let Some(region) = config.region().map(ToString::to_string) else {
+            return Err(CloudError::Refused(
+                "no region is configured; set AWS_REGION, or a region in the profile".into(),
+            ));
+        };
+        let endpoint = config.endpoint_url().map(str::to_owned);
+        // An emulator does not resolve names of buckets.
+        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(endpoint.is_some()).build();
+        Ok(Self { formation: Client::new(&config), s3: aws_sdk_s3::Client::from_conf(s3), region, endpoint })
+    }
+
+    async fn drift_detection(&self, id: &str) -> CloudResult<()> {
+        loop {
+            let status = self
+                .formation
+                .describe_stack_drift_detection_status()
+                .stack_drift_detection_id(id)
+                .send()
+                .await;
+            let status = status.map_err(sorted)?;
+            match status.detection_status() {
+                Some(StackDriftDetectionStatus::DetectionComplete) => return Ok(()),
+                Some(StackDriftDetectionStatus::DetectionFailed) => {
+                    let reason = status.detection_status_reason().unwrap_or("AWS gives no reason").to_owned();
+                    return Err(CloudError::Refused(reason));
+                }
+                _ => sleep(Duration::from_secs(1)).await,
+            }
+        }
+    }
+}
+
+fn split(template: &TemplateSource) -> (Option<String>, Option<String>) {
+    match template {
+        TemplateSource::Body(body) => (Some(body.clone()), None),
+        TemplateSource::Url(url) => (None, Some(url.clone())),
+    }
+}
+
+fn parameters(values: &BTreeMap<String, ParameterValue>) -> Vec<Parameter> {
+    let one = |(name, value): (&String, &ParameterValue)| {
+        let builder = Parameter::builder().parameter_key(name);
+        match value {
+            ParameterValue::Previous => builder.use_previous_value(true),
+            ParameterValue::Given(value) => builder.parameter_value(value),
+        }
+        .build()
+    };
+    values.iter().map(one).collect()
+}
+
+fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+impl Cloud for Aws {
+    async fn stack(&self, name_or_id: &str) -> CloudResult<Option<StackInfo>> {
+        match self.formation.describe_stacks().stack_name(name_or_id).send().await.map_err(sorted) {
+            Ok(answer) => answer.stacks().first().map(convert::stack).transpose(),
+            Err(CloudError::NotFound(_)) => Ok(None),
+            Err(err) => Err(err),
+        }
+    }
+
+    async fn stacks(&self, name_prefix: &str) -> CloudResult<Vec<StackInfo>> {
+        let mut pages = self.formation.describe_stacks().into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(stack) = pages.next().await {
+            let stack = stack.map_err(sorted)?;
+            if stack.stack_name().is_some_and(|it| it.starts_with(name_prefix)) {
+                found.push(convert::stack(&stack)?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn events(&self, stack_id: &str, after: Option<&str>) -> CloudResult<Vec<StackEvent>> {
+        let mut pages = self.formation.describe_stack_events().stack_name(stack_id).into_paginator().send();
+        let mut newest_first = Vec::new();
+        'pages: while let Some(page) = pages.next().await {
+            let page = match page.map_err(sorted) {
+                Err(CloudError::NotFound(_)) => break,
+                other => other?,
+            };
+            for event in page.stack_events() {
+                if event.event_id().is_some() && event.event_id() == after {
+                    break 'pages;
+                }
+                newest_first.push(convert::event(event));
+            }
+        }
+        newest_first.reverse();
+        Ok(newest_first)
+    }
+
+    async fn importers(&self, export: &str) -> CloudResult<Vec<String>> {
+        let mut pages = self.formation.list_imports().export_name(export).into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(name) = pages.next().await {
+            match name.map_err(sorted) {
+                Ok(name) => found.push(name),
+                // "Export 'x' is not imported by any stack."
+                Err(CloudError::Refused(reason)) if reason.contains("not imported") => break,
+                Err(CloudError::NotFound(_)) => break,
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn template(&self, stack_name: &str) -> CloudResult<String> {
+        let answer = self.formation.get_template().stack_name(stack_name).send().await.map_err(sorted)?;
+        answer.template_body.ok_or_else(|| CloudError::NotFound(format!("the template of {stack_name}")))
+    }
+
+    async fn validate(&self, template: &TemplateSource) -> CloudResult<()> {
+        let (body, url) = split(template);
+        let call = self.formation.validate_template().set_template_body(body).set_template_url(url);
+        call.send().await.map(drop).map_err(sorted)
+    }
+
+    async fn create_change_set(&self, request: &ChangeSetRequest) -> CloudResult<String> {
+        let (body, url) = split(&request.template);
+        let on_failure = request.is_new.then_some(match request.on_failure {
+            OnFailure::Rollback => OnStackFailure::Rollback,
+            OnFailure::Keep => OnStackFailure::DoNothing,
+            OnFailure::Delete => OnStackFailure::Delete,
+        });
+        let answer = self
+            .formation
+            .create_change_set()
+            .stack_name(&request.stack_name)
+            .change_set_name(&request.name)
+            // The same call again, after an answer was lost, finds the change set of the first.
+            .client_token(&request.name)
+            .change_set_type(if request.is_new { ChangeSetType::Create } else { ChangeSetType::Update })
+            .set_template_body(body)
+            .set_template_url(url)
+            .set_parameters(Some(parameters(&request.parameters)))
+            .set_tags((!request.tags.is_empty()).then(|| tags(&request.tags)))
+            .set_capabilities(Some(request.capabilities.iter().map(|it| Capability::from(*it)).collect()))
+            .set_role_arn(request.role_arn.clone())
+            .set_on_stack_failure(on_failure)
+            .send()
+            .await
+            .map_err(sorted)?;
+        answer.id.ok_or_else(|| CloudError::Refused("CloudFormation made a change set without an id".into()))
+    }
+
+    async fn change_set(&self, stack_name: &str, id: &str) -> CloudResult<ChangeSet> {
+        let describe = || {
+            self.formation
+                .describe_change_set()
+                .stack_name(stack_name)
+                .change_set_name(id)
+                .include_property_values(true)
+        };
+        let mut answer = describe().send().await.map_err(sorted)?;
+        let state = convert::change_set_state(&answer);
+        let mut changes = Vec::new();
+        loop {
+            changes.extend(answer.changes().iter().filter_map(convert::change));
+            let Some(token) = answer.next_token().map(str::to_owned) else { break };
+            answer = describe().next_token(token).send().await.map_err(sorted)?;
+        }
+        Ok(ChangeSet { id: id.to_owned(), state, changes })
+    }
+
+    async fn execute_change_set(
+        &self,
+        stack_name: &str,
+        id: &str,
+        token: &str,
+        on_failure: OnFailure,
+    ) -> CloudResult<()> {
+        let call = self
+            .formation
+            .execute_change_set()
+            .stack_name(stack_name)
+            .change_set_name(id)
+            .client_request_token(token);
+        // A change set for a new stack carries its own choice; for a changed one this is the place.
+        let keep = (on_failure == OnFailure::Keep).then_some(true);
+        call.set_disable_rollback(keep).send().await.map(drop).map_err(sorted)
+    }
+
+    async fn delete_change_set(&self, stack_name: &str, id: &str) -> CloudResult<()> {
+        let call = self.formation.delete_change_set().stack_name(stack_name).change_set_name(id);
+        call.send().await.map(drop).map_err(sorted)
+    }
+
+    async fn delete_stack(&self, stack_name: &str, token: &str, role_arn: Option<&str>) -> CloudResult<()> {
+        let call = self.formation.delete_stack().stack_name(stack_name).client_request_token(token);
+        call.set_role_arn(role_arn.map(str::to_owned)).send().await.map(drop).map_err(sorted)
+    }
+
+    async fn continue_rollback(&self, stack_name: &str, token: &str, skip: &[String]) -> CloudResult<()> {
+        let call =
+            self.formation.continue_update_rollback().stack_name(stack_name).client_request_token(token);
+        let skip = (!skip.is_empty()).then(|| skip.to_vec());
+        call.set_resources_to_skip(skip).send().await.map(drop).map_err(sorted)
+    }
+
+    async fn set_termination_protection(&self, stack_name: &str, enabled: bool) -> CloudResult<()> {
+        let call = self.formation.update_termination_protection().stack_name(stack_name);
+        call.enable_termination_protection(enabled).send().await.map(drop).map_err(sorted)
+    }
+
+    async fn drift(&self, stack_name: &str) -> CloudResult<Vec<Drift>> {
+        let answer =
+            self.formation.detect_stack_drift().stack_name(stack_name).send().await.map_err(sorted)?;
+        let id = answer
+            .stack_drift_detection_id
+            .ok_or_else(|| CloudError::Refused("drift detection without an id".into()))?;
+        self.drift_detection(&id).await?;
+        let mut pages = self
+            .formation
+            .describe_stack_resource_drifts()
+            .stack_name(stack_name)
+            .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
+            .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            found.extend(page.map_err(sorted)?.stack_resource_drifts().iter().map(convert::drift));
+        }
+        Ok(found)
+    }
+
+    async fn upload(&self, bucket: &str, key: &str, body: &str) -> CloudResult<String> {
+        let body = aws_sdk_s3::primitives::ByteStream::from(body.as_bytes().to_vec());
+        self.s3
+            .put_object()
+            .bucket(bucket)
+            .key(key)
+            .content_type("application/yaml")
+            .body(body)
+            .send()
+            .await
+            .map_err(sorted)?;
+        Ok(match &self.endpoint {
+            Some(endpoint) => format!("{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
+            None => format!("https://{bucket}.s3.{}.amazonaws.com/{key}", self.region),
+        })
+    }
+
+    fn region(&self) -> &str {
+        &self.region
+    }
+}

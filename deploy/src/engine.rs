@@ -1,0 +1,243 @@
+//! The engine: brings stacks from the state in which CloudFormation has them to the state that is wished.
+//!
+//! Holds no state between calls. Every step starts from what CloudFormation says, so a run can be cut at any point and the
+//! next one goes on.
+
+mod deploy;
+mod follow;
+mod inspect;
+mod terminate;
+
+use std::{collections::BTreeMap, future::Future, time::Duration};
+
+use infra_cfn::{Template, graph::Graph, params::ParameterFile};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    cloud::{Cloud, CloudResult, OnFailure, StackInfo},
+    event::{Event, Sink},
+    failure::Failure,
+    schedule::Ending,
+    user::{Answer, User},
+};
+
+/// A stack to work on.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Short name, such as `vpc`.
+    pub name: String,
+    /// Name in CloudFormation.
+    pub stack_name: String,
+    /// Text of the template.
+    pub text: String,
+    /// The template.
+    pub template: Template,
+    /// Path of the template, for messages.
+    pub template_path: String,
+    /// Path of the parameter file, for messages.
+    pub params_path: String,
+    /// Values from file and flags.
+    pub given: ParameterFile,
+}
+
+/// How to work, mostly from flags.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Prefix of the stack names.
+    pub prefix: String,
+    /// Whether a stack that exists already is a failure.
+    pub must_be_new: bool,
+    /// Whether change sets are executed or only prepared.
+    pub execute: bool,
+    /// What happens to a stack that fails.
+    pub on_failure: OnFailure,
+    /// Role that CloudFormation acts with.
+    pub role_arn: Option<String>,
+    /// Tags of every stack.
+    pub tags: BTreeMap<String, String>,
+    /// Termination protection to set; nothing leaves it as it is.
+    pub protect: Option<bool>,
+    /// Bucket for templates that do not fit into a request.
+    pub bucket: Option<String>,
+    /// Time between two looks at CloudFormation.
+    pub poll: Duration,
+    /// How long calls that may work in a moment are tried again.
+    pub patience: Duration,
+}
+
+impl Settings {
+    /// The settings without any flag.
+    pub fn new(prefix: impl Into<String>) -> Self {
+        Self {
+            prefix: prefix.into(),
+            must_be_new: false,
+            execute: true,
+            on_failure: OnFailure::default(),
+            role_arn: None,
+            tags: BTreeMap::new(),
+            protect: None,
+            bucket: None,
+            poll: Duration::from_secs(2),
+            patience: Duration::from_mins(5),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Stacks that are where they should be.
+    pub n_done: usize,
+    /// Stacks that are not.
+    pub n_failed: usize,
+    /// Stacks that were not touched because of others.
+    pub n_skipped: usize,
+    /// Stacks that the user did not want to touch.
+    pub n_declined: usize,
+}
+
+impl Outcome {
+    /// The exit code: 0 done, 1 failed, 3 refused at a prompt.
+    pub fn exit_code(self) -> u8 {
+        if self.n_failed > 0 {
+            1
+        } else if self.n_declined > 0 {
+            3
+        } else {
+            0
+        }
+    }
+}
+
+/// Why a stack is not where it should be.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Trouble {
+    /// It failed.
+    Failed(Box<Failure>),
+    /// The user said no.
+    Declined,
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}
+
+/// Works on stacks.
+pub struct Engine<'a, C> {
+    cloud: &'a C,
+    sink: &'a dyn Sink,
+    user: &'a dyn User,
+    settings: &'a Settings,
+    specs: &'a [Spec],
+    graph: &'a Graph,
+    /// One question at a time, however many stacks run.
+    asking: Mutex<()>,
+}
+
+impl<'a, C: Cloud> Engine<'a, C> {
+    /// An engine for the stacks of a graph; every stack of it has a spec.
+    pub fn new(
+        cloud: &'a C,
+        sink: &'a dyn Sink,
+        user: &'a dyn User,
+        settings: &'a Settings,
+        specs: &'a [Spec],
+        graph: &'a Graph,
+    ) -> Self {
+        Self { cloud, sink, user, settings, specs, graph, asking: Mutex::new(()) }
+    }
+
+    fn spec(&self, name: &str) -> &'a Spec {
+        self.specs
+            .iter()
+            .find(|it| it.name == name)
+            .expect("the caller gives a spec for every stack of the graph")
+    }
+
+    fn tell(&self, event: Event) {
+        self.sink.take(event);
+    }
+
+    fn explain(&self, spec: &Spec, text: impl Into<String>) {
+        self.tell(Event::Explained { stack: spec.name.clone(), text: text.into() });
+    }
+
+    async fn confirm(&self, question: &str) -> Answer {
+        let _turn = self.asking.lock().await;
+        self.user.confirm(question).await
+    }
+
+    /// Tries a call again while it may work in a moment.
+    async fn patiently<T, F: Future<Output = CloudResult<T>>>(
+        &self,
+        stack: &str,
+        call: impl Fn() -> F,
+    ) -> CloudResult<T> {
+        let start = Instant::now();
+        let mut pause = Duration::from_secs(1);
+        loop {
+            match call().await {
+                Err(err) if err.is_transient() && start.elapsed() + pause <= self.settings.patience => {
+                    self.tell(Event::Retrying { stack: stack.to_owned(), error: err.to_string(), pause });
+                    sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(30));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// The stack as it is now.
+    async fn look(&self, spec: &Spec) -> Result<Option<StackInfo>, Failure> {
+        let name = &spec.stack_name;
+        self.patiently(&spec.name, || self.cloud.stack(name))
+            .await
+            .map_err(|err| Failure::of_call(&format!("look at {name}"), &err))
+    }
+
+    fn found(&self, spec: &Spec, info: Option<&StackInfo>) {
+        self.tell(Event::Found {
+            stack: spec.name.clone(),
+            stack_name: spec.stack_name.clone(),
+            status: info.map(|it| it.status),
+        });
+    }
+
+    /// Counts and tells how a run ended.
+    fn end<T>(&self, ended: &BTreeMap<String, Ending<T, Trouble>>, start: Instant) -> Outcome {
+        let mut outcome = Outcome::default();
+        for ending in ended.values() {
+            *match ending {
+                Ending::Done(_) => &mut outcome.n_done,
+                Ending::Failed(Trouble::Failed(_)) => &mut outcome.n_failed,
+                Ending::Failed(Trouble::Declined) => &mut outcome.n_declined,
+                Ending::Skipped { .. } => &mut outcome.n_skipped,
+            } += 1;
+        }
+        self.tell(Event::Ended {
+            n_done: outcome.n_done,
+            n_failed: outcome.n_failed,
+            n_skipped: outcome.n_skipped + outcome.n_declined,
+            took: start.elapsed(),
+        });
+        outcome
+    }
+
+    /// Tells a failure where it ends, once.
+    fn report<T>(&self, spec: &Spec, result: Result<T, Trouble>) -> Result<T, Trouble> {
+        if let Err(Trouble::Failed(failure)) = &result {
+            self.tell(Event::Failed { stack: spec.name.clone(), failure: (**failure).clone() });
+        }
+        result
+    }
+}
+
+/// A name or token that no other run has.
+fn unique() -> String {
+    format!("pgapp-{:016x}", rand::random::<u64>())
+}

@@ -1,0 +1,137 @@
+//! What goes into a change set: the values of the parameters, from file and flags, from the stack as it is, from prompts.
+//!
+//! Pure but for the prompts, which are the caller's. Order of precedence: flag, file, value the stack has, template default.
+
+use std::collections::BTreeMap;
+
+use infra_cfn::{
+    Template,
+    params::{PREFIX, ParameterFile, ParamsProblem},
+};
+
+use crate::cloud::{ParameterValue, StackInfo};
+
+/// Values for a stack, and what is still missing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inputs {
+    /// Values to send; a parameter that is not here gets the template's default.
+    pub values: BTreeMap<String, ParameterValue>,
+    /// Parameters that need a value and have none, in the template's order.
+    pub missing: Vec<String>,
+    /// Values that the template does not take.
+    pub problems: Vec<ParamsProblem>,
+}
+
+/// Brings together what is given, what the stack has and what the template says.
+pub fn resolve(
+    template: &Template,
+    given: &ParameterFile,
+    stack: Option<&StackInfo>,
+    prefix: &str,
+) -> Inputs {
+    let mut values = BTreeMap::new();
+    let mut missing = Vec::new();
+    for (name, parameter) in &template.parameters {
+        let has = stack.is_some_and(|it| it.parameters.contains_key(name));
+        if name == PREFIX {
+            values.insert(name.clone(), ParameterValue::Given(prefix.to_owned()));
+        } else if let Some(value) = given.get(name) {
+            values.insert(name.clone(), ParameterValue::Given(value.to_owned()));
+        } else if has {
+            values.insert(name.clone(), ParameterValue::Previous);
+        } else if parameter.is_required() {
+            missing.push(name.clone());
+        }
+    }
+    let problems = given
+        .problems(template)
+        .into_iter()
+        .filter(|it| !matches!(it, ParamsProblem::Missing(_)))
+        .chain(given.get(PREFIX).filter(|it| *it != prefix).map(|_| ParamsProblem::Unknown {
+            name: format!("{PREFIX} (set it with --prefix)"),
+            similar: None,
+        }))
+        .collect();
+    Inputs { values, missing, problems }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::StackStatus;
+
+    fn template() -> Template {
+        Template::parse(
+            "Parameters:
+  Prefix: { Type: String, Default: app }
+  Size: { Type: Number, Default: 20, MinValue: 20 }
+  Password: { Type: String, NoEcho: true }
+  Name: { Type: String }
+Resources: { A: { Type: T } }",
+        )
+        .unwrap()
+    }
+
+    fn stack(parameters: &[&str]) -> StackInfo {
+        StackInfo {
+            name: "app-x".into(),
+            id: "arn".into(),
+            status: StackStatus::CreateComplete,
+            status_reason: None,
+            parameters: parameters.iter().map(|it| ((*it).to_owned(), "****".to_owned())).collect(),
+            outputs: Vec::new(),
+            termination_protection: false,
+            created: None,
+            updated: None,
+        }
+    }
+
+    fn file(values: &[(&str, &str)]) -> ParameterFile {
+        let mut file = ParameterFile::default();
+        values.iter().for_each(|(name, value)| file.set(*name, *value));
+        file
+    }
+
+    #[test]
+    fn a_new_stack_needs_what_has_no_default() {
+        let inputs = resolve(&template(), &file(&[("Name", "n")]), None, "app");
+        assert_eq!(inputs.missing, ["Password"]);
+        assert_eq!(inputs.problems, []);
+        assert_eq!(inputs.values.keys().collect::<Vec<_>>(), ["Name", "Prefix"]);
+        assert_eq!(inputs.values["Prefix"], ParameterValue::Given("app".into()));
+    }
+
+    #[test]
+    fn an_existing_stack_keeps_what_is_not_given() {
+        let inputs = resolve(
+            &template(),
+            &file(&[("Size", "30")]),
+            Some(&stack(&["Password", "Name", "Size"])),
+            "app",
+        );
+        assert_eq!(inputs.missing, Vec::<String>::new());
+        assert_eq!(inputs.values["Password"], ParameterValue::Previous);
+        assert_eq!(inputs.values["Size"], ParameterValue::Given("30".into()));
+    }
+
+    #[test]
+    fn wrong_values_are_problems() {
+        let inputs =
+            resolve(&template(), &file(&[("Size", "1"), ("Prefix", "other"), ("Nmae", "x")]), None, "app");
+        let problems: Vec<_> = inputs.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            problems,
+            [
+                "parameter \"Size\" must be at least 20",
+                "parameter \"Nmae\" does not exist; did you mean \"Name\"?",
+                "parameter \"Prefix (set it with --prefix)\" does not exist",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_given_value_never_shows() {
+        let inputs = resolve(&template(), &file(&[("Password", "hunter2")]), None, "app");
+        assert!(!format!("{inputs:?}").contains("hunter2"));
+    }
+}

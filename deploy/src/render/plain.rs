@@ -1,0 +1,42 @@
+//! One line per event with the time since the start: for pipelines and logs.
+
+use std::{io::Write, sync::Mutex};
+
+use tokio::time::Instant;
+
+use super::{Streams, text};
+use crate::event::{Event, Sink};
+
+/// Writes lines.
+pub struct Plain {
+    start: Instant,
+    streams: Mutex<Streams>,
+}
+
+impl Plain {
+    /// Writes to the streams of the process; colours only where a terminal shows them.
+    pub fn new() -> Self {
+        Self::to(Box::new(anstream::stdout()), Box::new(anstream::stderr()))
+    }
+
+    /// Writes to given streams.
+    pub fn to(data: Box<dyn Write + Send>, messages: Box<dyn Write + Send>) -> Self {
+        Self { start: Instant::now(), streams: Mutex::new(Streams { data, messages }) }
+    }
+}
+
+impl Default for Plain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Sink for Plain {
+    fn take(&self, event: Event) {
+        let lines = text::lines(&event);
+        let elapsed = text::duration(self.start.elapsed());
+        let messages: Vec<String> = lines.messages.iter().map(|it| format!("{elapsed:>6} {it}")).collect();
+        // A poisoned lock means that a writer panicked; the lines are still worth having.
+        self.streams.lock().unwrap_or_else(std::sync::PoisonError::into_inner).write(&lines.data, &messages);
+    }
+}

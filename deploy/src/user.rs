@@ -1,0 +1,56 @@
+//! The person at the other end: confirms, and gives values that are missing.
+//!
+//! Three kinds: a terminal that asks, `--yes` that agrees, and nobody, for pipelines without `--yes`.
+
+mod terminal;
+
+pub use terminal::Terminal;
+
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use infra_cfn::template::Parameter;
+
+/// What a person says to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Go on.
+    Yes,
+    /// Stop before anything changes.
+    No,
+}
+
+/// Answers questions. The engine asks one at a time.
+pub trait User: Sync {
+    /// Asks whether to go on.
+    fn confirm<'a>(&'a self, question: &'a str) -> BoxFuture<'a, Answer>;
+
+    /// Asks for the value of a parameter; nothing when there is nobody to ask. The value fits the parameter.
+    fn value<'a>(&'a self, name: &'a str, parameter: &'a Parameter) -> BoxFuture<'a, Option<String>>;
+}
+
+/// Agrees to everything and knows no values: `--yes`.
+#[derive(Debug, Clone, Copy)]
+pub struct Agrees;
+
+impl User for Agrees {
+    fn confirm<'a>(&'a self, _question: &'a str) -> BoxFuture<'a, Answer> {
+        ready(Answer::Yes).boxed()
+    }
+
+    fn value<'a>(&'a self, _name: &'a str, _parameter: &'a Parameter) -> BoxFuture<'a, Option<String>> {
+        ready(None).boxed()
+    }
+}
+
+/// Agrees to nothing: there is no terminal and no `--yes`.
+#[derive(Debug, Clone, Copy)]
+pub struct Nobody;
+
+impl User for Nobody {
+    fn confirm<'a>(&'a self, _question: &'a str) -> BoxFuture<'a, Answer> {
+        ready(Answer::No).boxed()
+    }
+
+    fn value<'a>(&'a self, _name: &'a str, _parameter: &'a Parameter) -> BoxFuture<'a, Option<String>> {
+        ready(None).boxed()
+    }
+}

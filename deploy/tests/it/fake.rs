@@ -1,0 +1,444 @@
+//! A CloudFormation that follows a script. Time passes for a stack when its events are read: one step per look.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Mutex,
+    time::{Duration, SystemTime},
+};
+
+use deploy::{
+    cloud::{
+        Change, ChangeAction, ChangeSet, ChangeSetRequest, ChangeSetState, Cloud, CloudError, CloudResult,
+        Drift, OnFailure, ParameterValue, Replacement, StackEvent, StackInfo, StackOutput, TemplateSource,
+    },
+    status::StackStatus,
+};
+use infra_cfn::Template;
+
+/// Something that happens in a stack.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step {
+    /// The stack gets a status.
+    Stack(&'static str, Option<&'static str>),
+    /// A resource gets a status.
+    Resource(&'static str, &'static str, &'static str, Option<&'static str>),
+    /// An event of the stack without a change of its status.
+    Event(&'static str, &'static str),
+}
+
+/// A stack in the fake.
+#[derive(Debug, Clone)]
+struct FakeStack {
+    info: StackInfo,
+    events: Vec<StackEvent>,
+    pending: VecDeque<Step>,
+    token: Option<String>,
+    /// Template and given values of the last change set that was executed.
+    deployed: Option<(String, BTreeMap<String, String>)>,
+    prepared: Option<(ChangeSetRequest, ChangeSet)>,
+}
+
+#[derive(Default)]
+struct State {
+    stacks: BTreeMap<String, FakeStack>,
+    gone: BTreeMap<String, FakeStack>,
+    /// What happens after a request, by stack and operation; the usual without an entry.
+    scripts: BTreeMap<(String, &'static str), VecDeque<Vec<Step>>>,
+    changes: BTreeMap<String, Vec<Change>>,
+    refusals: BTreeMap<String, String>,
+    importers: BTreeMap<String, Vec<String>>,
+    drifts: BTreeMap<String, Vec<Drift>>,
+    faults: VecDeque<(&'static str, CloudError)>,
+    calls: Vec<String>,
+    n_ids: u64,
+}
+
+/// The fake.
+#[derive(Default)]
+pub(crate) struct Fake(Mutex<State>);
+
+impl Fake {
+    /// A stack that is there already.
+    pub(crate) fn with_stack(self, name: &str, status: &str) -> Self {
+        self.edit(|state| {
+            let info = state.info(name, status);
+            state.stacks.insert(name.to_owned(), FakeStack::new(info));
+        });
+        self
+    }
+
+    /// What will happen on a stack by itself: somebody else is at work.
+    pub(crate) fn with_pending(self, name: &str, steps: &[Step]) -> Self {
+        self.edit(|state| state.stacks.get_mut(name).unwrap().pending.extend(steps.iter().copied()));
+        self
+    }
+
+    /// What will happen after the next request of a kind: `create`, `update`, `delete` or `rollback`.
+    pub(crate) fn after(self, name: &str, operation: &'static str, steps: &[Step]) -> Self {
+        self.edit(|state| {
+            state.scripts.entry((name.to_owned(), operation)).or_default().push_back(steps.to_vec());
+        });
+        self
+    }
+
+    /// The changes of the next change set of a stack.
+    pub(crate) fn with_changes(self, name: &str, changes: Vec<Change>) -> Self {
+        self.edit(|state| drop(state.changes.insert(name.to_owned(), changes)));
+        self
+    }
+
+    /// The next change set of a stack is refused.
+    pub(crate) fn refusing(self, name: &str, reason: &str) -> Self {
+        self.edit(|state| drop(state.refusals.insert(name.to_owned(), reason.to_owned())));
+        self
+    }
+
+    pub(crate) fn with_importers(self, export: &str, names: &[&str]) -> Self {
+        self.edit(|state| {
+            drop(state.importers.insert(export.to_owned(), names.iter().map(ToString::to_string).collect()));
+        });
+        self
+    }
+
+    pub(crate) fn with_drift(self, name: &str, drift: Drift) -> Self {
+        self.edit(|state| state.drifts.entry(name.to_owned()).or_default().push(drift));
+        self
+    }
+
+    /// The next call of a name fails.
+    pub(crate) fn failing(self, call: &'static str, error: CloudError) -> Self {
+        self.edit(|state| state.faults.push_back((call, error)));
+        self
+    }
+
+    pub(crate) fn edit_stack(self, name: &str, edit: impl FnOnce(&mut StackInfo)) -> Self {
+        self.edit(|state| edit(&mut state.stacks.get_mut(name).unwrap().info));
+        self
+    }
+
+    fn edit(&self, edit: impl FnOnce(&mut State)) {
+        edit(&mut self.0.lock().unwrap());
+    }
+
+    /// The calls that change something, in their order.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.0.lock().unwrap().calls.clone()
+    }
+
+    pub(crate) fn status(&self, name: &str) -> Option<StackStatus> {
+        self.0.lock().unwrap().stacks.get(name).map(|it| it.info.status)
+    }
+
+    /// The values that the last change set of a stack was given.
+    pub(crate) fn values(&self, name: &str) -> BTreeMap<String, String> {
+        self.0.lock().unwrap().stacks[name].deployed.clone().unwrap().1
+    }
+
+    fn call<T>(
+        &self,
+        name: &'static str,
+        detail: &str,
+        act: impl FnOnce(&mut State) -> CloudResult<T>,
+    ) -> CloudResult<T> {
+        let mut state = self.0.lock().unwrap();
+        if let Some(at) = state.faults.iter().position(|(call, _)| *call == name) {
+            return Err(state.faults.remove(at).unwrap().1);
+        }
+        if !detail.is_empty() {
+            state.calls.push(format!("{name} {detail}"));
+        }
+        act(&mut state)
+    }
+}
+
+impl FakeStack {
+    fn new(info: StackInfo) -> Self {
+        Self {
+            info,
+            events: Vec::new(),
+            pending: VecDeque::new(),
+            token: None,
+            deployed: None,
+            prepared: None,
+        }
+    }
+
+    fn apply(&mut self, step: Step) {
+        let (logical_id, kind, status, reason) = match step {
+            Step::Stack(status, reason) => {
+                self.info.status = StackStatus::from_name(status).unwrap();
+                self.info.status_reason = reason.map(str::to_owned);
+                (self.info.name.clone(), "AWS::CloudFormation::Stack", status, reason)
+            }
+            Step::Event(status, reason) => {
+                (self.info.name.clone(), "AWS::CloudFormation::Stack", status, Some(reason))
+            }
+            Step::Resource(logical_id, kind, status, reason) => (logical_id.to_owned(), kind, status, reason),
+        };
+        let n = self.events.len() as u64;
+        self.events.push(StackEvent {
+            id: format!("{}-{n}", self.info.name),
+            time: SystemTime::UNIX_EPOCH + Duration::from_secs(n),
+            logical_id,
+            physical_id: self.info.id.clone(),
+            kind: kind.to_owned(),
+            status: status.to_owned(),
+            reason: reason.map(str::to_owned),
+            token: self.token.clone(),
+        });
+    }
+}
+
+impl State {
+    fn info(&mut self, name: &str, status: &str) -> StackInfo {
+        self.n_ids += 1;
+        StackInfo {
+            name: name.to_owned(),
+            id: format!("arn:aws:cloudformation:us-east-1:123456789012:stack/{name}/{}", self.n_ids),
+            status: StackStatus::from_name(status).unwrap(),
+            status_reason: None,
+            parameters: BTreeMap::new(),
+            outputs: Vec::new(),
+            termination_protection: false,
+            created: None,
+            updated: None,
+        }
+    }
+
+    fn find(&mut self, name_or_id: &str) -> Option<&mut FakeStack> {
+        if self.stacks.contains_key(name_or_id) {
+            return self.stacks.get_mut(name_or_id);
+        }
+        let of_id = |it: &&mut FakeStack| it.info.id == name_or_id;
+        match self.stacks.values_mut().find(of_id) {
+            Some(found) => Some(found),
+            None => self.gone.get_mut(name_or_id),
+        }
+    }
+
+    /// A script for a request, or what usually happens.
+    fn begin(&mut self, name: &str, operation: &'static str, token: &str, usual: Vec<Step>) {
+        let script = self
+            .scripts
+            .get_mut(&(name.to_owned(), operation))
+            .and_then(VecDeque::pop_front)
+            .unwrap_or(usual);
+        let stack = self.stacks.get_mut(name).unwrap();
+        stack.token = Some(token.to_owned());
+        stack.pending = script.into();
+    }
+}
+
+fn body(template: &TemplateSource) -> String {
+    match template {
+        TemplateSource::Body(body) => body.clone(),
+        TemplateSource::Url(url) => url.clone(),
+    }
+}
+
+/// The usual end of an operation: every resource and then the stack.
+fn usual(verb: &'static str, resources: &[(String, String)]) -> Vec<Step> {
+    let leak = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
+    let mut steps = vec![Step::Stack(leak(&format!("{verb}_IN_PROGRESS")), None)];
+    for (name, kind) in resources {
+        steps.push(Step::Resource(leak(name), leak(kind), leak(&format!("{verb}_IN_PROGRESS")), None));
+        steps.push(Step::Resource(leak(name), leak(kind), leak(&format!("{verb}_COMPLETE")), None));
+    }
+    steps.push(Step::Stack(leak(&format!("{verb}_COMPLETE")), None));
+    steps
+}
+
+impl Cloud for Fake {
+    async fn stack(&self, name_or_id: &str) -> CloudResult<Option<StackInfo>> {
+        self.call("stack", "", |state| {
+            let by_name = state.stacks.contains_key(name_or_id);
+            let found = state.find(name_or_id).map(|it| it.info.clone());
+            Ok(found.filter(|it| !by_name || it.status != StackStatus::DeleteComplete))
+        })
+    }
+
+    async fn stacks(&self, name_prefix: &str) -> CloudResult<Vec<StackInfo>> {
+        self.call("stacks", "", |state| {
+            Ok(state
+                .stacks
+                .values()
+                .map(|it| it.info.clone())
+                .filter(|it| it.name.starts_with(name_prefix))
+                .collect())
+        })
+    }
+
+    async fn events(&self, stack_id: &str, after: Option<&str>) -> CloudResult<Vec<StackEvent>> {
+        self.call("events", "", |state| {
+            let Some(stack) = state.find(stack_id) else { return Ok(Vec::new()) };
+            if let Some(step) = stack.pending.pop_front() {
+                stack.apply(step);
+            }
+            let from =
+                after.and_then(|id| stack.events.iter().position(|it| it.id == id)).map_or(0, |it| it + 1);
+            let events = stack.events[from..].to_vec();
+            let (name, is_gone) = (stack.info.name.clone(), stack.info.status == StackStatus::DeleteComplete);
+            if is_gone && let Some(stack) = state.stacks.remove(&name) {
+                state.gone.insert(stack.info.id.clone(), stack);
+            }
+            Ok(events)
+        })
+    }
+
+    async fn importers(&self, export: &str) -> CloudResult<Vec<String>> {
+        self.call("importers", "", |state| Ok(state.importers.get(export).cloned().unwrap_or_default()))
+    }
+
+    async fn template(&self, stack_name: &str) -> CloudResult<String> {
+        self.call("template", "", |state| {
+            let deployed = state.stacks.get(stack_name).and_then(|it| it.deployed.clone());
+            deployed.map(|it| it.0).ok_or_else(|| CloudError::NotFound(stack_name.to_owned()))
+        })
+    }
+
+    async fn validate(&self, _template: &TemplateSource) -> CloudResult<()> {
+        self.call("validate", "", |_| Ok(()))
+    }
+
+    async fn create_change_set(&self, request: &ChangeSetRequest) -> CloudResult<String> {
+        self.call("create_change_set", &request.stack_name, |state| {
+            let name = &request.stack_name;
+            if !state.stacks.contains_key(name) {
+                let info = state.info(name, "REVIEW_IN_PROGRESS");
+                state.stacks.insert(name.clone(), FakeStack::new(info));
+            }
+            let given: BTreeMap<String, String> = request
+                .parameters
+                .iter()
+                .filter_map(|(name, value)| match value {
+                    ParameterValue::Given(value) => Some((name.clone(), value.clone())),
+                    ParameterValue::Previous => None,
+                })
+                .collect();
+            let text = body(&request.template);
+            let changes = state.changes.remove(name).unwrap_or_else(|| adds(&text));
+            let refusal = state.refusals.remove(name);
+            let stack = state.stacks.get_mut(name).unwrap();
+            let is_same = stack.deployed.as_ref().is_some_and(|(before, values)| {
+                *before == text && given.iter().all(|(name, value)| values.get(name) == Some(value))
+            });
+            let state = match refusal {
+                Some(reason) => ChangeSetState::Refused(reason),
+                None if is_same => ChangeSetState::Empty,
+                None => ChangeSetState::Ready,
+            };
+            let id = format!("change-set-of-{name}");
+            stack.prepared = Some((request.clone(), ChangeSet { id: id.clone(), state, changes }));
+            Ok(id)
+        })
+    }
+
+    async fn change_set(&self, stack_name: &str, _id: &str) -> CloudResult<ChangeSet> {
+        self.call("change_set", "", |state| {
+            let prepared = state.stacks.get(stack_name).and_then(|it| it.prepared.clone());
+            prepared.map(|it| it.1).ok_or_else(|| CloudError::NotFound("the change set".into()))
+        })
+    }
+
+    async fn execute_change_set(
+        &self,
+        stack_name: &str,
+        _id: &str,
+        token: &str,
+        _on_failure: OnFailure,
+    ) -> CloudResult<()> {
+        self.call("execute", stack_name, |state| {
+            let stack = state.stacks.get_mut(stack_name).unwrap();
+            let (request, set) = stack.prepared.take().unwrap();
+            let text = body(&request.template);
+            let mut values = stack.deployed.take().map(|it| it.1).unwrap_or_default();
+            for (name, value) in &request.parameters {
+                if let ParameterValue::Given(value) = value {
+                    values.insert(name.clone(), value.clone());
+                }
+            }
+            stack.info.parameters = values.keys().map(|it| (it.clone(), "****".to_owned())).collect();
+            stack.info.outputs = outputs(&text, stack_name);
+            stack.deployed = Some((text, values));
+            let resources: Vec<_> =
+                set.changes.iter().map(|it| (it.logical_id.clone(), it.kind.clone())).collect();
+            let (operation, verb) = if request.is_new { ("create", "CREATE") } else { ("update", "UPDATE") };
+            state.begin(stack_name, operation, token, usual(verb, &resources));
+            Ok(())
+        })
+    }
+
+    async fn delete_change_set(&self, stack_name: &str, _id: &str) -> CloudResult<()> {
+        self.call("delete_change_set", stack_name, |state| {
+            state.stacks.get_mut(stack_name).unwrap().prepared = None;
+            Ok(())
+        })
+    }
+
+    async fn delete_stack(&self, stack_name: &str, token: &str, _role_arn: Option<&str>) -> CloudResult<()> {
+        self.call("delete_stack", stack_name, |state| {
+            if state.stacks[stack_name].info.status == StackStatus::ReviewInProgress {
+                state.stacks.remove(stack_name);
+                return Ok(());
+            }
+            state.begin(stack_name, "delete", token, usual("DELETE", &[]));
+            Ok(())
+        })
+    }
+
+    async fn continue_rollback(&self, stack_name: &str, token: &str, _skip: &[String]) -> CloudResult<()> {
+        self.call("continue_rollback", stack_name, |state| {
+            let usual = vec![
+                Step::Stack("UPDATE_ROLLBACK_IN_PROGRESS", None),
+                Step::Stack("UPDATE_ROLLBACK_COMPLETE", None),
+            ];
+            state.begin(stack_name, "rollback", token, usual);
+            Ok(())
+        })
+    }
+
+    async fn set_termination_protection(&self, stack_name: &str, enabled: bool) -> CloudResult<()> {
+        self.call("protect", &format!("{stack_name} {enabled}"), |state| {
+            state.stacks.get_mut(stack_name).unwrap().info.termination_protection = enabled;
+            Ok(())
+        })
+    }
+
+    async fn drift(&self, stack_name: &str) -> CloudResult<Vec<Drift>> {
+        self.call("drift", "", |state| Ok(state.drifts.get(stack_name).cloned().unwrap_or_default()))
+    }
+
+    async fn upload(&self, bucket: &str, key: &str, _body: &str) -> CloudResult<String> {
+        let name = key.rsplit('/').next().unwrap_or_default();
+        self.call("upload", &format!("{bucket} {name}"), |_| Ok(format!("https://{bucket}/{name}")))
+    }
+
+    fn region(&self) -> &str {
+        "us-east-1"
+    }
+}
+
+fn adds(text: &str) -> Vec<Change> {
+    let Ok(template) = Template::parse(text) else { return Vec::new() };
+    let add = |(name, it): (&String, &infra_cfn::template::Resource)| Change {
+        action: ChangeAction::Add,
+        logical_id: name.clone(),
+        physical_id: None,
+        kind: it.kind.clone(),
+        replacement: Replacement::No,
+        policy: None,
+        properties: Vec::new(),
+    };
+    template.resources.iter().map(add).collect()
+}
+
+fn outputs(text: &str, stack_name: &str) -> Vec<StackOutput> {
+    let Ok(template) = Template::parse(text) else { return Vec::new() };
+    let output = |(key, it): (&String, &infra_cfn::template::Output)| StackOutput {
+        key: key.clone(),
+        value: format!("value-of-{key}"),
+        description: None,
+        export: it.export.as_ref().map(|it| it.resolve(|_| Some(stack_name.to_owned())).unwrap()),
+    };
+    template.outputs.iter().map(output).collect()
+}
