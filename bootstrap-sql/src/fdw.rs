@@ -1,5 +1,5 @@
-//! Joins the custom database to the origin with `postgres_fdw`: [`wire`] makes the server and the user mappings,
-//! [`import`] makes the foreign tables and keeps them like the origin's tables. Both need only a connection to the
+//! Joins the custom database to the origin with `postgres_fdw`: [`wire()`] makes the server and the user mappings,
+//! [`import()`] makes the foreign tables and keeps them like the origin's tables. Both need only a connection to the
 //! custom database; the origin is reached through the wiring itself.
 //!
 //! Both run in one transaction under the bootstrap lock, so a failure leaves nothing and two imports cannot mix.
