@@ -3,7 +3,9 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Drives the local stack and the project's own checks.
+use crate::forward::FORWARDED;
+
+/// Drives the local stack, the deployments and the project's own checks.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
 #[command(override_help = overview())]
@@ -12,7 +14,10 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
-/// The groups of the overview, in order: heading, then (command, one line).
+/// The headings of the overview, in order.
+const HEADINGS: &[&str] = &["local", "hybrid (CloudFormation)", "serverless (Terraform)", "both", "project"];
+
+/// What is answered here: heading, then (command, one line). What others answer is in [`FORWARDED`].
 const GROUPS: &[(&str, &[(&str, &str)])] = &[
     (
         "local",
@@ -42,9 +47,14 @@ pub(crate) fn overview() -> String {
     let mut text = String::from(
         "A Postgres database is the application; this tool drives it.\n\nUsage: cargo xtask COMMAND [OPTIONS]\n",
     );
-    for (heading, commands) in GROUPS {
-        let _ = writeln!(text, "\n{heading}:");
-        for (command, what) in *commands {
+    for heading in HEADINGS {
+        let own = GROUPS.iter().filter(|(group, _)| group == heading).flat_map(|(_, it)| it.iter().copied());
+        let forwarded = FORWARDED.iter().filter(|it| it.group == *heading).map(|it| (it.usage, it.what));
+        let mut commands = own.chain(forwarded).peekable();
+        if commands.peek().is_some() {
+            let _ = writeln!(text, "\n{heading}:");
+        }
+        for (command, what) in commands {
             let _ = writeln!(text, "  {command:<30} {what}");
         }
     }
@@ -282,6 +292,14 @@ mod tests {
             assert!(listed.contains(&command.get_name()), "`{}` is not in the overview", command.get_name());
         }
         assert_eq!(listed.len(), Cli::command().get_subcommands().count());
+    }
+
+    #[test]
+    fn every_group_has_a_heading() {
+        let own = GROUPS.iter().map(|(group, _)| *group);
+        for group in own.chain(FORWARDED.iter().map(|it| it.group)) {
+            assert!(HEADINGS.contains(&group), "`{group}` is not among the headings");
+        }
     }
 
     #[test]

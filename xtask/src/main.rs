@@ -6,6 +6,7 @@
 mod ci;
 mod cli;
 mod doctor;
+mod forward;
 mod local;
 mod output;
 mod python;
@@ -13,18 +14,23 @@ mod test;
 mod tidy;
 mod workspace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let Some(command) = forward::find(&args) {
+        return finish(forward::run(command, &args));
+    }
     let cli = Cli::parse();
     let Some(command) = cli.command else {
         output::data(&cli::overview());
         return ExitCode::SUCCESS;
     };
-    let result = match command {
+    finish(match command {
         Command::Up(args) => local::up(args),
         Command::Down(args) => local::down(&args),
         Command::Status(args) => local::status(&args),
@@ -35,7 +41,11 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),
-    };
+    })
+}
+
+/// The exit code of a command; a failure is told first.
+fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {

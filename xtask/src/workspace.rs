@@ -1,6 +1,7 @@
 //! Where the project is on disk, and how its commands are started.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use xshell::Shell;
@@ -21,17 +22,24 @@ pub(crate) fn target_dir() -> PathBuf {
 pub(crate) fn shell() -> Result<Shell> {
     let sh = Shell::new().context("start a shell")?;
     sh.change_dir(root());
-    // `cargo run` sets variables for this package; a nested cargo must not take them for its own.
-    for (name, _) in std::env::vars_os() {
-        if let Some(text) = name.to_str()
-            && (text.starts_with("CARGO_PKG_")
-                || text.starts_with("CARGO_MANIFEST_")
-                || text == "CARGO_BIN_NAME")
-        {
-            sh.set_var(text, "");
-        }
+    for name in package_variables() {
+        sh.set_var(name, "");
     }
     Ok(sh)
+}
+
+/// Takes from a command what `cargo run` told about this package.
+pub(crate) fn forget_package(command: &mut Command) {
+    for name in package_variables() {
+        command.env_remove(name);
+    }
+}
+
+/// `cargo run` sets variables for this package; a nested cargo must not take them for its own.
+fn package_variables() -> impl Iterator<Item = String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| {
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "CARGO_BIN_NAME"
+    })
 }
 
 /// The cargo that started us.

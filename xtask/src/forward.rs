@@ -1,0 +1,141 @@
+//! Commands that live in the crate that owns their subject: listed here, built and run on demand.
+//!
+//! `cargo xtask` is compiled before anything else can happen, so it must not carry the AWS SDKs. It knows of these
+//! commands only what the overview prints and which program takes the arguments; flags, help and exit codes are the
+//! program's own.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::{output, workspace};
+
+/// A program of another crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Program {
+    /// The crate.
+    package: &'static str,
+    /// The program in it.
+    bin: &'static str,
+}
+
+/// The CloudFormation engine.
+const DEPLOY: Program = Program { package: "deploy", bin: "deploy" };
+
+/// A command that another program answers.
+#[derive(Debug)]
+pub(crate) struct Forwarded {
+    /// Heading in the overview.
+    pub(crate) group: &'static str,
+    /// The words that select it. They reach the program as they are, so that it can have several commands.
+    words: &'static [&'static str],
+    /// How it is written, in the overview.
+    pub(crate) usage: &'static str,
+    /// One line on what it does.
+    pub(crate) what: &'static str,
+    /// Who answers it.
+    program: Program,
+}
+
+const fn hybrid(words: &'static [&'static str], usage: &'static str, what: &'static str) -> Forwarded {
+    Forwarded { group: "hybrid (CloudFormation)", words, usage, what, program: DEPLOY }
+}
+
+/// Every forwarded command, in the order of the overview.
+pub(crate) const FORWARDED: &[Forwarded] = &[
+    hybrid(&["create"], "create", "make stacks that do not exist yet"),
+    hybrid(&["deploy"], "deploy", "make or change stacks, after showing what changes"),
+    hybrid(&["wait"], "wait", "follow what CloudFormation is doing until it ends"),
+    hybrid(&["terminate"], "terminate", "delete stacks in reverse order"),
+    hybrid(&["recreate"], "recreate", "delete stacks and make them anew"),
+    hybrid(&["diff"], "diff", "what a deployment would change, and what drifted"),
+    hybrid(&["events"], "events", "events of the last operation, with a chart of each resource's time"),
+    hybrid(&["outputs"], "outputs", "the stacks' outputs"),
+    hybrid(&["stacks"], "stacks", "the stacks of this installation and their state"),
+    hybrid(&["template"], "template", "print a template"),
+    hybrid(&["params"], "params init", "make parameter files from the samples, with generated passwords"),
+    hybrid(&["lint"], "lint", "check templates and parameter files without AWS"),
+];
+
+/// The command these arguments select, if another program answers it. The longest match wins.
+pub(crate) fn find(args: &[OsString]) -> Option<&'static Forwarded> {
+    let selects = |it: &&Forwarded| {
+        args.len() >= it.words.len()
+            && it.words.iter().zip(args).all(|(word, arg)| arg.to_str() == Some(word))
+    };
+    FORWARDED.iter().filter(selects).max_by_key(|it| it.words.len())
+}
+
+/// Builds the program and gives it all arguments and the terminal. Its exit code is ours.
+pub(crate) fn run(command: &Forwarded, args: &[OsString]) -> Result<ExitCode> {
+    let Program { package, bin } = command.program;
+    let build = ["build", "--package", package, "--bin", bin];
+    let target_dir = workspace::target_dir();
+    let mut cargo = Command::new(workspace::cargo());
+    cargo.args(build).current_dir(workspace::root()).env("CARGO_TARGET_DIR", &target_dir);
+    // The first build takes minutes and shows cargo's own progress; later ones take a moment and say nothing.
+    if target_dir.join("debug").join(bin).exists() {
+        cargo.arg("--quiet");
+    } else {
+        output::note(&format!(
+            "Building `{bin}` for `cargo xtask {}`; this happens once.",
+            command.words.join(" ")
+        ));
+    }
+    workspace::forget_package(&mut cargo);
+    let status = cargo.stdout(std::process::Stdio::null()).status().context("start cargo")?;
+    if !status.success() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let mut program = Command::new(target_dir.join("debug").join(bin));
+    program.args(args);
+    workspace::forget_package(&mut program);
+    hand_over(program).with_context(|| format!("run `{bin}`"))
+}
+
+/// Becomes the program, so that signals and the terminal are its own.
+#[cfg(unix)]
+fn hand_over(mut program: Command) -> Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    Err(program.exec().into())
+}
+
+#[cfg(not(unix))]
+fn hand_over(mut program: Command) -> Result<ExitCode> {
+    let code = program.status()?.code().unwrap_or(1);
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<OsString> {
+        text.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn first_words_select_a_command() {
+        assert_eq!(find(&words("deploy --all --yes")).map(|it| it.usage), Some("deploy"));
+        assert_eq!(find(&words("params init --all")).map(|it| it.usage), Some("params init"));
+        for local in ["up", "psql origin", "--version", ""] {
+            assert!(find(&words(local)).is_none(), "{local}");
+        }
+    }
+
+    #[test]
+    fn every_command_names_a_program_that_exists() {
+        for command in FORWARDED {
+            let manifest = workspace::root().join(command.program.package).join("Cargo.toml");
+            let manifest = std::fs::read_to_string(&manifest).expect("the manifest of the named crate");
+            let bin = command.program.bin;
+            assert!(
+                bin == command.program.package || manifest.contains(&format!("name = \"{bin}\"")),
+                "{} has no program `{bin}`",
+                command.program.package
+            );
+            assert_eq!(command.usage.split_whitespace().next(), command.words.first().copied());
+        }
+    }
+}
