@@ -83,9 +83,17 @@ pub fn main() -> ExitCode {
         Err(error) => return fail(&format!("cannot start the runtime: {error}")),
     };
     runtime.block_on(async {
-        let state = match AppState::new(conf, environment) {
-            Ok(state) => state,
-            Err(error) => return fail(&error.to_string()),
+        let as_read = cli.command.dump_config.then(|| conf.clone());
+        let state = match (AppState::new(conf, environment), as_read) {
+            (Ok(state), _) => state,
+            // What the database would add cannot be had, but what was read can be shown all the same.
+            (Err(error), Some(conf)) => {
+                if conf.db_config {
+                    let _ = writeln!(std::io::stderr(), "pgapp-api: {error}");
+                }
+                return print(&dump::dump(&conf));
+            }
+            (Err(error), None) => return fail(&error.to_string()),
         };
         if cli.command.dump_config {
             dump_config(&state).await
