@@ -57,7 +57,7 @@ pub fn lines(spans: &[Span]) -> Vec<String> {
             let (from, to) = (column(span.start).min(WIDTH - 1), column(span.end));
             let bar = "█".repeat(to.saturating_sub(from).max(1));
             let symbol = text::symbol(text::resource_category(&span.status));
-            let took = text::duration(span.end - span.start);
+            let took = took(span.end.saturating_sub(span.start));
             format!(
                 "{:name_width$} {symbol} {:>from$}{bar:<rest$} {took}",
                 span.logical_id,
@@ -66,6 +66,11 @@ pub fn lines(spans: &[Span]) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// Short times to a tenth: most resources take less than a second.
+fn took(time: Duration) -> String {
+    if time < Duration::from_secs(10) { format!("{:.1}s", time.as_secs_f64()) } else { text::duration(time) }
 }
 
 #[cfg(test)]

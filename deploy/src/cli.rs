@@ -4,20 +4,28 @@ mod inspect;
 mod params;
 mod work;
 
+pub(crate) use work::INTERRUPTED;
+
 use std::{
     collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use infra_cfn::{Stack, Template, catalog::DEFAULT_PREFIX, graph::Graph, params::ParameterFile};
 
-use deploy::{Settings, Spec, cloud::OnFailure};
+use deploy::{
+    Settings, Spec,
+    cloud::{CloudError, OnFailure},
+    failure::Failure,
+};
 
 #[derive(Parser)]
-#[command(about = "Deploys the CloudFormation stacks", arg_required_else_help = true)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Deploys the CloudFormation stacks")]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -33,7 +41,12 @@ pub(crate) enum Command {
     Deploy(Work),
     /// Follow what CloudFormation is doing until it ends
     #[command(after_help = "Example: cargo xtask wait --stack rds")]
-    Wait(Look),
+    Wait {
+        #[command(flatten)]
+        look: Look,
+        #[command(flatten)]
+        pace: Pace,
+    },
     /// Delete stacks in reverse order
     #[command(after_help = "Example: cargo xtask terminate --all")]
     Terminate(Work),
@@ -102,11 +115,21 @@ pub(crate) struct Look {
     params_dir: Option<PathBuf>,
 }
 
+/// Flags of commands that follow what CloudFormation does.
+#[derive(Args, Clone)]
+pub(crate) struct Pace {
+    /// Seconds between two looks at a stack
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = poll)]
+    poll: Duration,
+}
+
 /// Flags of commands that change something.
 #[derive(Args, Clone)]
 pub(crate) struct Work {
     #[command(flatten)]
     look: Look,
+    #[command(flatten)]
+    pace: Pace,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
@@ -131,6 +154,12 @@ pub(crate) struct Work {
     /// Bucket for templates over 51,200 bytes; the s3 stack's bucket is used when it exists
     #[arg(long, value_name = "BUCKET")]
     template_bucket: Option<String>,
+    /// Resource that the continuation of a stuck rollback leaves as it is; may be repeated
+    #[arg(long, value_name = "LOGICAL_ID")]
+    rollback_skip: Vec<String>,
+    /// Resource that stays behind when a stack is deleted whose deletion failed before; may be repeated
+    #[arg(long, value_name = "LOGICAL_ID")]
+    retain: Vec<String>,
 }
 
 #[derive(ValueEnum, Clone, Copy, Default)]
@@ -160,6 +189,11 @@ fn prefix(text: &str) -> Result<String, String> {
         Err("must start with a lower case letter and hold at most 31 lower case letters, digits and hyphens"
             .into())
     }
+}
+
+fn poll(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|it| (0.1..=60.0).contains(it));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "must be a number of seconds from 0.1 to 60".into())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -271,6 +305,7 @@ impl Look {
 impl Work {
     fn settings(&self) -> Settings {
         let mut settings = Settings::new(&self.look.prefix);
+        settings.poll = self.pace.poll;
         settings.execute = !self.no_execute;
         settings.on_failure = match self.on_failure {
             OnFailureFlag::Rollback => OnFailure::Rollback,
@@ -281,6 +316,8 @@ impl Work {
         settings.tags = self.tags.iter().cloned().collect::<BTreeMap<_, _>>();
         settings.protect = self.termination_protection.map(|it| matches!(it, Switch::On));
         settings.bucket.clone_from(&self.template_bucket);
+        settings.rollback_skip.clone_from(&self.rollback_skip);
+        settings.retain.clone_from(&self.retain);
         settings
     }
 }
@@ -290,7 +327,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Create(work) => work::deploy(&work, true).await,
         Command::Deploy(work) => work::deploy(&work, false).await,
-        Command::Wait(look) => work::wait(&look).await,
+        Command::Wait { look, pace } => work::wait(&look, &pace).await,
         Command::Terminate(work) => work::terminate(&work).await,
         Command::Recreate(work) => work::recreate(&work).await,
         Command::Diff { work, no_drift } => work::diff(&work, !no_drift).await,
@@ -305,7 +342,14 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
 
 /// Tells what went wrong before anything could be done.
 pub(crate) fn complain(err: &anyhow::Error) {
-    let _ = writeln!(anstream::stderr(), "error: {err:#}");
+    let mut stderr = anstream::stderr();
+    let _ = match err.downcast_ref::<CloudError>() {
+        Some(cause) => {
+            let failure = Failure::of_call("ask AWS", cause);
+            writeln!(stderr, "error: {}\n  hint: {}", failure.message, failure.hint)
+        }
+        None => writeln!(stderr, "error: {err:#}"),
+    };
 }
 
 /// Tells what Ctrl-C means here.

@@ -236,8 +236,8 @@ pub struct Drift {
 /// Why a call failed, sorted by what a caller can do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CloudError {
-    /// There is no such stack or change set.
-    #[error("{0} does not exist")]
+    /// There is no such stack, change set or bucket; AWS's words.
+    #[error("{0}")]
     NotFound(String),
     /// Too many requests; CloudFormation will take them later.
     #[error("AWS asks to slow down: {0}")]
@@ -299,7 +299,8 @@ pub trait Cloud: Sync {
     /// A change set with all its changes.
     fn change_set(&self, stack_name: &str, id: &str) -> impl Future<Output = CloudResult<ChangeSet>> + Send;
 
-    /// Starts the changes of a change set. Events carry the token.
+    /// Starts the changes of a change set. Events carry the token. `on_failure` is for a changed stack; the change set of a
+    /// new one carries its own.
     fn execute_change_set(
         &self,
         stack_name: &str,
@@ -311,12 +312,13 @@ pub trait Cloud: Sync {
     /// Removes a change set.
     fn delete_change_set(&self, stack_name: &str, id: &str) -> impl Future<Output = CloudResult<()>> + Send;
 
-    /// Starts the deletion of a stack. Events carry the token.
+    /// Starts the deletion of a stack, leaving resources behind. Events carry the token.
     fn delete_stack(
         &self,
         stack_name: &str,
         token: &str,
         role_arn: Option<&str>,
+        retain: &[String],
     ) -> impl Future<Output = CloudResult<()>> + Send;
 
     /// Starts the rest of a rollback, leaving resources out of it.

@@ -62,6 +62,10 @@ pub struct Settings {
     pub protect: Option<bool>,
     /// Bucket for templates that do not fit into a request.
     pub bucket: Option<String>,
+    /// Resources that the continuation of a stuck rollback leaves as they are.
+    pub rollback_skip: Vec<String>,
+    /// Resources that stay behind when a stack is deleted whose deletion failed before.
+    pub retain: Vec<String>,
     /// Time between two looks at CloudFormation.
     pub poll: Duration,
     /// How long calls that may work in a moment are tried again.
@@ -80,6 +84,8 @@ impl Settings {
             tags: BTreeMap::new(),
             protect: None,
             bucket: None,
+            rollback_skip: Vec::new(),
+            retain: Vec::new(),
             poll: Duration::from_secs(2),
             patience: Duration::from_mins(5),
         }
@@ -137,7 +143,12 @@ pub struct Engine<'a, C> {
     graph: &'a Graph,
     /// One question at a time, however many stacks run.
     asking: Mutex<()>,
+    /// What must not be told to anybody.
+    secrets: std::sync::Mutex<Vec<String>>,
 }
+
+/// A shorter value is no secret, and hiding it would hide every other word.
+const SHORTEST_SECRET: usize = 4;
 
 impl<'a, C: Cloud> Engine<'a, C> {
     /// An engine for the stacks of a graph; every stack of it has a spec.
@@ -149,7 +160,24 @@ impl<'a, C: Cloud> Engine<'a, C> {
         specs: &'a [Spec],
         graph: &'a Graph,
     ) -> Self {
-        Self { cloud, sink, user, settings, specs, graph, asking: Mutex::new(()) }
+        let secret = |spec: &Spec| -> Vec<String> {
+            spec.template.secret_parameters().filter_map(|it| spec.given.get(it)).map(str::to_owned).collect()
+        };
+        let mut secrets: Vec<String> = specs.iter().flat_map(secret).collect();
+        secrets.retain(|it| it.len() >= SHORTEST_SECRET);
+        let (asking, secrets) = (Mutex::new(()), std::sync::Mutex::new(secrets));
+        Self { cloud, sink, user, settings, specs, graph, asking, secrets }
+    }
+
+    /// Keeps a value that was typed out of everything that is told.
+    fn keep_secret(&self, value: &str) {
+        if value.len() >= SHORTEST_SECRET {
+            self.known_secrets().push(value.to_owned());
+        }
+    }
+
+    fn known_secrets(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.secrets.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn spec(&self, name: &str) -> &'a Spec {
@@ -159,7 +187,8 @@ impl<'a, C: Cloud> Engine<'a, C> {
             .expect("the caller gives a spec for every stack of the graph")
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&self, mut event: Event) {
+        event.mask(&self.known_secrets());
         self.sink.take(event);
     }
 

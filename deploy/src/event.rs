@@ -1,14 +1,14 @@
 //! Everything that can be told about a run, as data. The engine says it once; renderers choose how it looks.
 //!
-//! Invariant: no event holds a secret. Parameter values are never in an event, outputs are what the templates promise to be
-//! free of secrets.
+//! Invariant: no event that a renderer gets holds a secret. Parameter values are never in an event, outputs are what the
+//! templates promise to be free of secrets, and what AWS says in its own words goes through [`Event::mask`].
 
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::{
-    cloud::{Change, Drift, StackOutput},
+    cloud::{Change, Drift, PropertyChange, StackOutput},
     failure::{Failure, Loss},
     status::StackStatus,
 };
@@ -67,6 +67,8 @@ pub enum Event {
         stack: String,
         /// ARN of the change set.
         change_set: String,
+        /// Where to look at it.
+        console: String,
     },
     /// CloudFormation has started.
     Started {
@@ -151,6 +153,54 @@ pub enum Event {
     },
 }
 
+/// What stands where a secret was.
+const MASK: &str = "****";
+
+impl Event {
+    /// Hides secrets wherever AWS, or a property of a resource, repeats them.
+    pub fn mask(&mut self, secrets: &[String]) {
+        let hide = |text: &mut String| {
+            for secret in secrets.iter().filter(|it| text.contains(it.as_str())).collect::<Vec<_>>() {
+                *text = text.replace(secret.as_str(), MASK);
+            }
+        };
+        let hide_all = |properties: &mut [PropertyChange]| {
+            properties.iter_mut().for_each(|it| mask_property(it, secrets));
+        };
+        match self {
+            Self::Explained { text, .. } => hide(text),
+            Self::Resource { reason, .. } => reason.iter_mut().for_each(hide),
+            Self::Retrying { error, .. } => hide(error),
+            Self::Failed { failure, .. } => {
+                hide(&mut failure.message);
+                failure.cause.iter_mut().for_each(|it| hide(&mut it.reason));
+            }
+            Self::Finished { outputs, .. } | Self::Unchanged { outputs, .. } => {
+                outputs.iter_mut().for_each(|it| hide(&mut it.value));
+            }
+            Self::Changes { changes, .. } => changes.iter_mut().for_each(|it| hide_all(&mut it.properties)),
+            Self::Drifted { drifts, .. } => drifts.iter_mut().for_each(|it| hide_all(&mut it.properties)),
+            Self::Planned { .. }
+            | Self::Found { .. }
+            | Self::Prepared { .. }
+            | Self::Started { .. }
+            | Self::Skipped { .. }
+            | Self::Ended { .. } => {}
+        }
+    }
+}
+
+/// CloudFormation masks what it knows to be a secret; the name of a property tells more.
+fn mask_property(property: &mut PropertyChange, secrets: &[String]) {
+    let path = property.path.to_lowercase();
+    let sounds_secret = ["secretstring", "password", "loginprofile"].iter().any(|it| path.contains(it));
+    for value in [&mut property.before, &mut property.after].into_iter().flatten() {
+        if sounds_secret || secrets.iter().any(|it| value.contains(it.as_str())) {
+            MASK.clone_into(value);
+        }
+    }
+}
+
 fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 10.0).round() / 10.0)
 }
@@ -164,5 +214,55 @@ pub trait Sink: Sync {
 impl<F: Fn(Event) + Sync> Sink for F {
     fn take(&self, event: Event) {
         self(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cloud::Replacement, failure::Cause};
+
+    const SECRET: &str = "hunter2hunter2";
+
+    #[test]
+    fn a_secret_is_hidden_wherever_aws_repeats_it() {
+        let said = || format!("value {SECRET} is not valid");
+        let property = PropertyChange {
+            path: "Note".into(),
+            before: Some(said()),
+            after: None,
+            replaces: Replacement::No,
+        };
+        let cause = Cause {
+            logical_id: "Database".into(),
+            kind: "AWS::RDS::DBInstance".into(),
+            status: "CREATE_FAILED".into(),
+            reason: said(),
+            place: None,
+        };
+        let failure = Failure { cause: Some(cause), ..Failure::plain(said(), "") };
+        let output = StackOutput { key: "O".into(), value: said(), description: None, export: None };
+        let drift =
+            Drift { logical_id: "D".into(), kind: "T".into(), is_deleted: false, properties: vec![property] };
+        let stack = || "rds".to_owned();
+        let events = [
+            Event::Explained { stack: stack(), text: said() },
+            Event::Resource {
+                stack: stack(),
+                logical_id: "Database".into(),
+                kind: "T".into(),
+                status: "CREATE_FAILED".into(),
+                reason: Some(said()),
+            },
+            Event::Retrying { stack: stack(), error: said(), pause: Duration::ZERO },
+            Event::Failed { stack: stack(), failure },
+            Event::Unchanged { stack: stack(), outputs: vec![output] },
+            Event::Drifted { stack: stack(), drifts: vec![drift] },
+        ];
+        for mut event in events {
+            event.mask(&[SECRET.to_owned()]);
+            let text = serde_json::to_string(&event).unwrap();
+            assert!(!text.contains(SECRET) && text.contains(MASK), "{text}");
+        }
     }
 }

@@ -131,6 +131,7 @@ pub const STACK: &str = "AWS::CloudFormation::Stack";
 
 /// Words in a reason, and what to do about it. The first match counts, so the special ones stand first.
 const ADVICE: &[(&[&str], &str)] = &[
+    (&["no export named"], "Deploy the stacks that it imports from first, or all of them with --all."),
     (
         &["in use by", "cannot delete export"],
         "Terminate the stacks that import it first, or all of them with --all.",
@@ -230,6 +231,10 @@ fn loss(change: &Change) -> Option<Loss> {
         _ => return None,
     };
     let has_data = DATA_TYPES.contains(&change.kind.as_str());
+    // Its line among the changes says the same; many resources only hang on the name of another one.
+    if !has_data && change.replacement == Replacement::Conditional {
+        return None;
+    }
     let policy = change.policy.as_deref().unwrap_or_default();
     let (text, is_final) = if !has_data {
         (replaced.to_owned(), false)
@@ -339,5 +344,6 @@ mod tests {
             Some(("may be replaced; the old one stays, outside of the stack".into(), false))
         );
         assert_eq!(texts(change(Modify, "AWS::SNS::Topic", Yes, None)), Some(("is replaced".into(), false)));
+        assert_eq!(texts(change(Modify, "AWS::SNS::Topic", Conditional, None)), None);
     }
 }

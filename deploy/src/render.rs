@@ -13,6 +13,21 @@ pub use plain::Plain;
 
 use std::io::Write;
 
+use crate::event::Event;
+
+/// Tells which events are what the user asked for, and not how the work goes.
+pub type Pick = fn(&Event) -> bool;
+
+/// Picks no event: the outputs are the only data.
+fn nothing(_: &Event) -> bool {
+    false
+}
+
+/// Picks what a comparison is about.
+pub fn differences(event: &Event) -> bool {
+    matches!(event, Event::Changes { .. } | Event::Unchanged { .. } | Event::Drifted { .. })
+}
+
 /// Where a renderer writes: data and messages.
 pub(crate) struct Streams {
     pub(crate) data: Box<dyn Write + Send>,

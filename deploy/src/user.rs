@@ -25,6 +25,11 @@ pub trait User: Sync {
 
     /// Asks for the value of a parameter; nothing when there is nobody to ask. The value fits the parameter.
     fn value<'a>(&'a self, name: &'a str, parameter: &'a Parameter) -> BoxFuture<'a, Option<String>>;
+
+    /// Whether somebody reads before answering.
+    fn is_there(&self) -> bool {
+        true
+    }
 }
 
 /// Agrees to everything and knows no values: `--yes`.
@@ -39,6 +44,10 @@ impl User for Agrees {
     fn value<'a>(&'a self, _name: &'a str, _parameter: &'a Parameter) -> BoxFuture<'a, Option<String>> {
         ready(None).boxed()
     }
+
+    fn is_there(&self) -> bool {
+        false
+    }
 }
 
 /// Agrees to nothing: there is no terminal and no `--yes`.
@@ -52,5 +61,9 @@ impl User for Nobody {
 
     fn value<'a>(&'a self, _name: &'a str, _parameter: &'a Parameter) -> BoxFuture<'a, Option<String>> {
         ready(None).boxed()
+    }
+
+    fn is_there(&self) -> bool {
+        false
     }
 }

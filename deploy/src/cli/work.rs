@@ -6,12 +6,12 @@ use deploy::{
     Engine, Outcome, Settings,
     cloud::{Cloud, aws::Aws},
     event::Sink,
-    render::{Json, Live, Plain},
+    render::{self, Json, Live, Pick, Plain},
     user::{Agrees, Nobody, Terminal, User},
 };
 use infra_cfn::Stack;
 
-use super::{Look, Selection, Work};
+use super::{Look, Pace, Selection, Work};
 
 /// A renderer and somebody to ask, as the surroundings allow.
 struct Front {
@@ -38,17 +38,26 @@ impl User for Shared {
     }
 }
 
+/// Exit code of a run that Ctrl-C ended.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 impl Front {
-    fn new(json: bool, yes: bool) -> Self {
+    fn new(json: bool, yes: bool, data: Option<Pick>) -> Self {
         let is_terminal = std::io::stderr().is_terminal() && std::io::stdin().is_terminal();
         let can_draw = std::io::stderr().is_terminal()
             && std::env::var_os("CI").is_none()
             && std::env::var_os("TERM").is_none_or(|it| it != "dumb");
-        let live = (can_draw && !json).then(|| Arc::new(Live::new()));
+        let live = (can_draw && !json).then(|| match data {
+            Some(data) => Arc::new(Live::new().with_data(data)),
+            None => Arc::new(Live::new()),
+        });
         let sink: Arc<dyn Sink + Send> = match &live {
             Some(live) => Arc::clone(live) as _,
             None if json => Arc::new(Json::new()),
-            None => Arc::new(Plain::new()),
+            None => match data {
+                Some(data) => Arc::new(Plain::new().with_data(data)),
+                None => Arc::new(Plain::new()),
+            },
         };
         let terminal = (is_terminal && !yes).then(|| Arc::new(Terminal::new(live)));
         let user: Box<dyn User> = match &terminal {
@@ -60,9 +69,6 @@ impl Front {
     }
 
     fn exit_code(&self, outcome: Outcome) -> u8 {
-        if self.terminal.as_ref().is_some_and(|it| it.was_interrupted()) {
-            return 130;
-        }
         if outcome.n_declined > 0 && !self.can_ask {
             let _ = writeln!(
                 anstream::stderr(),
@@ -71,6 +77,14 @@ impl Front {
         }
         outcome.exit_code()
     }
+
+    /// Ends when somebody pressed Ctrl-C at a question.
+    async fn interrupted(&self) {
+        match &self.terminal {
+            Some(terminal) => terminal.interrupted().await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// Runs `act` on an engine for what the flags select.
@@ -78,7 +92,7 @@ async fn with_engine<F>(
     look: &Look,
     settings: Settings,
     flags: &[(String, String)],
-    yes: bool,
+    front: Front,
     act: F,
 ) -> anyhow::Result<u8>
 where
@@ -87,11 +101,15 @@ where
     let selection = look.select(look.wanted()?, flags)?;
     let cloud = Aws::connect().await?;
     let settings = with_bucket(settings, &selection, &cloud).await;
-    let front = Front::new(look.json, yes);
     let engine =
         Engine::new(&cloud, &*front.sink, &*front.user, &settings, &selection.specs, &selection.graph);
-    let outcome = act(&engine).await;
-    Ok(front.exit_code(outcome))
+    tokio::select! {
+        outcome = act(&engine) => Ok(front.exit_code(outcome)),
+        () = front.interrupted() => {
+            super::interrupted();
+            Ok(INTERRUPTED)
+        }
+    }
 }
 
 /// The s3 stack's bucket for large templates, when no other is named and one is needed.
@@ -111,11 +129,13 @@ async fn with_bucket(mut settings: Settings, selection: &Selection, cloud: &Aws)
 
 pub(super) async fn deploy(work: &Work, must_be_new: bool) -> anyhow::Result<u8> {
     let settings = Settings { must_be_new, ..work.settings() };
-    with_engine(&work.look, settings, &work.parameters, work.yes, async |engine| engine.deploy().await).await
+    let front = Front::new(work.look.json, work.yes, None);
+    with_engine(&work.look, settings, &work.parameters, front, async |engine| engine.deploy().await).await
 }
 
 pub(super) async fn terminate(work: &Work) -> anyhow::Result<u8> {
-    with_engine(&work.look, work.settings(), &[], work.yes, async |engine| engine.terminate().await).await
+    let front = Front::new(work.look.json, work.yes, None);
+    with_engine(&work.look, work.settings(), &[], front, async |engine| engine.terminate().await).await
 }
 
 pub(super) async fn recreate(work: &Work) -> anyhow::Result<u8> {
@@ -123,7 +143,8 @@ pub(super) async fn recreate(work: &Work) -> anyhow::Result<u8> {
         let ended = engine.terminate().await;
         if ended.exit_code() == 0 { engine.deploy().await } else { ended }
     };
-    with_engine(&work.look, work.settings(), &work.parameters, work.yes, act).await
+    let front = Front::new(work.look.json, work.yes, None);
+    with_engine(&work.look, work.settings(), &work.parameters, front, act).await
 }
 
 pub(super) async fn diff(work: &Work, with_drift: bool) -> anyhow::Result<u8> {
@@ -131,9 +152,12 @@ pub(super) async fn diff(work: &Work, with_drift: bool) -> anyhow::Result<u8> {
         let compared = engine.diff().await;
         if with_drift && compared.exit_code() == 0 { engine.drift().await } else { compared }
     };
-    with_engine(&work.look, work.settings(), &work.parameters, true, act).await
+    let front = Front::new(work.look.json, true, Some(render::differences));
+    with_engine(&work.look, work.settings(), &work.parameters, front, act).await
 }
 
-pub(super) async fn wait(look: &Look) -> anyhow::Result<u8> {
-    with_engine(look, Settings::new(&look.prefix), &[], true, async |engine| engine.wait().await).await
+pub(super) async fn wait(look: &Look, pace: &Pace) -> anyhow::Result<u8> {
+    let settings = Settings { poll: pace.poll, ..Settings::new(&look.prefix) };
+    let front = Front::new(look.json, true, None);
+    with_engine(look, settings, &[], front, async |engine| engine.wait().await).await
 }

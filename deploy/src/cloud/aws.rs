@@ -12,7 +12,7 @@ use aws_sdk_cloudformation::{
     Client,
     types::{
         Capability, ChangeSetType, OnStackFailure, Parameter, StackDriftDetectionStatus,
-        StackResourceDriftStatus, Tag,
+        StackResourceDriftStatus, Tag, TemplateStage,
     },
 };
 use tokio::time::sleep;
@@ -158,8 +158,13 @@ impl Cloud for Aws {
     }
 
     async fn template(&self, stack_name: &str) -> CloudResult<String> {
-        let answer = self.formation.get_template().stack_name(stack_name).send().await.map_err(sorted)?;
-        answer.template_body.ok_or_else(|| CloudError::NotFound(format!("the template of {stack_name}")))
+        // As written: by default CloudFormation gives what its transforms made of it.
+        let call =
+            self.formation.get_template().stack_name(stack_name).template_stage(TemplateStage::Original);
+        let answer = call.send().await.map_err(sorted)?;
+        answer
+            .template_body
+            .ok_or_else(|| CloudError::NotFound(format!("the template of {stack_name} does not exist")))
     }
 
     async fn validate(&self, template: &TemplateSource) -> CloudResult<()> {
@@ -228,7 +233,6 @@ impl Cloud for Aws {
             .stack_name(stack_name)
             .change_set_name(id)
             .client_request_token(token);
-        // A change set for a new stack carries its own choice; for a changed one this is the place.
         let keep = (on_failure == OnFailure::Keep).then_some(true);
         call.set_disable_rollback(keep).send().await.map(drop).map_err(sorted)
     }
@@ -238,8 +242,15 @@ impl Cloud for Aws {
         call.send().await.map(drop).map_err(sorted)
     }
 
-    async fn delete_stack(&self, stack_name: &str, token: &str, role_arn: Option<&str>) -> CloudResult<()> {
+    async fn delete_stack(
+        &self,
+        stack_name: &str,
+        token: &str,
+        role_arn: Option<&str>,
+        retain: &[String],
+    ) -> CloudResult<()> {
         let call = self.formation.delete_stack().stack_name(stack_name).client_request_token(token);
+        let call = call.set_retain_resources((!retain.is_empty()).then(|| retain.to_vec()));
         call.set_role_arn(role_arn.map(str::to_owned)).send().await.map(drop).map_err(sorted)
     }
 

@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep};
 use super::{Engine, Outcome, Spec, Trouble, follow::Watch, unique};
 use crate::{
     cloud::{
-        Change, ChangeSet, ChangeSetRequest, ChangeSetState, Cloud, ParameterValue, StackInfo, TemplateSource,
+        ChangeSet, ChangeSetRequest, ChangeSetState, Cloud, OnFailure, ParameterValue, StackInfo,
+        TemplateSource,
     },
     console,
     event::Event,
@@ -55,7 +56,8 @@ impl<C: Cloud> Engine<'_, C> {
         let losses = failure::losses(&set.changes);
         self.show(spec, &request, &set, &stack_id, &losses);
         if !self.settings.execute {
-            self.tell(Event::Prepared { stack: spec.name.clone(), change_set: set.id });
+            let console = console::change_set(self.cloud.region(), &stack_id, &set.id);
+            self.tell(Event::Prepared { stack: spec.name.clone(), change_set: set.id, console });
             return Ok(());
         }
         if self.confirm(&question(spec, &request, &losses)).await == Answer::No {
@@ -98,18 +100,31 @@ impl<C: Cloud> Engine<'_, C> {
         self.explain(spec, format!("{} It is continued now.", info.status.meaning()));
         let after = self.last_event(spec, &info.id).await?;
         let token = unique();
-        self.patiently(&spec.name, || self.cloud.continue_rollback(&spec.stack_name, &token, &[]))
-            .await
-            .map_err(|err| {
-                Failure::of_call(&format!("continue the rollback of {}", spec.stack_name), &err)
-            })?;
+        let skip = &self.settings.rollback_skip;
+        let called =
+            self.patiently(&spec.name, || self.cloud.continue_rollback(&spec.stack_name, &token, skip)).await;
+        if let Err(err) = called
+            && !self.was_taken(spec, &info.id, after.as_deref(), &token).await?
+        {
+            let doing = format!("continue the rollback of {}", spec.stack_name);
+            return Err(Failure::of_call(&doing, &err).into());
+        }
         self.started(spec, "continue rollback", None, &info.id);
         let operation = Some(Operation::ContinueRollback);
         let ended =
             self.follow(spec, Watch { operation, stack_id: &info.id, token: Some(&token), after }).await?;
         match ended.status().progress(Operation::ContinueRollback) {
             Progress::Done => Ok(()),
-            _ => Err(self.failure_of(spec, "continue the rollback of", &ended).into()),
+            _ => {
+                let mut failure = self.failure_of(spec, "continue the rollback of", &ended);
+                if let Some(cause) = &failure.cause {
+                    failure.hint.push_str(&format!(
+                        " Where it cannot be corrected, --rollback-skip {} leaves that resource as it is.",
+                        cause.logical_id
+                    ));
+                }
+                Err(failure.into())
+            }
         }
     }
 
@@ -155,7 +170,12 @@ impl<C: Cloud> Engine<'_, C> {
         for name in inputs.missing {
             let _turn = self.asking.lock().await;
             match self.user.value(&name, &spec.template.parameters[&name]).await {
-                Some(value) => drop(inputs.values.insert(name, ParameterValue::Given(value))),
+                Some(value) => {
+                    if spec.template.parameters[&name].no_echo {
+                        self.keep_secret(&value);
+                    }
+                    inputs.values.insert(name, ParameterValue::Given(value));
+                }
                 None => unknown.push(name),
             }
         }
@@ -240,7 +260,7 @@ impl<C: Cloud> Engine<'_, C> {
         match self.look(spec).await? {
             Some(info) if info.status == StackStatus::ReviewInProgress => {
                 let token = unique();
-                self.patiently(&spec.name, || self.cloud.delete_stack(&spec.stack_name, &token, None))
+                self.patiently(&spec.name, || self.cloud.delete_stack(&spec.stack_name, &token, None, &[]))
                     .await
                     .map_err(|err| fail(&err).into())
             }
@@ -256,12 +276,18 @@ impl<C: Cloud> Engine<'_, C> {
         stack_id: &str,
         losses: &[Loss],
     ) {
+        // Only somebody who thinks about it can follow the link: the change set is gone right after.
+        let console = if self.settings.execute && self.user.is_there() {
+            console::change_set(self.cloud.region(), stack_id, &set.id)
+        } else {
+            String::new()
+        };
         self.tell(Event::Changes {
             stack: spec.name.clone(),
             is_new: request.is_new,
-            changes: mask(&set.changes, spec, &request.parameters),
+            changes: set.changes.clone(),
             losses: losses.to_vec(),
-            console: console::change_set(self.cloud.region(), stack_id, &set.id),
+            console,
         });
     }
 
@@ -287,11 +313,18 @@ impl<C: Cloud> Engine<'_, C> {
         let word = if request.is_new { "create" } else { "update" };
         let after = self.last_event(spec, stack_id).await?;
         let token = unique();
-        self.patiently(&spec.name, || {
-            self.cloud.execute_change_set(&spec.stack_name, &set.id, &token, request.on_failure)
-        })
-        .await
-        .map_err(|err| Failure::of_call(&format!("start the changes of {}", spec.stack_name), &err))?;
+        // The change set of a new stack carries the choice already, and AWS refuses to hear it twice.
+        let on_failure = if request.is_new { OnFailure::default() } else { request.on_failure };
+        let called = self
+            .patiently(&spec.name, || {
+                self.cloud.execute_change_set(&spec.stack_name, &set.id, &token, on_failure)
+            })
+            .await;
+        if let Err(err) = called
+            && !self.was_taken(spec, stack_id, after.as_deref(), &token).await?
+        {
+            return Err(Failure::of_call(&format!("start the changes of {}", spec.stack_name), &err).into());
+        }
         self.started(spec, word, Some(set.changes.len()), stack_id);
         let watch = Watch { operation: Some(operation), stack_id, token: Some(&token), after };
         let ended = self.follow(spec, watch).await?;
@@ -322,29 +355,6 @@ impl<C: Cloud> Engine<'_, C> {
                     .into()
             })
     }
-}
-
-/// The changes without values that may be secrets: CloudFormation masks what it knows to be one, and we know more.
-fn mask(changes: &[Change], spec: &Spec, values: &BTreeMap<String, ParameterValue>) -> Vec<Change> {
-    let secrets: Vec<&str> = spec
-        .template
-        .secret_parameters()
-        .filter_map(|name| match values.get(name)? {
-            ParameterValue::Given(value) if !value.is_empty() => Some(value.as_str()),
-            _ => None,
-        })
-        .collect();
-    let mut changes = changes.to_vec();
-    for property in changes.iter_mut().flat_map(|it| &mut it.properties) {
-        let path = property.path.to_lowercase();
-        let sounds_secret = ["secretstring", "password", "loginprofile"].iter().any(|it| path.contains(it));
-        for value in [&mut property.before, &mut property.after].into_iter().flatten() {
-            if sounds_secret || secrets.iter().any(|it| value.contains(it)) {
-                "****".clone_into(value);
-            }
-        }
-    }
-    changes
 }
 
 fn question(spec: &Spec, request: &ChangeSetRequest, losses: &[Loss]) -> String {

@@ -60,6 +60,19 @@ impl<C: Cloud> Engine<'_, C> {
             .map_err(|err| Failure::of_call(&format!("read the events of {}", spec.stack_name), &err))
     }
 
+    /// Whether a request was taken although its call failed: the answer of a first attempt can be lost on the way, and the
+    /// second attempt is then refused.
+    pub(super) async fn was_taken(
+        &self,
+        spec: &Spec,
+        stack_id: &str,
+        after: Option<&str>,
+        token: &str,
+    ) -> Result<bool, Failure> {
+        let events = self.all_events(spec, stack_id, after).await?;
+        Ok(events.iter().any(|it| it.token.as_deref() == Some(token)))
+    }
+
     /// Tells every event of an operation and returns when it is over.
     pub(super) async fn follow(&self, spec: &Spec, mut watch: Watch<'_>) -> Result<Ended, Failure> {
         let start = Instant::now();

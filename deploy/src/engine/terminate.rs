@@ -155,7 +155,10 @@ impl<C: Cloud> Engine<'_, C> {
         let after = self.last_event(spec, &info.id).await?;
         let token = unique();
         let role = self.settings.role_arn.as_deref();
-        self.patiently(&spec.name, || self.cloud.delete_stack(&spec.stack_name, &token, role))
+        // CloudFormation takes such a list only for a stack whose deletion failed before.
+        let retain: &[String] =
+            if info.status == StackStatus::DeleteFailed { &self.settings.retain } else { &[] };
+        self.patiently(&spec.name, || self.cloud.delete_stack(&spec.stack_name, &token, role, retain))
             .await
             .map_err(|err| Failure::of_call(&format!("delete {}", spec.stack_name), &err))?;
         self.started(spec, "delete", None, &info.id);
@@ -163,7 +166,13 @@ impl<C: Cloud> Engine<'_, C> {
             Watch { operation: Some(Operation::Delete), stack_id: &info.id, token: Some(&token), after };
         let ended = self.follow(spec, watch).await?;
         if ended.status().progress(Operation::Delete) != Progress::Done {
-            return Err(self.failure_of(spec, "delete", &ended).into());
+            let mut failure = self.failure_of(spec, "delete", &ended);
+            if let Some(cause) =
+                failure.cause.as_ref().filter(|_| ended.status() == StackStatus::DeleteFailed)
+            {
+                failure.hint.push_str(&format!(" Or leave it behind with --retain {}.", cause.logical_id));
+            }
+            return Err(failure.into());
         }
         let (status, took) = (ended.status(), ended.took);
         self.tell(Event::Finished { stack: spec.name.clone(), status, took, outputs: Vec::new() });

@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::text;
+use super::{Pick, nothing, text};
 use crate::{
     event::{Event, Sink},
     failure::STACK,
@@ -19,6 +19,9 @@ use crate::{
 pub struct Live {
     bars: MultiProgress,
     stacks: Mutex<BTreeMap<String, Running>>,
+    /// What happened while somebody else had the terminal.
+    held: Mutex<Option<Vec<Event>>>,
+    data: Pick,
 }
 
 /// A stack on which CloudFormation works.
@@ -33,21 +36,50 @@ struct Running {
 impl Live {
     /// Draws on the terminal of the process.
     pub fn new() -> Self {
-        Self { bars: MultiProgress::new(), stacks: Mutex::default() }
+        Self { bars: MultiProgress::new(), stacks: Mutex::default(), held: Mutex::default(), data: nothing }
     }
 
-    /// Runs something that needs the terminal for itself, such as a prompt.
+    /// Writes what is picked to stdout: it is what the user asked for.
+    #[must_use]
+    pub fn with_data(self, data: Pick) -> Self {
+        Self { data, ..self }
+    }
+
+    /// Runs something that needs the terminal for itself, such as a prompt. What is told meanwhile is shown afterwards, so
+    /// that nobody has to wait for an answer to be given.
     pub fn suspend<T>(&self, f: impl FnOnce() -> T) -> T {
-        self.bars.suspend(f)
+        *self.held() = Some(Vec::new());
+        let result = self.bars.suspend(f);
+        let mut held = self.held();
+        for event in held.take().unwrap_or_default() {
+            self.show(&event);
+        }
+        result
     }
 
     fn print(&self, event: &Event) {
-        let lines = text::lines(event);
+        let lines = text::lines(event).picked((self.data)(event));
         self.bars.suspend(|| {
             let mut streams =
                 super::Streams { data: Box::new(anstream::stdout()), messages: Box::new(anstream::stderr()) };
             streams.write(&lines.data, &lines.messages);
         });
+    }
+
+    fn show(&self, event: &Event) {
+        match event {
+            Event::Started { stack, operation, n_resources, .. } => {
+                self.print(event);
+                self.begin(stack, operation, *n_resources);
+            }
+            Event::Resource { stack, logical_id, kind, status, .. }
+                if self.absorb(stack, logical_id, kind, status) => {}
+            Event::Finished { stack, .. } | Event::Failed { stack, .. } => {
+                self.end(stack);
+                self.print(event);
+            }
+            _ => self.print(event),
+        }
     }
 
     fn begin(&self, stack: &str, operation: &str, n_resources: Option<usize>) {
@@ -84,6 +116,10 @@ impl Live {
         true
     }
 
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Vec<Event>>> {
+        self.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     fn stacks(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Running>> {
         self.stacks.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -105,18 +141,10 @@ impl Default for Live {
 
 impl Sink for Live {
     fn take(&self, event: Event) {
-        match &event {
-            Event::Started { stack, operation, n_resources, .. } => {
-                self.print(&event);
-                self.begin(stack, operation, *n_resources);
-            }
-            Event::Resource { stack, logical_id, kind, status, .. }
-                if self.absorb(stack, logical_id, kind, status) => {}
-            Event::Finished { stack, .. } | Event::Failed { stack, .. } => {
-                self.end(stack);
-                self.print(&event);
-            }
-            _ => self.print(&event),
+        let mut held = self.held();
+        match held.as_mut() {
+            Some(waiting) => waiting.push(event),
+            None => self.show(&event),
         }
     }
 }

@@ -4,13 +4,14 @@ use std::{io::Write, sync::Mutex};
 
 use tokio::time::Instant;
 
-use super::{Streams, text};
+use super::{Pick, Streams, nothing, text};
 use crate::event::{Event, Sink};
 
 /// Writes lines.
 pub struct Plain {
     start: Instant,
     streams: Mutex<Streams>,
+    data: Pick,
 }
 
 impl Plain {
@@ -21,7 +22,13 @@ impl Plain {
 
     /// Writes to given streams.
     pub fn to(data: Box<dyn Write + Send>, messages: Box<dyn Write + Send>) -> Self {
-        Self { start: Instant::now(), streams: Mutex::new(Streams { data, messages }) }
+        Self { start: Instant::now(), streams: Mutex::new(Streams { data, messages }), data: nothing }
+    }
+
+    /// Writes what is picked to stdout: it is what the user asked for.
+    #[must_use]
+    pub fn with_data(self, data: Pick) -> Self {
+        Self { data, ..self }
     }
 }
 
@@ -33,7 +40,7 @@ impl Default for Plain {
 
 impl Sink for Plain {
     fn take(&self, event: Event) {
-        let lines = text::lines(&event);
+        let lines = text::lines(&event).picked((self.data)(&event));
         let elapsed = text::duration(self.start.elapsed());
         let messages: Vec<String> = lines.messages.iter().map(|it| format!("{elapsed:>6} {it}")).collect();
         // A poisoned lock means that a writer panicked; the lines are still worth having.

@@ -20,6 +20,18 @@ pub struct Lines {
     pub data: Vec<String>,
 }
 
+impl Lines {
+    /// The same with the messages as data, when they are what the user asked for.
+    #[must_use]
+    pub fn picked(mut self, is_data: bool) -> Self {
+        if is_data {
+            self.messages.append(&mut self.data);
+            self.data = std::mem::take(&mut self.messages);
+        }
+        self
+    }
+}
+
 /// The symbol of a category; tells it apart without colour.
 pub fn symbol(category: Category) -> &'static str {
     match category {
@@ -97,9 +109,10 @@ pub fn lines(event: &Event) -> Lines {
             messages: vec![format!("{} {} nothing to change", stack.bold(), "✓".green())],
             data: outputs(stack, all),
         },
-        Event::Prepared { stack, change_set } => {
-            say(format!("{} prepared, not executed: {change_set}", stack.bold()))
-        }
+        Event::Prepared { stack, change_set, console } => said(vec![
+            format!("{} prepared, not executed: {change_set}", stack.bold()),
+            format!("  {}", console.dimmed()),
+        ]),
         Event::Started { stack, operation, n_resources, console } => {
             let what = n_resources.map(|it| format!(", {}", count(it))).unwrap_or_default();
             said(vec![

@@ -1,12 +1,11 @@
 //! Asks on the terminal. Values of hidden parameters are not shown while they are typed.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use infra_cfn::template::Parameter;
+use tokio::sync::Notify;
+
 use inquire::{Confirm, InquireError, Password, PasswordDisplayMode, Text, validator::Validation};
 
 use super::{Answer, User};
@@ -17,7 +16,7 @@ use crate::render::Live;
 pub struct Terminal {
     /// The display that has to make room for a question.
     live: Option<Arc<Live>>,
-    interrupted: Arc<AtomicBool>,
+    interrupted: Arc<Notify>,
 }
 
 impl Terminal {
@@ -26,9 +25,9 @@ impl Terminal {
         Self { live, interrupted: Arc::default() }
     }
 
-    /// Whether a question was answered by Ctrl-C.
-    pub fn was_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+    /// Ends when a question was answered by Ctrl-C, which is no signal while a question is open.
+    pub async fn interrupted(&self) {
+        self.interrupted.notified().await;
     }
 
     /// Asks off the async threads, with the terminal to itself. No answer is a no.
@@ -45,8 +44,9 @@ impl Terminal {
             match asked.await {
                 Ok(Ok(answer)) => Some(answer),
                 Ok(Err(InquireError::OperationInterrupted)) => {
-                    interrupted.store(true, Ordering::Relaxed);
-                    None
+                    interrupted.notify_one();
+                    // The caller goes away instead of taking this for a no.
+                    std::future::pending().await
                 }
                 _ => None,
             }

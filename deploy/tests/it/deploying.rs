@@ -2,7 +2,7 @@
 
 use deploy::{
     Outcome,
-    cloud::{Change, ChangeAction, PropertyChange, Replacement},
+    cloud::{Change, ChangeAction, OnFailure, PropertyChange, Replacement},
     render::Json,
     user::Answer,
 };
@@ -96,6 +96,7 @@ async fn a_prepared_change_set_is_left_for_somebody_else() {
     assert_eq!(outcome.exit_code(), 0);
     assert_eq!(fake.calls(), ["create_change_set app-vpc"]);
     assert!(text.contains("vpc prepared, not executed: change-set-of-app-vpc"), "{text}");
+    assert_eq!(text.matches("#/stacks/changesets/changes?stackId=").count(), 1, "{text}");
     assert_eq!(setup.asked(), Vec::<String>::new());
 }
 
@@ -186,4 +187,33 @@ async fn json_is_one_object_per_event() {
     for line in paper.text().lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).unwrap()["event"].is_string());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_flags_say_reaches_cloudformation() {
+    let text = "Resources:\n  Role: { Type: AWS::IAM::Role, Properties: { RoleName: x } }\n";
+    let mut setup = with_stacks(&[("iam", text)]);
+    setup.settings.role_arn = Some("arn:aws:iam::123456789012:role/deployer".into());
+    setup.settings.tags.insert("Team".into(), "data".into());
+    setup.settings.on_failure = OnFailure::Keep;
+    let fake = Fake::default();
+    setup.deploy(&fake).await;
+    let request = fake.request("app-iam");
+    assert_eq!(request.role_arn, setup.settings.role_arn);
+    assert_eq!(request.tags, setup.settings.tags);
+    assert_eq!(request.capabilities, ["CAPABILITY_NAMED_IAM"]);
+    assert_eq!(request.on_failure, OnFailure::Keep, "a new stack's choice is in its change set");
+    assert_eq!(fake.on_failure("app-iam"), OnFailure::Rollback, "and must not be said again");
+
+    setup.spec_mut("iam").text.push_str("# changed\n");
+    setup.deploy(&fake).await;
+    assert_eq!(
+        fake.on_failure("app-iam"),
+        OnFailure::Keep,
+        "a changed stack's choice goes with the execution"
+    );
+
+    setup.terminate(&fake).await;
+    let last = fake.calls().pop();
+    assert_eq!(last.as_deref(), Some("delete_stack app-iam as arn:aws:iam::123456789012:role/deployer"));
 }

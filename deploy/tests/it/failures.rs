@@ -162,3 +162,72 @@ async fn a_denied_call_says_what_permission_is_missing() {
     assert_eq!(outcome.exit_code(), 1);
     assert!(text.contains("cloudformation:CreateChangeSet") && text.contains("--role-arn"), "{text}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_does_not_make_a_started_operation_a_failure() {
+    let setup = setup().only(&["vpc"]);
+    let fake = Fake::default().losing_the_answer_to("execute");
+    let (outcome, text) = setup.deploy(&fake).await;
+    assert_eq!(outcome.exit_code(), 0, "{text}");
+    assert!(text.contains("the connection was closed; trying again"), "{text}");
+    assert_eq!(fake.status("app-vpc").unwrap().name(), "CREATE_COMPLETE");
+
+    // A refusal of something that was not started stays one.
+    let refused = CloudError::Refused("ChangeSet is not ready".into());
+    let (outcome, text) = setup.deploy(&Fake::default().failing("execute", refused)).await;
+    assert_eq!(outcome.exit_code(), 1);
+    assert!(text.contains("start the changes of app-vpc: AWS refuses: ChangeSet is not ready"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_rollback_is_continued_without_what_cannot_be_mended() {
+    let mut setup = setup().only(&["vpc"]);
+    let steps = [
+        Step::Stack("UPDATE_ROLLBACK_IN_PROGRESS", None),
+        Step::Resource("Vpc", VPC, "UPDATE_FAILED", Some("The vpc does not exist")),
+        Step::Stack("UPDATE_ROLLBACK_FAILED", Some("The following resource(s) failed to update: [Vpc].")),
+    ];
+    let fake =
+        Fake::default().with_stack("app-vpc", "UPDATE_ROLLBACK_FAILED").after("app-vpc", "rollback", &steps);
+    let (outcome, text) = setup.deploy(&fake).await;
+    assert_eq!(outcome.exit_code(), 1);
+    assert!(text.contains("--rollback-skip Vpc leaves that resource as it is"), "{text}");
+
+    setup.settings.rollback_skip = vec!["Vpc".into()];
+    let (outcome, text) = setup.deploy(&fake).await;
+    assert_eq!(outcome.exit_code(), 0, "{text}");
+    assert!(fake.calls().contains(&"continue_rollback app-vpc without Vpc".to_owned()), "{:?}", fake.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_export_says_what_to_deploy() {
+    let setup = setup().only(&["rds"]);
+    let fake = Fake::default().refusing("app-rds", "No export named app-vpc-vpc found.");
+    let (outcome, text) = setup.deploy(&fake).await;
+    assert_eq!(outcome.exit_code(), 1);
+    assert!(text.contains("No export named app-vpc-vpc found.") && text.contains("with --all"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_aws_repeats_is_told_to_nobody() {
+    let mut setup = setup().only(&["rds"]);
+    setup.spec_mut("rds").given = infra_cfn::params::ParameterFile::default();
+    setup.user.value = Some("typed-by-hand");
+    let steps = [
+        Step::Stack("CREATE_IN_PROGRESS", None),
+        Step::Resource(
+            "Database",
+            "AWS::RDS::DBInstance",
+            "CREATE_FAILED",
+            Some("Value 'typed-by-hand' at 'masterUserPassword' failed to satisfy constraint"),
+        ),
+        Step::Stack("ROLLBACK_COMPLETE", None),
+    ];
+    let fake = Fake::default().after("app-rds", "create", &steps);
+    let (outcome, text) = setup.deploy(&fake).await;
+    assert_eq!(outcome.exit_code(), 1);
+    assert!(
+        text.contains("Value '****' at 'masterUserPassword'") && !text.contains("typed-by-hand"),
+        "{text}"
+    );
+}

@@ -36,6 +36,9 @@ struct FakeStack {
     /// Template and given values of the last change set that was executed.
     deployed: Option<(String, BTreeMap<String, String>)>,
     prepared: Option<(ChangeSetRequest, ChangeSet)>,
+    /// The last change set that was asked for, and what was said when it was executed.
+    request: Option<ChangeSetRequest>,
+    on_failure: OnFailure,
 }
 
 #[derive(Default)]
@@ -49,6 +52,7 @@ struct State {
     importers: BTreeMap<String, Vec<String>>,
     drifts: BTreeMap<String, Vec<Drift>>,
     faults: VecDeque<(&'static str, CloudError)>,
+    lost: VecDeque<&'static str>,
     calls: Vec<String>,
     n_ids: u64,
 }
@@ -134,6 +138,22 @@ impl Fake {
         self.0.lock().unwrap().stacks[name].deployed.clone().unwrap().1
     }
 
+    /// The last change set that was asked for on a stack.
+    pub(crate) fn request(&self, name: &str) -> ChangeSetRequest {
+        self.0.lock().unwrap().stacks[name].request.clone().unwrap()
+    }
+
+    /// What the last execution on a stack was told to do about a failure.
+    pub(crate) fn on_failure(&self, name: &str) -> OnFailure {
+        self.0.lock().unwrap().stacks[name].on_failure
+    }
+
+    /// The answer to the next call of a name is lost on its way back.
+    pub(crate) fn losing_the_answer_to(self, call: &'static str) -> Self {
+        self.edit(|state| state.lost.push_back(call));
+        self
+    }
+
     fn call<T>(
         &self,
         name: &'static str,
@@ -147,7 +167,12 @@ impl Fake {
         if !detail.is_empty() {
             state.calls.push(format!("{name} {detail}"));
         }
-        act(&mut state)
+        let result = act(&mut state);
+        if let Some(at) = state.lost.iter().position(|it| *it == name) {
+            state.lost.remove(at);
+            return Err(CloudError::Unreachable("the connection was closed".into()));
+        }
+        result
     }
 }
 
@@ -160,6 +185,8 @@ impl FakeStack {
             token: None,
             deployed: None,
             prepared: None,
+            request: None,
+            on_failure: OnFailure::default(),
         }
     }
 
@@ -328,6 +355,7 @@ impl Cloud for Fake {
                 None => ChangeSetState::Ready,
             };
             let id = format!("change-set-of-{name}");
+            stack.request = Some(request.clone());
             stack.prepared = Some((request.clone(), ChangeSet { id: id.clone(), state, changes }));
             Ok(id)
         })
@@ -345,11 +373,20 @@ impl Cloud for Fake {
         stack_name: &str,
         _id: &str,
         token: &str,
-        _on_failure: OnFailure,
+        on_failure: OnFailure,
     ) -> CloudResult<()> {
         self.call("execute", stack_name, |state| {
             let stack = state.stacks.get_mut(stack_name).unwrap();
-            let (request, set) = stack.prepared.take().unwrap();
+            let Some((request, set)) = stack.prepared.take() else {
+                let reason = "ChangeSet cannot be executed in its current status of [EXECUTE_COMPLETE]";
+                return Err(CloudError::Refused(reason.into()));
+            };
+            if request.is_new && on_failure != OnFailure::default() {
+                let reason =
+                    "You can't specify DisableRollback when the change set was created with OnStackFailure";
+                return Err(CloudError::Refused(reason.into()));
+            }
+            stack.on_failure = on_failure;
             let text = body(&request.template);
             let mut values = stack.deployed.take().map(|it| it.1).unwrap_or_default();
             for (name, value) in &request.parameters {
@@ -375,8 +412,17 @@ impl Cloud for Fake {
         })
     }
 
-    async fn delete_stack(&self, stack_name: &str, token: &str, _role_arn: Option<&str>) -> CloudResult<()> {
-        self.call("delete_stack", stack_name, |state| {
+    async fn delete_stack(
+        &self,
+        stack_name: &str,
+        token: &str,
+        role_arn: Option<&str>,
+        retain: &[String],
+    ) -> CloudResult<()> {
+        let with = |word: &str, what: &str| format!(" {word} {what}");
+        let role = role_arn.map(|it| with("as", it)).unwrap_or_default();
+        let keeping = if retain.is_empty() { String::new() } else { with("keeping", &retain.join(",")) };
+        self.call("delete_stack", &format!("{stack_name}{role}{keeping}"), |state| {
             if state.stacks[stack_name].info.status == StackStatus::ReviewInProgress {
                 state.stacks.remove(stack_name);
                 return Ok(());
@@ -386,8 +432,9 @@ impl Cloud for Fake {
         })
     }
 
-    async fn continue_rollback(&self, stack_name: &str, token: &str, _skip: &[String]) -> CloudResult<()> {
-        self.call("continue_rollback", stack_name, |state| {
+    async fn continue_rollback(&self, stack_name: &str, token: &str, skip: &[String]) -> CloudResult<()> {
+        let without = if skip.is_empty() { String::new() } else { format!(" without {}", skip.join(",")) };
+        self.call("continue_rollback", &format!("{stack_name}{without}"), |state| {
             let usual = vec![
                 Step::Stack("UPDATE_ROLLBACK_IN_PROGRESS", None),
                 Step::Stack("UPDATE_ROLLBACK_COMPLETE", None),

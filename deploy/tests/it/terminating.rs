@@ -135,3 +135,27 @@ async fn a_protected_stack_stays_unless_the_user_says_otherwise() {
     assert_eq!(outcome.exit_code(), 0);
     assert_eq!(fake.calls(), ["protect app-vpc false", "delete_stack app-vpc"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_deleted_can_be_left_behind() {
+    let mut setup = setup().only(&["s3"]);
+    setup.settings.retain = vec!["Bucket".into()];
+    let fake = Fake::default().with_stack("app-s3", "CREATE_COMPLETE").after(
+        "app-s3",
+        "delete",
+        &[
+            Step::Stack("DELETE_IN_PROGRESS", None),
+            Step::Resource("Bucket", "AWS::S3::Bucket", "DELETE_FAILED", Some("not empty")),
+            Step::Stack("DELETE_FAILED", None),
+        ],
+    );
+    let (_, text) = setup.terminate(&fake).await;
+    assert!(text.contains("Or leave it behind with --retain Bucket."), "{text}");
+    let (outcome, _) = setup.terminate(&fake).await;
+    assert_eq!(outcome.exit_code(), 0);
+    assert_eq!(
+        fake.calls(),
+        ["delete_stack app-s3", "delete_stack app-s3 keeping Bucket"],
+        "CloudFormation takes the list only after a failure"
+    );
+}

@@ -72,7 +72,10 @@ fn by_code(code: &str, message: &str) -> CloudError {
         | "MissingAuthenticationToken" => CloudError::Credentials(message),
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => CloudError::Denied(message),
         "ChangeSetNotFound" | "ChangeSetNotFoundException" | "NoSuchBucket" => CloudError::NotFound(message),
-        "ValidationError" if message.contains("does not exist") => CloudError::NotFound(message),
+        // A parameter in SSM that does not exist is told by the same code, and is no stack.
+        "ValidationError" if message.contains("does not exist") && message.starts_with("Stack ") => {
+            CloudError::NotFound(message)
+        }
         _ => CloudError::Refused(message),
     }
 }
@@ -90,7 +93,10 @@ mod tests {
         assert_eq!(kind("ExpiredToken", "expired"), "Credentials");
         assert_eq!(kind("AccessDenied", "no"), "Denied");
         assert_eq!(kind("ValidationError", "Stack with id x does not exist"), "NotFound");
+        assert_eq!(kind("ValidationError", "Stack [x] does not exist"), "NotFound");
         assert_eq!(kind("ValidationError", "Template error"), "Refused");
+        let missing = "Parameter 'Image' failed to resolve: SSM parameter '/x' does not exist";
+        assert_eq!(kind("ValidationError", missing), "Refused");
         assert_eq!(kind("ServiceUnavailable", "later"), "Unreachable");
         assert_eq!(kind("AlreadyExistsException", "x"), "Refused");
     }
