@@ -1,0 +1,234 @@
+//! The built program against an AWS: the six stacks as they are, from nothing to nothing, and through everything that fails.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::emulator::{Emulator, Run};
+
+const ALL: [&str; 6] = ["s3", "iam", "vpc", "rds", "persist", "compute"];
+
+fn events(run: &Run) -> Vec<Value> {
+    run.stdout.lines().map(|it| serde_json::from_str(it).unwrap()).collect()
+}
+
+/// The text must hold each of the words, in this order.
+#[track_caller]
+fn says(text: &str, words: &[&str]) {
+    let mut rest = text;
+    for word in words {
+        let at = rest.find(word).unwrap_or_else(|| panic!("\"{word}\" is missing in:\n{text}"));
+        rest = &rest[at + word.len()..];
+    }
+}
+
+#[track_caller]
+fn holds_no_secret(emulator: &Emulator, run: &Run) {
+    let secrets = emulator.secrets();
+    assert_eq!(secrets.len(), 3, "the passwords of iam, rds and persist");
+    for secret in secrets {
+        assert!(!run.stdout.contains(&secret) && !run.stderr.contains(&secret), "a secret was printed");
+    }
+}
+
+#[test]
+fn six_stacks_come_from_nothing_stay_as_they_are_and_go() {
+    let Some(emulator) = Emulator::start(0.01) else { return };
+
+    let made = emulator.done(&["deploy", "--all", "--yes", "--json"]);
+    holds_no_secret(&emulator, &made);
+    let finished: Vec<Value> = events(&made).into_iter().filter(|it| it["event"] == "finished").collect();
+    for stack in ALL {
+        let event = finished.iter().find(|it| it["stack"] == stack).unwrap_or_else(|| panic!("{stack}"));
+        assert_eq!(event["status"], "CREATE_COMPLETE", "{stack}");
+        assert_ne!(event["outputs"].as_array().unwrap().len(), 0, "{stack}");
+    }
+    let position = |kind: &str, stack: &str| {
+        events(&made).iter().position(|it| it["event"] == kind && it["stack"] == stack).unwrap()
+    };
+    assert!(position("finished", "vpc") < position("started", "rds"), "rds imports from vpc");
+    assert!(position("finished", "rds") < position("started", "compute"), "compute imports from rds");
+    assert!(position("finished", "persist") < position("started", "compute"), "compute imports from persist");
+
+    let again = emulator.done(&["deploy", "--all", "--yes"]);
+    holds_no_secret(&emulator, &again);
+    assert_eq!(again.stderr.matches("nothing to change").count(), 6, "{}", again.stderr);
+    assert!(!again.stderr.contains("started"), "{}", again.stderr);
+    says(&again.stdout, &["rds.PsqlConnection = postgresql://someuser@", "compute.ApiUrl = http"]);
+    assert!(
+        emulator.stacks().iter().all(|(_, status)| status == "CREATE_COMPLETE"),
+        "{:?}",
+        emulator.stacks()
+    );
+
+    let diff = emulator.done(&["diff", "--all"]);
+    assert_eq!(diff.stdout.matches("nothing to change").count(), 6, "{}", diff.stdout);
+    assert_eq!(diff.stdout.matches("is as CloudFormation made it").count(), 6, "{}", diff.stdout);
+
+    let outputs = emulator.done(&["outputs", "--json"]);
+    holds_no_secret(&emulator, &outputs);
+    let outputs: Value = serde_json::from_str(&outputs.stdout).unwrap();
+    assert!(outputs["vpc"]["VpcId"].as_str().unwrap().starts_with("vpc-"), "{outputs}");
+
+    let chart = emulator.done(&["events", "--stack", "rds"]);
+    holds_no_secret(&emulator, &chart);
+    says(&chart.stdout, &["postgresasapp-rds", "CREATE_COMPLETE", "MasterSecret", "Database", "█"]);
+
+    let template = emulator.done(&["template", "--stack", "vpc", "--deployed"]);
+    let as_here = template.stdout.trim_end() == infra_cfn::Stack::Vpc.template_text().trim_end();
+    assert!(as_here, "{}", template.stdout);
+
+    let gone = emulator.done(&["terminate", "--all", "--yes"]);
+    says(&gone.stderr, &["compute ∅ DELETE_COMPLETE", "vpc ∅ DELETE_COMPLETE", "6 done"]);
+    assert_eq!(emulator.stacks(), []);
+}
+
+#[test]
+fn an_update_that_replaces_says_so_and_imports_keep_a_stack() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    emulator.done(&["deploy", "--stack", "vpc", "--stack", "rds", "--yes"]);
+
+    let wish = ["--stack", "rds", "--parameter", "PostgresDBName=another"];
+    let shown = emulator.done(&[&["diff", "--no-drift"], &wish[..]].concat());
+    says(&shown.stdout, &["± Database (AWS::RDS::DBInstance)", "DBName", "! Database"]);
+
+    let changed = emulator.done(&[&["deploy", "--yes"], &wish[..]].concat());
+    holds_no_secret(&emulator, &changed);
+    says(&changed.stderr, &["± Database (AWS::RDS::DBInstance)", "rds ✓ UPDATE_COMPLETE"]);
+    says(&changed.stdout, &["rds.PsqlConnection = ", "/another?sslmode=verify-full"]);
+
+    let refused = emulator.failed(&["terminate", "--stack", "vpc", "--yes"]);
+    says(
+        &refused.stderr,
+        &["postgresasapp-vpc cannot go: postgresasapp-rds import from it", "hint:", "--all"],
+    );
+    emulator.done(&["terminate", "--stack", "vpc", "--stack", "rds", "--yes"]);
+    assert_eq!(emulator.stacks(), []);
+}
+
+#[test]
+fn a_creation_that_fails_is_rolled_back_and_made_by_the_next_run() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    emulator.break_down("AWS::EC2::Subnet", "create", "The maximum number of subnets has been reached.");
+    let failed = emulator.failed(&["deploy", "--stack", "vpc", "--stack", "rds", "--stack", "s3", "--yes"]);
+    says(
+        &failed.stderr,
+        &[
+            "vpc ✗ create postgresasapp-vpc ended in ROLLBACK_COMPLETE",
+            "cause: PrivateSubnetA (AWS::EC2::Subnet) at infra-cfn/templates/vpc.yaml:",
+            "The maximum number of subnets has been reached.",
+            "hint: Raise the quota",
+            "rds - not started: vpc failed",
+            "1 done, 1 failed, 1 not touched",
+        ],
+    );
+    let ended: Vec<_> = emulator.stacks().into_iter().map(|(_, status)| status).collect();
+    assert_eq!(ended, ["CREATE_COMPLETE", "ROLLBACK_COMPLETE"], "s3 does not suffer from vpc");
+
+    emulator.heal();
+    let healed = emulator.done(&["deploy", "--stack", "vpc", "--stack", "rds", "--stack", "s3", "--yes"]);
+    says(&healed.stderr, &["the empty stack can only be deleted. It is deleted and made anew.", "3 done"]);
+    assert!(
+        emulator.stacks().iter().all(|(_, status)| status == "CREATE_COMPLETE"),
+        "{:?}",
+        emulator.stacks()
+    );
+}
+
+#[test]
+fn an_update_that_fails_goes_back_and_is_made_by_the_next_run() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    let wish = ["deploy", "--stack", "s3", "--yes", "--parameter", "NoncurrentVersionDays=30"];
+    emulator.done(&["deploy", "--stack", "s3", "--yes"]);
+    emulator.break_down("AWS::S3::Bucket", "update", "A conflicting operation is in progress.");
+    let failed = emulator.failed(&wish);
+    says(
+        &failed.stderr,
+        &[
+            "s3 ✗ update postgresasapp-s3 ended in UPDATE_ROLLBACK_COMPLETE",
+            "cause: TemplateBucket (AWS::S3::Bucket) at infra-cfn/templates/s3.yaml:",
+            "A conflicting operation is in progress.",
+        ],
+    );
+    emulator.heal();
+    emulator.done(&wish);
+    assert_eq!(emulator.stacks(), [("postgresasapp-s3".to_owned(), "UPDATE_COMPLETE".to_owned())]);
+}
+
+#[test]
+fn a_failed_creation_can_be_kept_and_is_continued() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    emulator.break_down("AWS::S3::BucketPolicy", "create", "Access Denied");
+    let failed = emulator.failed(&["deploy", "--stack", "s3", "--yes", "--on-failure", "keep"]);
+    says(&failed.stderr, &["ended in CREATE_FAILED", "cause: TemplateBucketPolicy", "hint: Give the caller"]);
+    emulator.heal();
+    emulator.done(&["deploy", "--stack", "s3", "--yes"]);
+    let stacks = emulator.stacks();
+    assert!(stacks.iter().all(|(_, status)| status.ends_with("_COMPLETE")), "{stacks:?}");
+}
+
+#[test]
+fn a_deletion_that_fails_is_finished_by_the_next_run() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    emulator.done(&["deploy", "--stack", "vpc", "--yes"]);
+    emulator.break_down("AWS::EC2::VPC", "delete", "The vpc has dependencies and cannot be deleted.");
+    let failed = emulator.failed(&["terminate", "--stack", "vpc", "--yes"]);
+    says(
+        &failed.stderr,
+        &[
+            "vpc ✗ delete postgresasapp-vpc ended in DELETE_FAILED",
+            "cause: Vpc (AWS::EC2::VPC) at infra-cfn/templates/vpc.yaml:",
+            "hint: Something outside of the stack still uses it",
+        ],
+    );
+    emulator.heal();
+    emulator.done(&["terminate", "--stack", "vpc", "--yes"]);
+    assert_eq!(emulator.stacks(), []);
+}
+
+#[test]
+fn an_interrupted_client_is_continued_by_the_next_run() {
+    // 26 resources: there is time to interrupt.
+    let Some(emulator) = Emulator::start(0.1) else { return };
+    let client = emulator.command(&["deploy", "--stack", "vpc", "--yes"]).spawn().unwrap();
+    emulator.wait_for("postgresasapp-vpc", "CREATE_IN_PROGRESS");
+    let sent = Command::new("kill").args(["-INT", &client.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let interrupted = Run::of(&client.wait_with_output().unwrap());
+    assert_eq!(interrupted.code, Some(130), "{}", interrupted.stderr);
+    says(&interrupted.stderr, &["interrupted; CloudFormation goes on by itself"]);
+
+    let next = emulator.done(&["deploy", "--stack", "vpc", "--yes"]);
+    says(&next.stderr, &["The stack is being made. Waiting for it to end.", "nothing to change", "1 done"]);
+    assert_eq!(emulator.stacks(), [("postgresasapp-vpc".to_owned(), "CREATE_COMPLETE".to_owned())]);
+}
+
+#[test]
+fn without_a_yes_nothing_is_made_and_a_prepared_change_set_waits() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    let asked = emulator.run(&["deploy", "--stack", "s3"]);
+    assert_eq!(asked.code, Some(3), "{}", asked.stderr);
+    says(&asked.stderr, &["+ TemplateBucket", "repeat the command with --yes"]);
+    assert_eq!(emulator.stacks(), [], "the change set and its empty stack are gone");
+
+    let prepared = emulator.done(&["deploy", "--stack", "s3", "--no-execute"]);
+    says(&prepared.stderr, &["s3 prepared, not executed: arn:aws:cloudformation:"]);
+    assert_eq!(emulator.stacks(), [("postgresasapp-s3".to_owned(), "REVIEW_IN_PROGRESS".to_owned())]);
+    emulator.done(&["deploy", "--stack", "s3", "--yes"]);
+    assert_eq!(emulator.stacks(), [("postgresasapp-s3".to_owned(), "CREATE_COMPLETE".to_owned())]);
+
+    let refused = emulator.failed(&["create", "--stack", "s3", "--yes"]);
+    says(&refused.stderr, &["postgresasapp-s3 exists already", "hint: Use deploy to change it"]);
+    let recreated = emulator.done(&["recreate", "--stack", "s3", "--yes"]);
+    says(&recreated.stderr, &["s3 ∅ DELETE_COMPLETE", "s3 ✓ CREATE_COMPLETE"]);
+}
+
+#[test]
+fn a_protected_stack_stays() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    emulator.done(&["deploy", "--stack", "s3", "--yes", "--termination-protection", "on"]);
+    let refused = emulator.failed(&["terminate", "--stack", "s3", "--yes"]);
+    says(&refused.stderr, &["postgresasapp-s3 is protected against termination"]);
+    emulator.done(&["terminate", "--stack", "s3", "--yes", "--termination-protection", "off"]);
+    assert_eq!(emulator.stacks(), []);
+}
