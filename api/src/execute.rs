@@ -6,12 +6,10 @@
 mod connect;
 pub mod conninfo;
 mod credentials;
-mod iam;
 pub mod pool;
 mod rows;
 mod script;
 mod session;
-mod single;
 mod statements;
 mod tls;
 mod wire;
@@ -34,11 +32,9 @@ use crate::sql::types::MainQuery;
 pub use connect::cold::{Notification, Notifications};
 pub use connect::{Connector, connect_cold, connect_listener};
 pub use credentials::{CredentialSource, TokenFuture, TokenSource};
-pub use iam::{EnvironmentCredentials, IamTokens, region_of};
 pub use pool::{Pool, PoolMetrics};
 use rows::Rows;
 use script::End;
-pub use single::Single;
 
 /// The one row of a main query.
 #[derive(Debug, Clone, Default)]

@@ -3,6 +3,7 @@
 //! Budget: 30 minutes cold on 2 cores; the closing table says where the time went. Fast steps come first.
 //! A step may be skipped only for a reason outside this machine's reach, and the reason is printed.
 
+mod cloudformation;
 mod conformance;
 mod setup;
 mod static_checks;
@@ -42,6 +43,11 @@ const STEPS: &[Step] = &[
         name: "scripts",
         what: "Dockerfiles (hadolint) and shell scripts (shellcheck)",
         run: static_checks::run,
+    },
+    Step {
+        name: "cloudformation",
+        what: "templates (own promises, cfn-lint, checkov), their IAM policies and start scripts",
+        run: cloudformation::run,
     },
     Step { name: "test", what: "unit, integration and end-to-end tests", run: test_step },
     Step { name: "doctest", what: "examples in the documentation", run: doctest },

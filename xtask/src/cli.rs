@@ -36,7 +36,6 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("ci", "the whole gate: format, lints, docs, tests, conformance"),
             ("test", "the tests only"),
-            ("codegen [--check]", "write the pages made from tables in the code, or check them"),
             ("doctor", "what this machine has, what is missing, and how to get it"),
         ],
     ),
@@ -101,9 +100,6 @@ pub(crate) enum Command {
     /// Run the tests
     #[command(after_help = "Example:\n  cargo xtask test\n  cargo xtask test -- -p bootstrap-sql")]
     Test(TestArgs),
-    /// Write the pages that are made from tables in the code
-    #[command(after_help = "Example:\n  cargo xtask codegen\n  cargo xtask codegen --check")]
-    Codegen(CodegenArgs),
     /// Check this machine: what is installed, what is missing, and how to get it
     #[command(after_help = "Example:\n  cargo xtask doctor")]
     Doctor(DoctorArgs),
@@ -266,13 +262,6 @@ pub(crate) struct TestArgs {
     /// Arguments for the test runner
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<std::ffi::OsString>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CodegenArgs {
-    /// Write nothing; fail when a page is out of date
-    #[arg(long)]
-    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,6 @@
 
 mod ci;
 mod cli;
-mod codegen;
 mod doctor;
 mod forward;
 mod local;
@@ -39,7 +38,6 @@ fn main() -> ExitCode {
         Command::Psql(args) => local::psql(&args),
         Command::Fdw(args) => local::fdw(args),
         Command::Open(args) => local::open(&args),
-        Command::Codegen(args) => codegen::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),

@@ -1,4 +1,6 @@
-//! Python tools in a virtual environment of the project's own, made once per list of tools.
+//! Python tools in virtual environments of the project's own, made once per list of tools.
+//!
+//! Two lists, because what they pin does not go together in one environment.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -8,54 +10,75 @@ use xshell::{Shell, cmd};
 
 use crate::{output, workspace};
 
-/// The tools, pinned; one list so that one environment serves every step.
-const REQUIREMENTS: &str = include_str!("../python-tools.txt");
-
-/// Path of the environment's interpreter, made when it is not there yet.
-pub(crate) fn interpreter(sh: &Shell) -> Result<PathBuf> {
-    Ok(environment(sh)?.join("bin").join("python"))
+/// A list of pinned tools, and the environment made from it.
+struct Environment {
+    /// File name of the list, beside the manifest.
+    file: &'static str,
+    /// The list.
+    tools: &'static str,
 }
 
-/// Path of one of the environment's programs.
+/// What checks sources: linters and scanners.
+const CHECKS: Environment =
+    Environment { file: "python-tools.txt", tools: include_str!("../python-tools.txt") };
+
+/// What tests talk to: client libraries and the AWS emulator.
+const TESTS: Environment =
+    Environment { file: "python-test-tools.txt", tools: include_str!("../python-test-tools.txt") };
+
+/// Path of the interpreter that the tests start, made when it is not there yet.
+pub(crate) fn interpreter(sh: &Shell) -> Result<PathBuf> {
+    Ok(TESTS.folder(sh)?.join("bin").join("python"))
+}
+
+/// Path of a checker, made when it is not there yet.
 pub(crate) fn tool(sh: &Shell, name: &str) -> Result<PathBuf> {
-    let path = environment(sh)?.join("bin").join(name);
+    let path = CHECKS.folder(sh)?.join("bin").join(name);
     if !path.is_file() {
-        bail!("'{name}' is not among the tools of xtask/python-tools.txt");
+        bail!("'{name}' is not among the tools of xtask/{}", CHECKS.file);
     }
     Ok(path)
 }
 
-fn environment(sh: &Shell) -> Result<PathBuf> {
-    let mut hasher = DefaultHasher::new();
-    REQUIREMENTS.hash(&mut hasher);
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
-        .unwrap_or_else(|| workspace::target_dir().join("tools"));
-    let folder = cache.join("postgres-as-app").join(format!("python-{:016x}", hasher.finish()));
-    // The marker is written last: an environment whose making was interrupted is made again.
-    let marker = folder.join("complete");
-    if marker.is_file() {
-        return Ok(folder);
+/// Makes both environments.
+pub(crate) fn prepare(sh: &Shell) -> Result<()> {
+    TESTS.folder(sh)?;
+    CHECKS.folder(sh).map(drop)
+}
+
+impl Environment {
+    fn folder(&self, sh: &Shell) -> Result<PathBuf> {
+        let mut hasher = DefaultHasher::new();
+        self.tools.hash(&mut hasher);
+        let cache = std::env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+            .unwrap_or_else(|| workspace::target_dir().join("tools"));
+        let folder = cache.join("postgres-as-app").join(format!("python-{:016x}", hasher.finish()));
+        // The marker is written last: an environment whose making was interrupted is made again.
+        let marker = folder.join("complete");
+        if marker.is_file() {
+            return Ok(folder);
+        }
+        let python = workspace::find_program(&["python3"]).context(
+            "find python3 (Debian/Ubuntu: apt-get install python3 python3-venv; Fedora: dnf install python3)",
+        )?;
+        output::note(&format!("making the Python environment of xtask/{} (once) ...", self.file));
+        if folder.exists() {
+            sh.remove_path(&folder)?;
+        }
+        sh.create_dir(&folder)?;
+        cmd!(sh, "{python} -m venv {folder}")
+            .quiet()
+            .run()
+            .context("make a virtual environment (Debian/Ubuntu: apt-get install python3-venv)")?;
+        let list = workspace::root().join("xtask").join(self.file);
+        let pip = folder.join("bin").join("pip");
+        cmd!(sh, "{pip} install --quiet --disable-pip-version-check --requirement {list}")
+            .quiet()
+            .run()
+            .with_context(|| format!("install the tools of xtask/{}", self.file))?;
+        sh.write_file(&marker, "")?;
+        Ok(folder)
     }
-    let python = workspace::find_program(&["python3"]).context(
-        "find python3 (Debian/Ubuntu: apt-get install python3 python3-venv; Fedora: dnf install python3)",
-    )?;
-    output::note("making the Python environment (once) ...");
-    if folder.exists() {
-        sh.remove_path(&folder)?;
-    }
-    sh.create_dir(&folder)?;
-    cmd!(sh, "{python} -m venv {folder}")
-        .quiet()
-        .run()
-        .context("make a virtual environment (Debian/Ubuntu: apt-get install python3-venv)")?;
-    let list = workspace::root().join("xtask").join("python-tools.txt");
-    let pip = folder.join("bin").join("pip");
-    cmd!(sh, "{pip} install --quiet --disable-pip-version-check --requirement {list}")
-        .quiet()
-        .run()
-        .context("install the Python tools")?;
-    sh.write_file(&marker, "")?;
-    Ok(folder)
 }

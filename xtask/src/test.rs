@@ -25,7 +25,9 @@ pub(crate) fn tests(sh: &Shell, args: &[OsString]) -> Result<()> {
     let _python = match python::interpreter(sh) {
         Ok(interpreter) => Some(sh.push_env("PGAPP_PYTHON", interpreter)),
         Err(error) => {
-            output::note(&format!("tests with the Python client cannot run: {error:#}"));
+            output::note(&format!(
+                "no Python environment: the tests with the Python client fail, those with the AWS emulator are left out: {error:#}"
+            ));
             None
         }
     };

@@ -13,8 +13,7 @@ use super::{filter, read};
 pub(super) fn query(sql: &mut SqlBuilder, tree: &ReadPlanTree) {
     let node = &tree.node;
     let from = read::source(node);
-    // PostgREST writes two spaces, and its log of queries is read by patterns.
-    sql.sql("SELECT 1 ");
+    sql.sql("SELECT 1");
     read::from_clause(sql, node);
     let mut separator = " WHERE ";
     let mut next = |sql: &mut SqlBuilder| {

@@ -4,5 +4,5 @@ mod connect;
 mod fixture;
 mod pool;
 mod roles;
-pub(crate) mod tls;
+mod tls;
 mod transaction;

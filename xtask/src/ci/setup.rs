@@ -37,7 +37,7 @@ pub(super) fn run(sh: &Shell) -> Result<Outcome> {
         }
         None => bail!("no Postgres server binaries were found\n{}", doctor::INSTALL_POSTGRES),
     }
-    python::interpreter(sh)?;
+    python::prepare(sh)?;
     Ok(Outcome::Done)
 }
 
