@@ -45,8 +45,8 @@ const STEPS: &[Step] = &[
         run: static_checks::run,
     },
     Step {
-        name: "cloudformation",
-        what: "templates (own promises, cfn-lint, checkov), their IAM policies and start scripts",
+        name: "templates",
+        what: "CloudFormation: own promises, cfn-lint, checkov, parliament, shellcheck of start scripts",
         run: cloudformation::run,
     },
     Step { name: "test", what: "unit, integration and end-to-end tests", run: test_step },

@@ -54,13 +54,17 @@ impl<C: Cloud> Engine<'_, C> {
             return Ok(());
         };
         let losses = failure::losses(&set.changes);
+        // The changes and the question about them belong together, whatever other stacks have to say.
+        let turn = self.asking.lock().await;
         self.show(spec, &request, &set, &stack_id, &losses);
         if !self.settings.execute {
             let console = console::change_set(self.cloud.region(), &stack_id, &set.id);
             self.tell(Event::Prepared { stack: spec.name.clone(), change_set: set.id, console });
             return Ok(());
         }
-        if self.confirm(&question(spec, &request, &losses)).await == Answer::No {
+        let answer = self.user.confirm(&question(spec, &request, &losses)).await;
+        drop(turn);
+        if answer == Answer::No {
             self.discard(spec, &request, &set.id).await?;
             return Err(Trouble::Declined);
         }

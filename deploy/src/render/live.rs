@@ -104,12 +104,12 @@ impl Live {
         let Some(running) = stacks.get_mut(stack) else { return false };
         match text::resource_category(status) {
             Category::Failed => return false,
+            // Of the stack itself the line tells already.
+            _ if kind == STACK => {}
             Category::Working => drop(running.busy.insert(logical_id.to_owned())),
             _ => {
                 running.busy.remove(logical_id);
-                if kind != STACK {
-                    running.finished.insert(logical_id.to_owned());
-                }
+                running.finished.insert(logical_id.to_owned());
             }
         }
         running.bar.set_message(running.message());
