@@ -68,9 +68,11 @@ impl Escaper {
                 _ => memchr(b'\n', rest).map_or(rest.len(), |end| end + 1),
             };
             let piece = &rest[..len];
-            if self.state == State::RequestLine && piece.iter().any(|&b| must_be_escaped(b)) {
+            let (before, target) = piece.split_at(self.target_start(piece));
+            if target.iter().any(|&b| must_be_escaped(b)) {
                 let out = escaped.get_or_insert_with(|| input[..at].to_vec());
-                escape_into(piece, out);
+                out.extend_from_slice(before);
+                escape_into(target, out);
             } else if let Some(out) = &mut escaped {
                 out.extend_from_slice(piece);
             }
@@ -78,6 +80,16 @@ impl Escaper {
             at += len;
         }
         escaped
+    }
+
+    /// Where in a piece the target begins, or goes on: behind the space that ends the method. A method stays as
+    /// it is, so that a wrong one is refused and not made another.
+    fn target_start(&self, piece: &[u8]) -> usize {
+        match self.state {
+            State::RequestLine if memchr(b' ', &self.line).is_some() => 0,
+            State::RequestLine => memchr(b' ', piece).unwrap_or(piece.len()),
+            _ => piece.len(),
+        }
     }
 
     /// Moves on over a piece that ends at the end of a line or of a body, or is part of one.
@@ -97,12 +109,25 @@ impl Escaper {
                 if self.line.len() > MAX_LINE {
                     self.state = State::Other;
                 } else if self.line.ends_with(b"\n") {
-                    self.state = end_of_line(self.state, self.line.trim_ascii_end()).unwrap_or(State::Other);
+                    self.state = end_of_line(self.state, without_end(&self.line)).unwrap_or(State::Other);
                     self.line.clear();
                 }
             }
         }
     }
+}
+
+/// A line without what ends it. Other white space is left: to hyper, a line of blanks is no empty line, and
+/// two readers that disagree on where a message ends are what request smuggling is made of.
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// A number of digits alone: Rust's parser takes a sign as well, hyper does not.
+fn number(digits: &[u8], radix: u32) -> Option<u64> {
+    let text = std::str::from_utf8(digits).ok()?;
+    text.chars().all(|it| it.is_digit(radix)).then(|| u64::from_str_radix(text, radix).ok())?
 }
 
 /// What follows a line; `None` where it makes no sense.
@@ -122,7 +147,7 @@ fn end_of_line(state: State, line: &[u8]) -> Option<State> {
         State::Headers(announced) => State::Headers(header(announced, line)?),
         State::ChunkSize => {
             let digits = line.split(|&b| b == b';').next()?.trim_ascii();
-            match u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()? {
+            match number(digits, 16)? {
                 0 => State::Trailers,
                 size => State::Chunk(size.checked_add(2)?),
             }
@@ -135,12 +160,12 @@ fn end_of_line(state: State, line: &[u8]) -> Option<State> {
 /// Reads the headers that say how long a body is.
 fn header(announced: Announced, line: &[u8]) -> Option<Announced> {
     let colon = memchr(b':', line)?;
-    let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
+    let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
     if name.eq_ignore_ascii_case(b"transfer-encoding") {
         return value.to_ascii_lowercase().ends_with(b"chunked").then_some(Announced::Chunked);
     }
     if name.eq_ignore_ascii_case(b"content-length") && announced != Announced::Chunked {
-        return std::str::from_utf8(value).ok()?.parse().ok().map(Announced::Length);
+        return number(value, 10).map(Announced::Length);
     }
     Some(announced)
 }
@@ -264,6 +289,12 @@ mod tests {
     }
 
     #[test]
+    fn methods_are_left_alone() {
+        assert_eq!(show("G\">T /\" HTTP/1.1\r\n\r\n"), "G\">T /%22 HTTP/1.1\r\n\r\n");
+        assert_eq!(show("\">\r\n"), "\">\r\n");
+    }
+
+    #[test]
     fn bodies_are_left_alone() {
         let with_length =
             "POST /a> HTTP/1.1\r\ncontent-length: 15\r\n\r\nGET /> HTTP/1.1GET /> HTTP/1.1\r\n\r\n";
@@ -285,6 +316,13 @@ mod tests {
             "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\nGET /> HTTP/1.1\r\n",
             "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nGET /> HTTP/1.1\r\n",
             "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nGET /> HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n+1\r\na\r\n0\r\n\r\nGET /> HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n \r\nGET /> HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\nGET /> HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\nContent-Length: +1\r\n\r\naGET /> HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\naGET /> HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\nX: y\r\n \r\nGET /> HTTP/1.1\r\n",
+            "GET / HTTP/1.1 \r\n\r\nGET /> HTTP/1.1\r\n",
         ] {
             assert_eq!(show(other), other);
         }

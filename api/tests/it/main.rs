@@ -11,5 +11,6 @@ mod responses;
 mod schema_cache;
 mod server;
 mod sql;
+mod sql_explained;
 mod sql_properties;
 mod support;

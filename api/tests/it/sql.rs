@@ -28,137 +28,134 @@ fn render_all(requests: &[&str]) -> String {
     rendered.collect::<Vec<_>>().join("\n")
 }
 
-macro_rules! snapshot {
-    ($name:ident, $($request:expr),+ $(,)?) => {
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!(render_all(&[$($request),+]));
-        }
+macro_rules! snapshots {
+    ($($name:ident: [$($request:expr),+ $(,)?])+) => {
+        $(
+            #[test]
+            fn $name() {
+                insta::assert_snapshot!(render_all(&[$($request),+]));
+            }
+        )+
+
+        /// All of them, for those who want to do more with them.
+        pub(crate) const SNAPSHOTS: &[&str] = &[$($($request),+),+];
     };
 }
 
-snapshot!(
-    read_columns,
-    "GET /clients",
-    "GET /clients?select=id,n:name,name::text",
-    "GET /documents?select=data->a->>0,x:datab->b,tags->1,data->0",
-    "GET /documents?select=id,color",
-    "GET /documents",
-    "GET /we%22ird?select=\"a b\",\"q\\\"uote\"",
-    "HEAD /clients",
-);
+snapshots! {
+    read_columns: [
+        "GET /clients",
+        "GET /clients?select=id,n:name,name::text",
+        "GET /documents?select=data->a->>0,x:datab->b,tags->1,data->0",
+        "GET /documents?select=id,color",
+        "GET /documents",
+        "GET /we%22ird?select=\"a b\",\"q\\\"uote\"",
+        "HEAD /clients",
+    ]
 
-snapshot!(
-    read_filters,
-    "GET /clients?id=eq.1&name=not.like.A*",
-    "GET /clients?id=in.(1,2,\"a,b\",\"q\\\"\")&id=in.()",
-    "GET /clients?name=ilike(any).{a*,b*}&id=gt(all).{1,2}&name=match.^a",
-    "GET /clients?id=is.null&name=not.is.null&id=isdistinct.3&id=is.not_null",
-    "GET /documents?words=fts(english).cat&data->>a=plfts.dog&tags=cs.{a}&name=wfts.x",
-    "GET /documents?color=eq.red&color=in.(red,blue)&data->a->>b=eq.1&datab->0=gt.2&tags->0=eq.1",
-    "GET /clients?or=(id.eq.1,and(name.eq.a,not.or(id.lt.3,id.gt.5)))&not.and=(id.neq.2,name.cd.{x})",
-    "GET /clients?id=sl.[1,2]&id=sr.x&id=nxr.x&id=nxl.x&id=adj.x&id=ov.x",
-);
+    read_filters: [
+        "GET /clients?id=eq.1&name=not.like.A*",
+        "GET /clients?id=in.(1,2,\"a,b\",\"q\\\"\")&id=in.()",
+        "GET /clients?name=ilike(any).{a*,b*}&id=gt(all).{1,2}&name=match.^a",
+        "GET /clients?id=is.null&name=not.is.null&id=isdistinct.3&id=is.not_null",
+        "GET /documents?words=fts(english).cat&data->>a=plfts.dog&tags=cs.{a}&name=wfts.x",
+        "GET /documents?color=eq.red&color=in.(red,blue)&data->a->>b=eq.1&datab->0=gt.2&tags->0=eq.1",
+        "GET /clients?or=(id.eq.1,and(name.eq.a,not.or(id.lt.3,id.gt.5)))&not.and=(id.neq.2,name.cd.{x})",
+        "GET /clients?id=sl.[1,2]&id=sr.x&id=nxr.x&id=nxl.x&id=adj.x&id=ov.x",
+    ]
 
-snapshot!(
-    read_windows,
-    "GET /clients?order=name.desc.nullslast,id&limit=10&offset=5",
-    "GET /clients?offset=5",
-    "GET /clients?limit=0",
-    "GET /documents?order=data->a.asc,tags->0.nullsfirst",
-    "GET /clients?limit=10\nPrefer: count=exact",
-    "GET /clients\nPrefer: count=exact",
-    "GET /clients?id=gt.3\nPrefer: count=planned",
-    "GET /projects?select=id,clients!inner(id)&clients.name=eq.a&limit=3\nPrefer: count=exact",
-    "GET /projects?select=id,clients(id)&clients=is.null&limit=3\nPrefer: count=exact",
-);
+    read_windows: [
+        "GET /clients?order=name.desc.nullslast,id&limit=10&offset=5",
+        "GET /clients?offset=5",
+        "GET /clients?limit=0",
+        "GET /documents?order=data->a.asc,tags->0.nullsfirst",
+        "GET /clients?limit=10\nPrefer: count=exact",
+        "GET /clients\nPrefer: count=exact",
+        "GET /clients?id=gt.3\nPrefer: count=planned",
+        "GET /projects?select=id,clients!inner(id)&clients.name=eq.a&limit=3\nPrefer: count=exact",
+        "GET /projects?select=id,clients(id)&clients=is.null&limit=3\nPrefer: count=exact",
+    ]
 
-snapshot!(
-    read_embeds,
-    "GET /projects?select=id,clients(name)",
-    "GET /clients?select=*,projects(*,tasks(name))&projects.id=gt.1&projects.order=id&projects.tasks.limit=2",
-    "GET /users?select=id,tasks(id)",
-    "GET /projects?select=*,c:clients!inner(*)&c.name=eq.a&order=c(name).desc",
-    "GET /people?select=id,children:people(id),parent(id)",
-    "GET /projects?select=id,computed_client(name)",
-    "GET /projects?select=id,clients()&clients=not.is.null",
-    "GET /clients?select=id,projects()&or=(projects.is.null,id.eq.1)",
-    "GET /people?select=id,sent:messages!messages_sender_fkey(id),got:messages!recipient(id)",
-    "GET /projects?select=client:client_id(name),projects_client_id_fkey(id)",
-    "GET /projects?select=",
-);
+    read_embeds: [
+        "GET /projects?select=id,clients(name)",
+        "GET /clients?select=*,projects(*,tasks(name))&projects.id=gt.1&projects.order=id&projects.tasks.limit=2",
+        "GET /users?select=id,tasks(id)",
+        "GET /projects?select=*,c:clients!inner(*)&c.name=eq.a&order=c(name).desc",
+        "GET /people?select=id,children:people(id),parent(id)",
+        "GET /projects?select=id,computed_client(name)",
+        "GET /projects?select=id,clients()&clients=not.is.null",
+        "GET /clients?select=id,projects()&or=(projects.is.null,id.eq.1)",
+        "GET /people?select=id,sent:messages!messages_sender_fkey(id),got:messages!recipient(id)",
+        "GET /projects?select=client:client_id(name),projects_client_id_fkey(id)",
+        "GET /projects?select=",
+    ]
 
-snapshot!(
-    read_spreads,
-    "GET /projects?select=id,...clients(client:name)",
-    "GET /clients?select=id,...projects(name,pid:id)&projects.order=name.desc,id",
-    "GET /clients?select=id,...projects(name,...clients(cn:name))",
-    "GET /users?select=id,...tasks!inner(name)",
-);
+    read_spreads: [
+        "GET /projects?select=id,...clients(client:name)",
+        "GET /clients?select=id,...projects(name,pid:id)&projects.order=name.desc,id",
+        "GET /clients?select=id,...projects(name,...clients(cn:name))",
+        "GET /users?select=id,...tasks!inner(name)",
+    ]
 
-snapshot!(
-    read_aggregates,
-    "GET /projects?select=count()",
-    "GET /projects?select=client_id,id.sum(),m:id.max()::text,id::text.min()",
-    "GET /projects?select=client_id,name,...clients(id.count())",
-    "GET /tasks?select=name,...projects(client_id,...clients(count()))",
-    "GET /clients?select=*,count(),projects(id.sum())",
-    "GET /documents?select=data->a,count()",
-);
+    read_aggregates: [
+        "GET /projects?select=count()",
+        "GET /projects?select=client_id,id.sum(),m:id.max()::text,id::text.min()",
+        "GET /projects?select=client_id,name,...clients(id.count())",
+        "GET /tasks?select=name,...projects(client_id,...clients(count()))",
+        "GET /clients?select=*,count(),projects(id.sum())",
+        "GET /documents?select=data->a,count()",
+    ]
 
-snapshot!(
-    insert,
-    "POST /clients\nPrefer: return=minimal\n\n{\"id\":1,\"name\":\"a\"}",
-    "POST /clients?select=id\nPrefer: return=representation\n\n[{\"name\":\"a\"},{\"name\":\"b\"}]",
-    "POST /clients?columns=id,name\nPrefer: return=headers-only, missing=default\n\n[{\"name\":\"a\"}]",
-    "POST /clients?columns=id\nPrefer: missing=default\n\n{\"name\":\"a\"}",
-    "POST /clients\nPrefer: resolution=merge-duplicates\n\n{\"id\":1,\"name\":\"a\"}",
-    "POST /clients?on_conflict=name\nPrefer: resolution=ignore-duplicates\n\n{\"id\":1,\"name\":\"a\"}",
-    "POST /no_key\nPrefer: resolution=merge-duplicates\n\n{\"a\":1}",
-    "POST /clients\n\n{}",
-    "POST /clients\n\n[{},{}]",
-    "POST /documents\n\n{\"color\":\"red\"}",
-    "POST /projects?select=name,clients(name),tasks(id)\nPrefer: return=representation\n\n{\"name\":\"a\"}",
-    "POST /projects?select=name,computed_client(name)\nPrefer: return=representation\n\n{\"name\":\"a\"}",
-);
+    insert: [
+        "POST /clients\nPrefer: return=minimal\n\n{\"id\":1,\"name\":\"a\"}",
+        "POST /clients?select=id\nPrefer: return=representation\n\n[{\"name\":\"a\"},{\"name\":\"b\"}]",
+        "POST /clients?columns=id,name\nPrefer: return=headers-only, missing=default\n\n[{\"name\":\"a\"}]",
+        "POST /clients?columns=id\nPrefer: missing=default\n\n{\"name\":\"a\"}",
+        "POST /clients\nPrefer: resolution=merge-duplicates\n\n{\"id\":1,\"name\":\"a\"}",
+        "POST /clients?on_conflict=name\nPrefer: resolution=ignore-duplicates\n\n{\"id\":1,\"name\":\"a\"}",
+        "POST /no_key\nPrefer: resolution=merge-duplicates\n\n{\"a\":1}",
+        "POST /clients\n\n{}",
+        "POST /clients\n\n[{},{}]",
+        "POST /documents\n\n{\"color\":\"red\"}",
+        "POST /projects?select=name,clients(name),tasks(id)\nPrefer: return=representation\n\n{\"name\":\"a\"}",
+        "POST /projects?select=name,computed_client(name)\nPrefer: return=representation\n\n{\"name\":\"a\"}",
+    ]
 
-snapshot!(
-    update_delete_put,
-    "PATCH /clients?id=eq.1&or=(name.eq.a,name.eq.b)\n\n{\"name\":\"x\"}",
-    "PATCH /clients?id=eq.1\nPrefer: return=representation\n\n{}",
-    "PATCH /clients\n\n{}",
-    "PATCH /projects?id=gt.1&select=id,clients(name)&clients.name=eq.a&order=id\nPrefer: return=representation\n\n{\"name\":\"x\"}",
-    "DELETE /clients?id=eq.1",
-    "DELETE /clients?select=name&id=eq.1\nPrefer: return=representation",
-    "PUT /clients?id=eq.1\nPrefer: return=representation\n\n{\"id\":1,\"name\":\"a\"}",
-);
+    update_delete_put: [
+        "PATCH /clients?id=eq.1&or=(name.eq.a,name.eq.b)\n\n{\"name\":\"x\"}",
+        "PATCH /clients?id=eq.1\nPrefer: return=representation\n\n{}",
+        "PATCH /clients\n\n{}",
+        "PATCH /projects?id=gt.1&select=id,clients(name)&clients.name=eq.a&order=id\nPrefer: return=representation\n\n{\"name\":\"x\"}",
+        "DELETE /clients?id=eq.1",
+        "DELETE /clients?select=name&id=eq.1\nPrefer: return=representation",
+        "PUT /clients?id=eq.1\nPrefer: return=representation\n\n{\"id\":1,\"name\":\"a\"}",
+    ]
 
-snapshot!(
-    call,
-    "GET /rpc/add_them?a=1&b=2",
-    "POST /rpc/add_them\n\n{\"a\":1,\"b\":2}",
-    "POST /rpc/add_them\nContent-Type: application/x-www-form-urlencoded\n\na=1&b=2",
-    "GET /rpc/getproject?id=1&select=name,clients(name)&name=like.a*&order=client_id",
-    "GET /rpc/getproject?id=1&limit=1\nPrefer: count=exact",
-    "POST /rpc/one_project\n\n{}",
-    "POST /rpc/names",
-    "GET /rpc/sum_all?nums=1&nums=2",
-    "POST /rpc/unnamed_json\n\n{\"x\":1}",
-    "POST /rpc/unnamed_bytes\nContent-Type: application/octet-stream\n\nabc",
-    "GET /rpc/overloaded?a=1&b=x",
-);
+    call: [
+        "GET /rpc/add_them?a=1&b=2",
+        "POST /rpc/add_them\n\n{\"a\":1,\"b\":2}",
+        "POST /rpc/add_them\nContent-Type: application/x-www-form-urlencoded\n\na=1&b=2",
+        "GET /rpc/getproject?id=1&select=name,clients(name)&name=like.a*&order=client_id",
+        "GET /rpc/getproject?id=1&limit=1\nPrefer: count=exact",
+        "POST /rpc/one_project\n\n{}",
+        "POST /rpc/names",
+        "GET /rpc/sum_all?nums=1&nums=2",
+        "POST /rpc/unnamed_json\n\n{\"x\":1}",
+        "POST /rpc/unnamed_bytes\nContent-Type: application/octet-stream\n\nabc",
+        "GET /rpc/overloaded?a=1&b=x",
+    ]
 
-snapshot!(
-    representations,
-    "GET /clients\nAccept: application/vnd.pgrst.object+json",
-    "GET /clients\nAccept: application/vnd.pgrst.object+json;nulls=stripped",
-    "GET /clients\nAccept: application/vnd.pgrst.array+json;nulls=stripped",
-    "GET /clients\nAccept: text/csv",
-    "GET /clients\nAccept: application/geo+json",
-    "GET /clients\nAccept: text/html",
-    "GET /clients\nAccept: application/vnd.pgrst.plan+json; options=analyze|verbose|settings|buffers|wal",
-    "GET /rpc/add_them?a=1&b=2\nAccept: application/vnd.pgrst.object+json;nulls=stripped",
-);
+    representations: [
+        "GET /clients\nAccept: application/vnd.pgrst.object+json",
+        "GET /clients\nAccept: application/vnd.pgrst.object+json;nulls=stripped",
+        "GET /clients\nAccept: application/vnd.pgrst.array+json;nulls=stripped",
+        "GET /clients\nAccept: text/csv",
+        "GET /clients\nAccept: application/geo+json",
+        "GET /clients\nAccept: text/html",
+        "GET /clients\nAccept: application/vnd.pgrst.plan+json; options=analyze|verbose|settings|buffers|wal",
+        "GET /rpc/add_them?a=1&b=2\nAccept: application/vnd.pgrst.object+json;nulls=stripped",
+    ]
+}
 
 #[test]
 fn transaction_settings() {
