@@ -6,10 +6,12 @@
 mod connect;
 pub mod conninfo;
 mod credentials;
+mod json;
 pub mod pool;
 mod rows;
 mod script;
 mod session;
+mod shapes;
 mod statements;
 mod tls;
 mod wire;
@@ -102,7 +104,7 @@ pub async fn run(
                 .and_then(|it| results.get(it))
                 .ok_or_else(|| DbError::UnexpectedResult("the main statement was not run".into()))?;
             let explain = layout.explain.and_then(|it| results.get(it));
-            script::interpret(crud, req, conf, main, explain)
+            script::interpret(crud, req, conf, main, query.rows.as_ref(), explain)
         }
         ActionPlan::Inspect(inspect) => {
             let results = layout.openapi.and_then(|it| results.get(it..));

@@ -114,6 +114,14 @@ pub enum ActionPlan {
 }
 
 impl ActionPlan {
+    /// Access mode of the transaction.
+    pub fn tx_mode(&self) -> TxMode {
+        match self {
+            Self::Crud(plan) => plan.tx_mode,
+            _ => TxMode::Read,
+        }
+    }
+
     /// Embeds that a filter, order or limit addressed by their relation's name although they have an
     /// alias, as (relation, alias). Only possible with `url-use-legacy-target-names`, and worth a warning:
     /// without it such a request is refused.

@@ -23,6 +23,11 @@
 //! empty body. When the negotiated media type is an EXPLAIN plan, rows have one column, and the
 //! body is these rows, each ended by a newline.
 //!
+//! Where the body is JSON, [`types::MainQuery::rows`] takes the place of the main statement: its rows
+//! are the body, encoded outside of the database, and what else the main statement would have told is
+//! asked for by [`types::RowsQuery::settings`]. [`types::RowsQuery::aggregated`] is the main statement for
+//! when the rows cannot be encoded.
+//!
 //! [`types::MainQuery::explain`] answers one row with one `json` column; `[0].Plan."Plan Rows"` is
 //! the planned count. [`types::MainQuery::tx_vars`] and [`types::MainQuery::pre_request`] are run
 //! for their effect.
@@ -37,6 +42,7 @@ mod main_statement;
 mod mutate;
 mod openapi;
 mod read;
+mod rows;
 mod select;
 mod tx_vars;
 pub mod types;
@@ -45,14 +51,15 @@ use crate::api_request::ApiRequest;
 use crate::auth::AuthResult;
 use crate::config::AppConfig;
 use crate::plan::ActionPlan;
+use main_statement::Answer;
 use types::MainQuery;
 
 /// What a planned request runs. Empty for plans that need no database.
 pub fn main_query(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &AuthResult) -> MainQuery {
-    let (main, explain, openapi) = match plan {
+    let (answer, explain, openapi) = match plan {
         ActionPlan::Crud(plan) => {
-            let main = main_statement::statement(plan, conf, req);
-            (Some(main), main_statement::count_explain(plan, req), None)
+            let answer = main_statement::answer(plan, conf, req);
+            (Some(answer), main_statement::count_explain(plan, req), None)
         }
         ActionPlan::Inspect(plan) => (None, None, Some(openapi::queries(&plan.schema))),
         ActionPlan::Explorer(_)
@@ -60,10 +67,16 @@ pub fn main_query(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &
         | ActionPlan::RoutineInfo(_)
         | ActionPlan::SchemaInfo => return MainQuery::default(),
     };
+    let (main, rows) = match answer {
+        Some(Answer::Aggregated(main)) => (Some(main), None),
+        Some(Answer::Rows(rows)) => (None, Some(rows)),
+        None => (None, None),
+    };
     MainQuery {
         tx_vars: tx_vars::statement(plan, conf, req, auth),
         pre_request: conf.db_pre_request.as_ref().map(tx_vars::pre_request),
         main,
+        rows,
         explain,
         openapi,
     }

@@ -36,6 +36,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("ci", "the whole gate: format, lints, docs, tests, conformance"),
             ("test", "the tests only"),
+            ("bench [OPTIONS]", "our server against a hand-written one and pgbench, in interleaved rounds"),
             ("doctor", "what this machine has, what is missing, and how to get it"),
         ],
     ),
@@ -100,6 +101,12 @@ pub(crate) enum Command {
     /// Run the tests
     #[command(after_help = "Example:\n  cargo xtask test\n  cargo xtask test -- -p bootstrap-sql")]
     Test(TestArgs),
+    /// Compare the REST server with a hand-written one and with pgbench
+    #[command(
+        disable_help_flag = true,
+        after_help = "Example:\n  cargo xtask bench\n  cargo xtask bench --seconds 1 --rounds 3 --only point\n  cargo xtask bench --scale"
+    )]
+    Bench(BenchArgs),
     /// Check this machine: what is installed, what is missing, and how to get it
     #[command(after_help = "Example:\n  cargo xtask doctor")]
     Doctor(DoctorArgs),
@@ -261,6 +268,13 @@ pub(crate) struct CiArgs {
 pub(crate) struct TestArgs {
     /// Arguments for the test runner
     #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Options of the comparison; `--help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     pub(crate) args: Vec<std::ffi::OsString>,
 }
 

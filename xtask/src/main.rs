@@ -3,6 +3,7 @@
 //! Thin on purpose: parse, then a match with one file per command. Data goes to stdout, progress and
 //! messages to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 refused at a prompt, 130 interrupted.
 
+mod bench;
 mod ci;
 mod cli;
 mod doctor;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Fdw(args) => local::fdw(args),
         Command::Open(args) => local::open(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),
     })

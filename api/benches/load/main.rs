@@ -44,6 +44,10 @@ struct Options {
     bench: bool,
 }
 
+// The same for the peer as for our server, so that allocators are not what is compared.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     // The peer is this same program, started with its address in the environment.
     if let Some(settings) = peer::Settings::from_env() {
@@ -57,7 +61,11 @@ fn main() -> Result<()> {
 
 async fn run(options: &Options) -> Result<()> {
     let database = database::Database::prepare().await?;
-    let mut servers = vec![servers::Server::ours(&database).await?, servers::Server::peer(&database).await?];
+    let mut servers = vec![
+        servers::Server::ours(&database).await?,
+        servers::Server::peer(&database, peer::Kind::Roles).await?,
+        servers::Server::peer(&database, peer::Kind::Plain).await?,
+    ];
     let selected: Vec<_> = workloads::ALL
         .iter()
         .filter(|it| options.only.as_deref().is_none_or(|part| it.name.contains(part)))
@@ -68,9 +76,7 @@ async fn run(options: &Options) -> Result<()> {
     }
     let round = Duration::from_secs_f64(options.seconds);
     for workload in selected {
-        for server in &servers {
-            workloads::check(workload, server).await?;
-        }
+        workloads::check(workload, &servers).await?;
         for _ in 0..options.rounds {
             for server in &servers {
                 let sample = measure::round(server, workload, options.connections, round, &database).await?;

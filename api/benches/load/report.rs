@@ -59,11 +59,12 @@ impl Figures {
     /// Prints the ratios: above one, our server answers more requests per second.
     pub(crate) fn print_summary(&self) {
         print("\nrequests per second of pgapp-api against");
-        print(&format!("{:<12} {:>12} {:>10}", "", "handwritten", "pgbench"));
+        print(&format!("{:<12} {:>12} {:>8} {:>8}", "", "handwritten", "plain", "pgbench"));
         for workload in self.samples.keys() {
             print(&format!(
-                "{workload:<12} {:>12} {:>10}",
+                "{workload:<12} {:>12} {:>8} {:>8}",
                 text2(self.ratio(workload, "handwritten")),
+                text2(self.ratio(workload, "plain")),
                 text2(self.ratio(workload, "pgbench"))
             ));
         }
@@ -106,6 +107,7 @@ impl Figures {
                     })
                     .collect();
                 row.insert("ratio_to_handwritten".to_owned(), json!(self.ratio(workload, "handwritten")));
+                row.insert("ratio_to_plain".to_owned(), json!(self.ratio(workload, "plain")));
                 row.insert("ratio_to_pgbench".to_owned(), json!(self.ratio(workload, "pgbench")));
                 ((*workload).to_owned(), Value::Object(row))
             })

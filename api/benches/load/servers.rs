@@ -47,11 +47,18 @@ impl Server {
     }
 
     /// The hand-written peer.
-    pub(crate) async fn peer(database: &Database) -> Result<Self> {
+    pub(crate) async fn peer(database: &Database, kind: peer::Kind) -> Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], local_stack::ports::free()?));
         let mut command = Command::new(std::env::current_exe()?);
         command.env(peer::URI, database.uri()).env(peer::ADDRESS, address.to_string()).env(peer::POOL, POOL);
-        Self::start("handwritten", command, address).await
+        let name = match kind {
+            peer::Kind::Roles => "handwritten",
+            peer::Kind::Plain => {
+                command.env(peer::PLAIN, "1");
+                "plain"
+            }
+        };
+        Self::start(name, command, address).await
     }
 
     async fn start(name: &'static str, mut command: Command, address: SocketAddr) -> Result<Self> {

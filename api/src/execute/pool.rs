@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connect::Connector;
 use super::session::Session;
+use super::shapes::Shapes;
 use crate::config::AppConfig;
 use crate::error::DbError;
 use crate::observability::observation::{ConnectionStatus, TerminationReason};
@@ -51,6 +52,7 @@ struct Shared {
     /// Connections of an earlier generation are closed instead of reused.
     generation: AtomicU64,
     closed: AtomicBool,
+    shapes: Arc<Shapes>,
     /// Number of the next connection, for the log.
     next_id: AtomicU64,
     observer: Option<Observer>,
@@ -85,6 +87,7 @@ impl Pool {
             timeouts: AtomicU64::new(0),
             generation: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            shapes: Arc::default(),
             next_id: AtomicU64::new(1),
             observer,
         });
@@ -148,7 +151,7 @@ impl Pool {
         let generation = shared.generation.load(Ordering::Acquire);
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
         shared.connection(id, ConnectionStatus::Connecting);
-        let session = Session::connect(&shared.connector).await.inspect_err(|_| {
+        let session = Session::connect(&shared.connector, &shared.shapes).await.inspect_err(|_| {
             let failed = ConnectionStatus::Terminated(TerminationReason::NetworkError);
             shared.connection(id, failed);
         })?;
@@ -178,6 +181,7 @@ impl Pool {
     /// after a schema reload, since sessions cache the catalog. Running requests finish undisturbed.
     pub fn flush(&self) {
         self.0.generation.fetch_add(1, Ordering::AcqRel);
+        self.0.shapes.clear();
         let released = std::mem::take(&mut *self.0.lock_idle());
         for idle in &released {
             self.0.connection(idle.id, ConnectionStatus::Terminated(TerminationReason::Release));

@@ -11,6 +11,15 @@ use crate::error::DbError;
 pub(super) struct Rows {
     /// Rows as they came.
     pub(super) rows: Vec<DataRowBody>,
+    /// The rows of a query that were made a body as they came; then `rows` is what is asked for with it.
+    pub(super) encoded: Option<Encoded>,
+}
+
+/// Rows as JSON.
+#[derive(Clone)]
+pub(super) struct Encoded {
+    pub(super) body: Bytes,
+    pub(super) n_rows: usize,
 }
 
 impl Rows {

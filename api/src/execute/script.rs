@@ -9,9 +9,9 @@ use crate::execute::{DbResult, ResultSet};
 use crate::media_type::MediaType;
 use crate::plan::{ActionPlan, CrudKind, CrudPlan, TxMode};
 use crate::schema_cache::routine::IsolationLevel;
-use crate::sql::types::{MainQuery, Param, Statement};
+use crate::sql::types::{MainQuery, Param, RowsQuery, Statement};
 
-use super::rows::{Rows, parse_array};
+use super::rows::{Encoded, Rows, parse_array};
 
 /// Modes of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(super) struct Step<'a> {
     pub(super) params: &'a [Param],
     /// Formats of the result columns, 1 for binary; empty for text throughout.
     pub(super) formats: &'static [i16],
+    /// The rows are to be a body; `text` is that of the query, and one of its other forms may run instead.
+    pub(super) rows: Option<&'a RowsQuery>,
 }
 
 // A body leaves as its type's binary form: raw bytes for `bytea`, the text for text and JSON. That is
@@ -48,13 +50,13 @@ const WRITE_FORMATS: &[i16] = &[0, 0, 0, 1, 0, 0, 0];
 impl<'a> Step<'a> {
     /// A statement without parameters.
     pub(super) fn fixed(text: &'static str) -> Self {
-        Self { text, params: &[], formats: &[] }
+        Self { text, params: &[], formats: &[], rows: None }
     }
 }
 
 impl<'a> From<&'a Statement> for Step<'a> {
     fn from(statement: &'a Statement) -> Self {
-        Self { text: &statement.text, params: &statement.params, formats: &[] }
+        Self { text: &statement.text, params: &statement.params, formats: &[], rows: None }
     }
 }
 
@@ -76,14 +78,14 @@ pub(super) struct Layout {
 /// The transaction's modes: a function's isolation level goes before its role's.
 pub(super) fn begin(plan: &ActionPlan, role: &str, conf: &AppConfig) -> Begin {
     let of_role = conf.role_isolation.get(role).copied().unwrap_or(IsolationLevel::ReadCommitted);
-    let (isolation, mode) = match plan {
+    let isolation = match plan {
         ActionPlan::Crud(crud) => match &crud.kind {
-            CrudKind::Call { routine, .. } => (routine.isolation.unwrap_or(of_role), crud.tx_mode),
-            CrudKind::Read { .. } | CrudKind::Mutate { .. } => (of_role, crud.tx_mode),
+            CrudKind::Call { routine, .. } => routine.isolation.unwrap_or(of_role),
+            CrudKind::Read { .. } | CrudKind::Mutate { .. } => of_role,
         },
-        _ => (of_role, TxMode::Read),
+        _ => of_role,
     };
-    Begin { isolation, read_only: mode == TxMode::Read }
+    Begin { isolation, read_only: plan.tx_mode() == TxMode::Read }
 }
 
 /// The caller or the configuration wants the transaction undone.
@@ -138,9 +140,10 @@ pub(super) fn script<'a>(
     steps.extend(query.pre_request.as_ref().map(Step::from));
     let mut layout = Layout { main: None, explain: None, openapi: None };
     let mut end = End::Commit;
-    if let Some(main) = &query.main {
+    let rows = query.rows.as_ref();
+    if let Some(main) = query.main.as_ref().or(rows.map(|it| &it.statement)) {
         layout.main = Some(steps.len());
-        steps.push(Step { formats: main_formats(plan), ..main.into() });
+        steps.push(Step { formats: main_formats(plan), rows, ..main.into() });
         if wants_rollback(req, conf) {
             end = End::Rollback;
             // A rollback would swallow the errors of deferred constraints.
@@ -171,12 +174,16 @@ pub(super) fn interpret(
     req: &ApiRequest,
     conf: &AppConfig,
     main: &Rows,
+    rows: Option<&RowsQuery>,
     explain: Option<&Rows>,
 ) -> Result<DbResult, Error> {
     if matches!(crud.media, MediaType::VndPlan(..)) {
         return Ok(DbResult::Plan(plan_text(main)?.into()));
     }
-    let mut set = result_set(&crud.kind, main)?;
+    let mut set = match (rows, &main.encoded) {
+        (Some(query), Some(encoded)) => encoded_set(query, encoded, main)?,
+        _ => result_set(&crud.kind, main)?,
+    };
     check_rows(crud, req, set.query_total)?;
     if let CrudKind::Read { .. } = crud.kind {
         let explained = explain.map(explained_rows).transpose()?.flatten();
@@ -193,6 +200,23 @@ fn plan_text(rows: &Rows) -> Result<Vec<u8>, DbError> {
         text.push(b'\n');
     }
     Ok(text)
+}
+
+/// A body that was made of rows; `settings` is the row that tells what else there is.
+fn encoded_set(query: &RowsQuery, encoded: &Encoded, settings: &Rows) -> Result<ResultSet, DbError> {
+    let n_rows = match query.counts_as_one {
+        true => 1,
+        false => i64::try_from(encoded.n_rows).unwrap_or(i64::MAX),
+    };
+    Ok(ResultSet {
+        table_total: query.page_is_total.then_some(n_rows),
+        query_total: n_rows,
+        location: Vec::new(),
+        body: encoded.body.clone(),
+        guc_headers: settings.value(0, 0)?,
+        guc_status: settings.text(0, 1)?,
+        inserted: if query.upserts { settings.int(0, 2)? } else { Some(0) },
+    })
 }
 
 fn result_set(kind: &CrudKind, rows: &Rows) -> Result<ResultSet, DbError> {

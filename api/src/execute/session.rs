@@ -9,7 +9,7 @@
 //! - when the rows decide whether it is kept ([`End::Ask`]), which costs a second round trip.
 //!
 //! Read-only mode needs no `BEGIN` either: it is a setting that can be switched on at any time and not
-//! off again. It is set before anything of the request runs.
+//! off again. It is among the settings that every script begins with, before anything of the caller's.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,17 +17,19 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use postgres_protocol::IsNull;
-use postgres_protocol::message::backend::Message;
+use postgres_protocol::message::backend::{DataRowBody, Message};
 use postgres_protocol::message::frontend;
 
 use super::connect::Connector;
-use super::rows::Rows;
+use super::json::{self, Encoder};
+use super::rows::{Encoded, Rows};
 use super::script::{Begin, End, Script, Step};
+use super::shapes::{self, Shape, Shapes};
 use super::statements::StatementCache;
 use super::wire::{ServerError, State, Wire, unencodable};
 use crate::error::DbError;
 use crate::schema_cache::routine::IsolationLevel;
-use crate::sql::types::ParamType;
+use crate::sql::types::{Form, ParamType, RowsQuery};
 
 /// Statements kept prepared per connection.
 const STATEMENT_CACHE_CAPACITY: usize = 256;
@@ -45,7 +47,10 @@ const PLAIN_DEFAULTS: &str = "read committed,off,off";
 pub(super) struct Session {
     wire: Wire,
     /// `None` when statements must not outlive a transaction, for the sake of a pooler.
+    ///
+    /// A query whose rows are encoded is found by its own text, whatever form of it was prepared.
     statements: Option<StatementCache<Prepared>>,
+    shapes: Arc<Shapes>,
     /// Statements that the server may forget; told with the next request.
     forgotten: Vec<Prepared>,
     n_prepared: u64,
@@ -57,11 +62,13 @@ pub(super) struct Session {
 struct Prepared {
     name: Arc<str>,
     types: Arc<[ParamType]>,
+    /// For a query whose rows are encoded.
+    encoder: Option<Arc<Encoder>>,
 }
 
 impl Session {
     /// Opens a connection.
-    pub(super) async fn connect(connector: &Connector) -> Result<Self, DbError> {
+    pub(super) async fn connect(connector: &Connector, shapes: &Arc<Shapes>) -> Result<Self, DbError> {
         let mut wire: Wire = connector.open().await?;
         let defaults = wire.simple(DEFAULTS_SQL).await.map_err(|error| match error {
             DbError::Connection { message, .. } => DbError::Connection { was_established: false, message },
@@ -70,6 +77,7 @@ impl Session {
         Ok(Self {
             wire,
             statements: connector.prepared_statements.then(|| StatementCache::new(STATEMENT_CACHE_CAPACITY)),
+            shapes: Arc::clone(shapes),
             forgotten: Vec::new(),
             n_prepared: 0,
             implicit_allowed: defaults.as_deref() == Some(PLAIN_DEFAULTS.as_bytes()),
@@ -104,26 +112,42 @@ impl Session {
 
     /// Runs a script; with [`End::Ask`] the transaction stays open until [`Self::finish`].
     pub(super) async fn run(&mut self, script: &Script<'_>) -> Result<Vec<Rows>, DbError> {
-        let flight = Flight::new(script, self.implicit_allowed);
-        let mut outcome = self.fly(&flight).await?;
-        if outcome.as_ref().is_err_and(ServerError::is_stale_statement) {
-            // The server dropped or invalidated what it had parsed, and kept nothing of the request.
-            self.forget_statements();
-            self.leave_failed_transaction().await?;
-            outcome = self.fly(&flight).await?;
-        }
-        let mut results = match outcome {
-            Ok(results) => results,
-            Err(error) => {
-                // The first error tells what happened. A connection that cannot even roll back is not
-                // idle, and therefore closed.
-                let _ = self.leave_failed_transaction().await;
-                return Err(error.into());
+        let rows = script.steps.iter().find_map(|it| it.rows);
+        let mut retried = false;
+        loop {
+            let encodes = rows.is_some_and(|it| self.encodes(it));
+            let aggregated = rows.filter(|_| !encodes).map(RowsQuery::aggregated);
+            let flight = Flight::new(script, self.implicit_allowed, aggregated.as_deref());
+            match self.fly(&flight).await? {
+                Ok(mut results) => {
+                    results.truncate(flight.first + script.steps.len());
+                    results.drain(..flight.first);
+                    if let (Some(query), false, State::Idle) = (rows, encodes, self.wire.state()) {
+                        self.learn(query, script).await?;
+                    }
+                    return Ok(results);
+                }
+                Err(error) if error.is_stale_statement() && !retried => {
+                    // The server dropped or invalidated what it had parsed, and kept nothing of the request.
+                    retried = true;
+                    self.forget_statements();
+                    self.leave_failed_transaction().await?;
+                }
+                Err(error) => {
+                    // The first error tells what happened. A connection that cannot even roll back is not
+                    // idle, and therefore closed.
+                    let _ = self.leave_failed_transaction().await;
+                    return Err(error.into());
+                }
             }
-        };
-        results.truncate(flight.first + script.steps.len());
-        results.drain(..flight.first);
-        Ok(results)
+        }
+    }
+
+    /// The query is prepared here, in the form whose rows can be encoded.
+    fn encodes(&mut self, query: &RowsQuery) -> bool {
+        let params = || query.statement.params.iter().map(|it| it.ty);
+        let known = self.statements.as_mut().and_then(|it| it.get(&query.statement.text));
+        known.is_some_and(|it| it.encoder.is_some() && it.types.iter().copied().eq(params()))
     }
 
     /// Ends an open transaction.
@@ -160,6 +184,81 @@ impl Session {
         self.receive_all(flight, expected).await
     }
 
+    /// Prepares a query that came again for the next time, in the form whose rows can be encoded.
+    ///
+    /// This has a transaction of its own after the request's, so that it can do the request no harm, and
+    /// takes on the request's role and search path, so that names mean the same.
+    async fn learn(&mut self, query: &RowsQuery, script: &Script<'_>) -> Result<(), DbError> {
+        if self.statements.is_none() {
+            return Ok(());
+        }
+        let text = &*query.statement.text;
+        let encodable = match self.shapes.of(text) {
+            Shape::New | Shape::Aggregated => return Ok(()),
+            Shape::Encodable(encodable) => encodable,
+            Shape::Repeated => {
+                let columns = self.describe("", text, query, script).await?;
+                let shape = columns.map_or(Shape::Aggregated, |it| shapes::shape(query, &it));
+                self.shapes.learn(text, shape.clone());
+                match shape {
+                    Shape::Encodable(encodable) => encodable,
+                    Shape::New | Shape::Repeated | Shape::Aggregated => return Ok(()),
+                }
+            }
+        };
+        let name = self.next_name();
+        let Some(columns) = self.describe(&name, &encodable.text, query, script).await? else {
+            self.shapes.learn(text, Shape::Aggregated);
+            return Ok(());
+        };
+        let encoder = Encoder::new(&columns, encodable.nested).map(Arc::new);
+        let types = query.statement.params.iter().map(|it| it.ty).collect();
+        let fits = encoder.is_some();
+        let prepared = Prepared { name, types, encoder };
+        if !fits {
+            // Types changed since they were asked for.
+            self.shapes.learn(text, Shape::Repeated);
+            self.forgotten.push(prepared);
+        } else if let Some(statements) = &mut self.statements {
+            self.forgotten.extend(statements.insert(text, prepared));
+        }
+        Ok(())
+    }
+
+    /// Prepares a statement as the request's role; its columns, or nothing where that fails.
+    async fn describe(
+        &mut self,
+        name: &str,
+        text: &str,
+        query: &RowsQuery,
+        script: &Script<'_>,
+    ) -> Result<Option<Vec<json::Column>>, DbError> {
+        if let Some(settings) = script.steps.first() {
+            self.encode(settings)?;
+        }
+        let out = &mut self.wire.outgoing;
+        let types = query.statement.params.iter().map(|it| type_oid(it.ty));
+        frontend::parse(name, text, types, out).map_err(|it| unencodable(&it))?;
+        frontend::describe(b'S', name, out).map_err(|it| unencodable(&it))?;
+        frontend::sync(out);
+        self.wire.send().await?;
+        let (mut columns, mut failed) = (None, false);
+        loop {
+            match self.wire.receive().await? {
+                Message::RowDescription(description) => columns = Some(json::columns(&description)?),
+                Message::ErrorResponse(_) => failed = true,
+                Message::ReadyForQuery(_) => break,
+                _ => {}
+            }
+        }
+        Ok(columns.filter(|_| !failed))
+    }
+
+    fn next_name(&mut self) -> Arc<str> {
+        self.n_prepared += 1;
+        format!("s{}", self.n_prepared).into()
+    }
+
     /// Puts one statement into the request.
     fn encode(&mut self, step: &Step<'_>) -> Result<Expected, DbError> {
         let types = || step.params.iter().map(|it| it.ty);
@@ -179,12 +278,12 @@ impl Session {
                 };
                 frontend::parse(&name, step.text, types().map(type_oid), out)
                     .map_err(|it| unencodable(&it))?;
-                Prepared { name, types: types().collect() }
+                Prepared { name, types: types().collect(), encoder: None }
             }
         };
         bind(&prepared, step, out)?;
         frontend::execute("", 0, out).map_err(|it| unencodable(&it))?;
-        Ok(Expected { prepared, unknown: parse, parsed: !parse })
+        Ok(Expected { form: step.rows.map(|it| it.form), prepared, unknown: parse, parsed: !parse })
     }
 
     async fn receive_all(
@@ -194,6 +293,7 @@ impl Session {
     ) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
         let mut results = Vec::with_capacity(expected.len());
         let mut current = Rows::default();
+        let mut body = Body::default();
         let mut failure = None;
         loop {
             let message = match self.wire.receive().await {
@@ -202,7 +302,10 @@ impl Session {
                 Err(lost) => return failure.map_or(Err(lost), |error| Ok(Err(error))),
             };
             match message {
-                Message::DataRow(row) => current.rows.push(row),
+                Message::DataRow(row) => match expected.front().and_then(Expected::encoder) {
+                    Some((encoder, form)) => body.push(encoder, form, &row)?,
+                    None => current.rows.push(row),
+                },
                 Message::ParseComplete => {
                     if let Some(step) = expected.front_mut() {
                         step.parsed = true;
@@ -212,7 +315,12 @@ impl Session {
                     let Some(step) = expected.pop_front() else {
                         return Err(DbError::UnexpectedResult("more results than statements".into()));
                     };
-                    self.remember(flight.steps[results.len()].text, step);
+                    if let Some((_, form)) = step.encoder() {
+                        // The row that follows tells the rest of what this one is to tell.
+                        current.encoded = Some(std::mem::take(&mut body).end(form));
+                        continue;
+                    }
+                    self.remember(&flight.steps[flight.steps.len() - expected.len() - 1], step);
                     results.push(std::mem::take(&mut current));
                 }
                 Message::ErrorResponse(body) => {
@@ -229,7 +337,7 @@ impl Session {
             Some(error) => {
                 // The rest was skipped; this one may have been parsed before it failed.
                 if let Some(step) = expected.pop_front() {
-                    self.remember(flight.steps[results.len()].text, step);
+                    self.remember(&flight.steps[flight.steps.len() - expected.len() - 1], step);
                 }
                 Ok(Err(error))
             }
@@ -238,23 +346,51 @@ impl Session {
         }
     }
 
-    fn remember(&mut self, text: &str, step: Expected) {
-        if step.unknown
-            && step.parsed
+    fn remember(&mut self, step: &Step<'_>, expected: Expected) {
+        if expected.unknown
+            && expected.parsed
             && let Some(statements) = &mut self.statements
         {
-            self.forgotten.extend(statements.insert(text, step.prepared));
+            self.forgotten.extend(statements.insert(step.text, expected.prepared));
         }
+    }
+}
+
+/// Rows on their way to becoming a body.
+#[derive(Default)]
+struct Body {
+    bytes: BytesMut,
+    n_rows: usize,
+}
+
+impl Body {
+    fn push(&mut self, encoder: &Encoder, form: Form, row: &DataRowBody) -> Result<(), DbError> {
+        encoder.row(&mut self.bytes, form, self.n_rows, row)?;
+        self.n_rows += 1;
+        Ok(())
+    }
+
+    fn end(mut self, form: Form) -> Encoded {
+        json::end(&mut self.bytes, form, self.n_rows);
+        Encoded { body: self.bytes.freeze(), n_rows: self.n_rows }
     }
 }
 
 /// A statement whose answer is awaited.
 struct Expected {
     prepared: Prepared,
+    /// What becomes of its rows, where they are encoded.
+    form: Option<Form>,
     /// The cache does not know it.
     unknown: bool,
     /// The server does.
     parsed: bool,
+}
+
+impl Expected {
+    fn encoder(&self) -> Option<(&Encoder, Form)> {
+        self.prepared.encoder.as_deref().zip(self.form)
+    }
 }
 
 /// The statements of a script with those that frame it.
@@ -265,18 +401,26 @@ struct Flight<'a> {
 }
 
 impl<'a> Flight<'a> {
-    fn new(script: &Script<'a>, implicit_allowed: bool) -> Self {
+    /// `aggregated` is what runs in place of a query whose rows cannot be encoded.
+    fn new(script: &Script<'a>, implicit_allowed: bool, aggregated: Option<&'a str>) -> Self {
         let Script { begin, end, .. } = script;
         let implicit =
             implicit_allowed && *end == End::Commit && begin.isolation == IsolationLevel::ReadCommitted;
         let mut steps = Vec::with_capacity(script.steps.len() + 2);
         if !implicit {
             steps.push(Step::fixed(begin_sql(*begin)));
-        } else if begin.read_only {
-            steps.push(Step::fixed("SELECT set_config('transaction_read_only', 'on', true)"));
         }
         let first = steps.len();
-        steps.extend(&script.steps);
+        for step in &script.steps {
+            match (step.rows, aggregated) {
+                (None, _) => steps.push(*step),
+                (Some(_), Some(text)) => steps.push(Step { text, rows: None, ..*step }),
+                (Some(query), None) => {
+                    steps.push(Step { formats: &[], ..*step });
+                    steps.push(Step::fixed(query.settings()));
+                }
+            }
+        }
         match end {
             End::Commit if !implicit => steps.push(Step::fixed("COMMIT")),
             End::Rollback => steps.push(Step::fixed("ROLLBACK")),

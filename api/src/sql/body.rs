@@ -1,19 +1,21 @@
 //! Aggregation of rows into a body: the outermost layer of the main statement.
 //!
 //! Nothing beneath this layer knows what becomes of the rows, so that they can as well be encoded
-//! outside of the database.
+//! outside of the database: [`super::rows`].
 
 use crate::schema_cache::identifiers::RelIdentifier;
 use crate::schema_cache::routine::{MediaHandler, Routine};
 
 use super::builder::SqlBuilder;
+use super::rows::Form;
 
 /// Appends the expression that makes the body out of the rows `_postgrest_t`.
 pub(super) fn body(sql: &mut SqlBuilder, handler: &MediaHandler, routine: Option<&Routine>) {
     match handler {
         MediaHandler::BuiltinAggSingleJson(strip_nulls) => {
             let scalar = routine.is_some_and(Routine::returns_scalar);
-            json(sql, &Json { scalar, single: true, strip_nulls: *strip_nulls });
+            let form = Form { scalar, single: true };
+            json(sql, &Json { form, strip_nulls: *strip_nulls });
         }
         MediaHandler::BuiltinAggArrayJsonStrip => json(sql, &Json::of_result(routine, true)),
         MediaHandler::BuiltinOvAggJson => json(sql, &Json::of_result(routine, false)),
@@ -38,29 +40,30 @@ pub(super) fn body(sql: &mut SqlBuilder, handler: &MediaHandler, routine: Option
     }
 }
 
-struct Json {
-    /// Rows have one column, shown without its name.
-    scalar: bool,
-    /// The first row alone, rather than an array.
-    single: bool,
-    strip_nulls: bool,
+/// How rows become JSON.
+pub(super) struct Json {
+    pub(super) form: Form,
+    pub(super) strip_nulls: bool,
 }
 
 impl Json {
-    fn of_result(routine: Option<&Routine>, strip_nulls: bool) -> Self {
+    /// What a result looks like when nothing else is asked for.
+    pub(super) fn of_result(routine: Option<&Routine>, strip_nulls: bool) -> Self {
         let single = routine.is_some_and(|it| it.returns_single_composite() || it.returns_scalar());
         let scalar = routine.is_some_and(|it| it.returns_scalar() || it.returns_set_of_scalar());
-        Self { scalar, single, strip_nulls }
+        Self { form: Form { scalar, single }, strip_nulls }
     }
 }
 
-fn json(sql: &mut SqlBuilder, shape: &Json) {
+/// Appends the aggregate.
+pub(super) fn json(sql: &mut SqlBuilder, json: &Json) {
+    let Json { form, strip_nulls } = json;
     sql.sql("coalesce(");
-    sql.sql(if shape.strip_nulls { "json_strip_nulls(" } else { "" });
-    sql.sql(if shape.scalar { "json_agg(_postgrest_t.pgrst_scalar)" } else { "json_agg(_postgrest_t)" });
-    sql.sql(if shape.single { "->0" } else { "" });
-    sql.sql(if shape.strip_nulls { ")" } else { "" });
-    sql.sql(if shape.single { ", 'null')" } else { ", '[]')" });
+    sql.sql(if *strip_nulls { "json_strip_nulls(" } else { "" });
+    sql.sql(if form.scalar { "json_agg(_postgrest_t.pgrst_scalar)" } else { "json_agg(_postgrest_t)" });
+    sql.sql(if form.single { "->0" } else { "" });
+    sql.sql(if *strip_nulls { ")" } else { "" });
+    sql.sql(if form.single { ", 'null')" } else { ", '[]')" });
 }
 
 /// Header from the keys of the first row, lines from the text form of the rows.

@@ -120,6 +120,17 @@ impl SqlBuilder {
         self
     }
 
+    /// Appends a part of a statement that a builder made.
+    pub(super) fn built(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Length of the text so far.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The statement.
     pub(crate) fn finish(self) -> Statement {
         Statement { text: self.text, params: self.params }

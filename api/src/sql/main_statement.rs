@@ -10,17 +10,56 @@ use crate::schema_cache::identifiers::FieldName;
 use crate::schema_cache::routine::{MediaHandler, Routine};
 
 use super::builder::SqlBuilder;
+use super::rows::RowsQuery;
 use super::types::Statement;
 use super::{body, call, count, mutate, read};
 
-/// The statement that answers a plan.
-pub(super) fn statement(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest) -> Statement {
+/// What answers a plan: rows of JSON where possible, else one row with the body in it.
+pub(super) fn answer(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest) -> Answer {
+    let (total, upserts) = match &plan.kind {
+        CrudKind::Read { .. } | CrudKind::Call { .. } => (Counting::of(conf, req).total(), false),
+        CrudKind::Mutate { mutation, .. } => (Total::Unknown, upserts(*mutation, req)),
+    };
+    match RowsQuery::of(plan, total, upserts) {
+        Some(rows) => Answer::Rows(rows),
+        None => Answer::Aggregated(statement(plan, conf, req)),
+    }
+}
+
+/// The main statement of a plan.
+pub(super) enum Answer {
+    /// Its rows are the body.
+    Rows(RowsQuery),
+    /// Its one row has the body.
+    Aggregated(Statement),
+}
+
+/// Appends what a plan's rows come from as `WITH`, then the rows; tells where these begin.
+pub(super) fn rows(sql: &mut SqlBuilder, plan: &CrudPlan) -> usize {
+    match &plan.kind {
+        CrudKind::Read { .. } => {}
+        CrudKind::Mutate { plan: write, .. } => {
+            sql.sql("WITH pgrst_source AS (");
+            mutate::query(sql, write);
+            sql.sql(") ");
+        }
+        CrudKind::Call { plan: invoked, .. } => {
+            sql.sql("WITH pgrst_source AS (");
+            call::query(sql, invoked);
+            sql.sql(") ");
+        }
+    }
+    let rows_at = sql.len();
+    read::query(sql, &plan.read);
+    rows_at
+}
+
+fn statement(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest) -> Statement {
     let mut sql = SqlBuilder::default();
     if let MediaType::VndPlan(_, format, options) = &plan.media {
         explain(&mut sql, *format, options);
     }
-    let counting =
-        Counting { count: req.preferences.count, max_rows: conf.db_max_rows, range: req.top_level_range };
+    let counting = Counting::of(conf, req);
     match &plan.kind {
         CrudKind::Read { .. } => main_read(&mut sql, &plan.read, &plan.handler, counting),
         CrudKind::Mutate { mutation, plan: write, .. } => {
@@ -72,7 +111,7 @@ struct Counting {
 
 /// Where the total comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Total {
+pub(super) enum Total {
     /// Nobody asked.
     Unknown,
     /// The page is everything there is.
@@ -82,6 +121,10 @@ enum Total {
 }
 
 impl Counting {
+    fn of(conf: &AppConfig, req: &ApiRequest) -> Self {
+        Self { count: req.preferences.count, max_rows: conf.db_max_rows, range: req.top_level_range }
+    }
+
     fn total(self) -> Total {
         match self.count {
             None | Some(PreferCount::Planned) => Total::Unknown,
@@ -104,7 +147,7 @@ fn main_read(sql: &mut SqlBuilder, plan: &ReadPlanTree, handler: &MediaHandler, 
         }
         sql.sql(")");
     }
-    answer(sql, counting.total(), handler, None);
+    columns(sql, counting.total(), handler, None);
     sql.sql(" FROM (SELECT * FROM pgrst_source) _postgrest_t");
 }
 
@@ -124,19 +167,24 @@ fn main_call(
         count::query(sql, plan);
         sql.sql(")");
     }
-    answer(sql, counting.total(), handler, Some(routine));
+    columns(sql, counting.total(), handler, Some(routine));
     sql.sql(" FROM (");
     read::query(sql, plan);
     sql.sql(") _postgrest_t");
 }
 
 /// The columns of a read's or call's answer, up to its `FROM`.
-fn answer(sql: &mut SqlBuilder, total: Total, handler: &MediaHandler, routine: Option<&Routine>) {
-    let page = if routine.is_some_and(Routine::returns_single) {
-        "1::bigint"
-    } else {
-        "pg_catalog.count(_postgrest_t)"
-    };
+fn columns(sql: &mut SqlBuilder, total: Total, handler: &MediaHandler, routine: Option<&Routine>) {
+    totals(sql, total, routine.is_some_and(Routine::returns_single));
+    body::body(sql, handler, routine);
+    sql.sql(" AS body, ");
+    response_settings(sql);
+    inserted(sql, false);
+}
+
+/// Appends ` SELECT` with the number of rows there are and the number of rows answered.
+pub(super) fn totals(sql: &mut SqlBuilder, total: Total, counts_as_one: bool) {
+    let page = if counts_as_one { "1::bigint" } else { "pg_catalog.count(_postgrest_t)" };
     sql.sql(" SELECT ");
     sql.sql(match total {
         Total::Unknown => "null::bigint",
@@ -144,10 +192,6 @@ fn answer(sql: &mut SqlBuilder, total: Total, handler: &MediaHandler, routine: O
         Total::Counted => "(SELECT pg_catalog.count(*) FROM pgrst_source_count)",
     });
     sql.sql(" AS total_result_set, ").sql(page).sql(" AS page_total, ");
-    body::body(sql, handler, routine);
-    sql.sql(" AS body, ");
-    response_settings(sql);
-    sql.sql("0::bigint AS response_inserted");
 }
 
 fn main_mutate(
@@ -160,7 +204,8 @@ fn main_mutate(
 ) {
     sql.sql("WITH pgrst_source AS (");
     mutate::query(sql, write);
-    sql.sql(") SELECT null::bigint AS total_result_set, pg_catalog.count(_postgrest_t) AS page_total, ");
+    sql.sql(")");
+    totals(sql, Total::Unknown, false);
     match write {
         MutatePlan::Insert { pk_cols, .. }
             if req.preferences.representation == Some(PreferRepresentation::HeadersOnly)
@@ -176,17 +221,8 @@ fn main_mutate(
     body::body(sql, handler, None);
     sql.sql(" AS body, ");
     response_settings(sql);
-    let upserts = match mutation {
-        Mutation::SingleUpsert => true,
-        Mutation::Create => req.preferences.resolution == Some(PreferResolution::MergeDuplicates),
-        Mutation::Update | Mutation::Delete => false,
-    };
-    sql.sql(if upserts {
-        "nullif(current_setting('pgrst.inserted', true), '')::bigint"
-    } else {
-        "0::bigint"
-    });
-    sql.sql(" AS response_inserted FROM (");
+    inserted(sql, upserts(mutation, req));
+    sql.sql(" FROM (");
     if *handler == MediaHandler::NoAgg {
         // Without a body, columns of `select` need not be there.
         sql.sql("SELECT * FROM pgrst_source");
@@ -211,9 +247,27 @@ fn location(sql: &mut SqlBuilder, pk_cols: &[FieldName]) {
 }
 
 /// Settings by which the database shapes the response. Unset ones read as empty once set in a session.
-fn response_settings(sql: &mut SqlBuilder) {
+pub(super) fn response_settings(sql: &mut SqlBuilder) {
     sql.sql(
         "nullif(current_setting('response.headers', true), '') AS response_headers, \
          nullif(current_setting('response.status', true), '') AS response_status, ",
     );
+}
+
+/// The number of rows that an upsert inserted.
+pub(super) fn inserted(sql: &mut SqlBuilder, upserts: bool) {
+    sql.sql(if upserts {
+        "nullif(current_setting('pgrst.inserted', true), '')::bigint"
+    } else {
+        "0::bigint"
+    });
+    sql.sql(" AS response_inserted");
+}
+
+fn upserts(mutation: Mutation, req: &ApiRequest) -> bool {
+    match mutation {
+        Mutation::SingleUpsert => true,
+        Mutation::Create => req.preferences.resolution == Some(PreferResolution::MergeDuplicates),
+        Mutation::Update | Mutation::Delete => false,
+    }
 }

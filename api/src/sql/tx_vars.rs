@@ -1,11 +1,13 @@
 //! Settings of the request's transaction.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use serde_json::Value;
 
 use crate::api_request::ApiRequest;
 use crate::auth::AuthResult;
 use crate::config::AppConfig;
-use crate::plan::{ActionPlan, CrudKind};
+use crate::plan::{ActionPlan, CrudKind, TxMode};
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 
 use super::builder::{SqlBuilder, ident_list};
@@ -46,6 +48,10 @@ pub(super) fn statement(
     for setting in &conf.app_settings {
         named(&mut sql, setting);
     }
+    if plan.tx_mode() == TxMode::Read {
+        // Before anything of the caller's runs; once on, it cannot be switched off again.
+        sql.sql(", set_config('transaction_read_only', 'on', true)");
+    }
     sql.finish()
 }
 
@@ -61,24 +67,43 @@ fn named(sql: &mut SqlBuilder, (name, value): &(String, String)) {
 }
 
 fn claims(auth: &AuthResult) -> String {
-    let role = Value::from(&*auth.role);
+    let named = auth.claims.get("role").and_then(Value::as_str) == Some(&auth.role);
+    if named {
+        return json_text(&auth.claims);
+    }
     let mut claims = auth.claims.clone();
-    claims.insert("role".to_owned(), role);
-    Value::Object(claims).to_string()
+    claims.insert("role".to_owned(), Value::from(&*auth.role));
+    json_text(&claims)
 }
 
 /// Headers as a JSON object, because their names are no valid names of settings.
 fn headers(req: &ApiRequest) -> String {
-    let object: Map<String, Value> = req
-        .headers
-        .iter()
-        .map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned().into()))
-        .collect();
-    Value::Object(object).to_string()
+    object(&req.headers, |value| String::from_utf8_lossy(value))
 }
 
 fn cookies(req: &ApiRequest) -> String {
-    let object: Map<String, Value> =
-        req.cookies.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-    Value::Object(object).to_string()
+    object(&req.cookies, |value| Cow::Borrowed(value))
+}
+
+/// A JSON object of texts. Of values with one name the last counts.
+fn object<V>(entries: &[(String, V)], text: impl Fn(&V) -> Cow<'_, str>) -> String {
+    let mut json = String::from("{");
+    for (at, (name, value)) in entries.iter().enumerate() {
+        if entries[at + 1..].iter().any(|(later, _)| later == name) {
+            continue;
+        }
+        if json.len() > 1 {
+            json.push(',');
+        }
+        json.push_str(&json_text(name));
+        json.push(':');
+        json.push_str(&json_text(&text(value)));
+    }
+    json.push('}');
+    json
+}
+
+/// Texts and maps of JSON values have a JSON form.
+fn json_text<T: serde::Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }

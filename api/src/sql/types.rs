@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+pub use super::rows::{Form, RowsQuery, Wrapped};
+
 /// How a bind is typed for Postgres. Values always travel in text format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ParamType {
@@ -40,8 +42,10 @@ pub struct MainQuery {
     pub tx_vars: Statement,
     /// `db-pre-request` call.
     pub pre_request: Option<Statement>,
-    /// The query; none for the root document and `OPTIONS`.
+    /// The query; none for the root document and `OPTIONS`, and where `rows` takes its place.
     pub main: Option<Statement>,
+    /// The query, where its rows are the body.
+    pub rows: Option<RowsQuery>,
     /// `EXPLAIN` for planned and estimated counts.
     pub explain: Option<Statement>,
     /// The root document's queries: accessible tables, accessible functions, schema comment.
@@ -66,7 +70,15 @@ impl MainQuery {
         std::iter::once(&self.tx_vars)
             .chain(&self.pre_request)
             .chain(&self.main)
+            .chain(self.rows.as_ref().map(|it| &it.statement))
             .chain(openapi.into_iter().flatten())
             .chain(&self.explain)
+    }
+
+    /// The query in the form that has the body in its one row.
+    pub fn aggregated(&self) -> Option<Statement> {
+        let of_rows =
+            |it: &RowsQuery| Statement { text: it.aggregated(), params: it.statement.params.clone() };
+        self.main.clone().or_else(|| self.rows.as_ref().map(of_rows))
     }
 }

@@ -22,7 +22,7 @@ fn render(statement: &Statement) -> String {
 /// keeps the whole so that nothing around it changes unseen.
 fn render_all(requests: &[&str]) -> String {
     let rendered = requests.iter().map(|text| {
-        let main = query(text).main.unwrap();
+        let main = query(text).aggregated().unwrap();
         format!("{text}\n{}\n", render(&main))
     });
     rendered.collect::<Vec<_>>().join("\n")
@@ -182,7 +182,7 @@ fn planned_counts_explain_the_count() {
 fn estimated_counts_stop_beyond_max_rows() {
     let mut conf = conf();
     conf.db_max_rows = Some(5);
-    let main = query_with(&conf, "GET /clients?limit=10\nPrefer: count=estimated").main.unwrap();
+    let main = query_with(&conf, "GET /clients?limit=10\nPrefer: count=estimated").aggregated().unwrap();
     insta::assert_snapshot!(render(&main));
 }
 
@@ -198,14 +198,14 @@ fn root_document() {
 #[test]
 fn options_need_no_database() {
     let query = query("OPTIONS /clients");
-    assert!(query.main.is_none() && query.tx_vars.text.is_empty());
+    assert!(query.aggregated().is_none() && query.tx_vars.text.is_empty());
 }
 
 #[test]
 fn no_function_gets_more_than_100_arguments() {
     let columns: Vec<String> = (0..60).map(|index| format!("c{index}")).collect();
     let request = format!("POST /wide?columns={}\nPrefer: missing=default\n\n[{{}}]", columns.join(","));
-    let main = query(&request).main.unwrap();
+    let main = query(&request).aggregated().unwrap();
     let calls: Vec<usize> = main
         .text
         .split("jsonb_build_object(")
@@ -219,7 +219,7 @@ fn no_function_gets_more_than_100_arguments() {
 fn aliases_of_long_names_stay_distinct() {
     assert_eq!(LONG.len(), 63);
     let select = format!("GET /{LONG}?select=a:{LONG}(id),b:{LONG}(id,c:{LONG}(id))");
-    let main = query(&select).main.unwrap();
+    let main = query(&select).aggregated().unwrap();
     let mut aliases: Vec<&str> = main
         .text
         .split("AS \"")

@@ -47,10 +47,9 @@ fn placeholders(text: &str) -> Vec<usize> {
     found
 }
 
-fn statements(query: &MainQuery) -> Vec<&Statement> {
-    let mut statements = vec![&query.tx_vars];
-    statements.extend(query.pre_request.iter().chain(&query.main).chain(&query.explain));
-    statements
+/// All statements that may run, the rows of a body and the same aggregated alike.
+fn statements(query: &MainQuery) -> Vec<Statement> {
+    query.statements().cloned().chain(query.aggregated()).collect()
 }
 
 fn name() -> impl Strategy<Value = String> {
@@ -302,7 +301,7 @@ async fn statements_are_well_formed() {
         }
         let Ok(request) = request(&conf, &text) else { continue };
         let Ok(plan) = action_plan(&conf, &request, &cache) else { continue };
-        let main = main_query_of(&plan, &conf, &request).main.unwrap();
+        let main = main_query_of(&plan, &conf, &request).aggregated().unwrap();
         let types = main.params.iter().map(|param| match param.ty {
             ParamType::Unknown => Type::UNKNOWN,
             ParamType::Text => Type::TEXT,

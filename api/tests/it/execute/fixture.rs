@@ -146,7 +146,12 @@ impl Request {
         self
     }
 
-    pub(crate) async fn run(self, pool: &Pool, conf: &AppConfig) -> Result<DbResult, Error> {
+    pub(crate) async fn run(mut self, pool: &Pool, conf: &AppConfig) -> Result<DbResult, Error> {
+        if self.plan.tx_mode == TxMode::Read {
+            let settings = &mut self.query.tx_vars.text;
+            let read_only = "select set_config('transaction_read_only', 'on', true), ";
+            *settings = settings.replacen("select ", read_only, 1);
+        }
         let auth = AuthResult { role: self.role, claims: Default::default() };
         let plan = ActionPlan::Crud(Box::new(self.plan));
         api::execute::run(pool, &self.query, &plan, &self.req, &auth, conf, &SchemaCache::default()).await

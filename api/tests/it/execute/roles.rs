@@ -16,6 +16,8 @@ use crate::support;
 
 const N_CALLERS: usize = 64;
 const N_CONNECTIONS: usize = 4;
+/// Answers to look at, at least.
+const N_ANSWERED: u64 = 500;
 
 /// How long the callers go on; a minute when the environment asks for a thorough run.
 fn duration() -> Duration {
@@ -53,7 +55,8 @@ async fn callers_of_different_roles_never_see_each_other() {
         callers.spawn(async move {
             let role = format!("caller_{i}");
             let mut n = 0_u64;
-            while Instant::now() < end {
+            // On a busy machine a little longer, so that something was tested.
+            while Instant::now() < end || answered.load(Ordering::Relaxed) <= N_ANSWERED {
                 n += 1;
                 let mark = format!("{i}-{n}");
                 let who = "current_user || ' ' || current_setting('request.jwt.claims')";
@@ -95,7 +98,6 @@ async fn callers_of_different_roles_never_see_each_other() {
     while let Some(caller) = callers.join_next().await {
         caller.unwrap();
     }
-    assert!(answered.load(Ordering::Relaxed) > 500, "hardly anything was tested");
     let mixed: i64 = client
         .query_one("SELECT count(*) FROM log WHERE role <> 'caller_' || split_part(mark, '-', 1)", &[])
         .await

@@ -1,0 +1,103 @@
+//! What is known of the queries whose rows may be encoded here, for all connections together.
+//!
+//! A query is told by its text, which depends on its shape alone. The first time it is left to Postgres;
+//! the second time the types of its columns are asked for. A shape that never comes again so costs
+//! nothing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::json::{Column, Printing, printing};
+use crate::sql::types::{RowsQuery, Wrapped};
+
+/// Shapes remembered. Beyond that all are forgotten: a count that no application reaches by intent.
+const CAPACITY: usize = 4096;
+
+/// A query whose rows can be encoded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Encodable {
+    /// Its text, with `to_json` around what needs it.
+    pub(super) text: Box<str>,
+    /// A lone value is an array or a row.
+    pub(super) nested: bool,
+}
+
+/// What is known of a query.
+#[derive(Debug, Clone)]
+pub(super) enum Shape {
+    /// It came for the first time.
+    New,
+    /// It came before; its columns are not known.
+    Repeated,
+    /// Its rows can be encoded.
+    Encodable(Arc<Encodable>),
+    /// They cannot.
+    Aggregated,
+}
+
+/// Shapes by the query's text.
+#[derive(Default)]
+pub(super) struct Shapes(Mutex<HashMap<Box<str>, Shape>>);
+
+impl Shapes {
+    /// What is known of a query that is about to run.
+    pub(super) fn of(&self, text: &str) -> Shape {
+        let mut shapes = self.lock();
+        match shapes.get_mut(text) {
+            None => {
+                if shapes.len() >= CAPACITY {
+                    shapes.clear();
+                }
+                shapes.insert(text.into(), Shape::New);
+                Shape::New
+            }
+            Some(Shape::New) => Shape::Repeated,
+            Some(known) => known.clone(),
+        }
+    }
+
+    /// Remembers what was found out.
+    pub(super) fn learn(&self, text: &str, shape: Shape) {
+        self.lock().insert(text.into(), shape);
+    }
+
+    /// Forgets everything: the schema changed.
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Shape>> {
+        // The map is whole whatever panicked beside it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether and how the rows of a query with these columns can be encoded.
+pub(super) fn shape(query: &RowsQuery, columns: &[Column]) -> Shape {
+    let printings: Vec<Printing> = columns.iter().map(|it| printing(it.type_oid)).collect();
+    // Independent of the form, which is no part of what a shape is told by.
+    let scalar = matches!(columns, [only] if only.name == "pgrst_scalar");
+    let lone_unknown = scalar && printings.contains(&Printing::Unknown);
+    if printings.contains(&Printing::Never) || lone_unknown {
+        return Shape::Aggregated;
+    }
+    let by_postgres =
+        |it: &Printing| matches!(it, Printing::ByPostgres | Printing::Nested | Printing::Unknown);
+    let text = if printings.iter().any(by_postgres) {
+        let twice = |name: &str| columns.iter().filter(|it| it.name == name).count() > 1;
+        if columns.iter().any(|it| twice(&it.name)) {
+            // They cannot be told apart from outside.
+            return Shape::Aggregated;
+        }
+        query.wrapped(
+            columns
+                .iter()
+                .zip(&printings)
+                .map(|(column, it)| Wrapped { name: &column.name, to_json: by_postgres(it) }),
+        )
+    } else {
+        query.statement.text.clone()
+    };
+    let nested = printings.first() == Some(&Printing::Nested);
+    Shape::Encodable(Arc::new(Encodable { text: text.into(), nested }))
+}

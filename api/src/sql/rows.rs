@@ -1,0 +1,143 @@
+//! Rows that become JSON outside of the database, and the same rows aggregated by it.
+//!
+//! `json_agg` costs Postgres twice what printing the rows does, so a JSON body is best made of plain
+//! rows. Whether that is possible depends on the types of the result columns, which only the database
+//! knows. [`RowsQuery`] therefore is a query with two more forms: [`RowsQuery::aggregated`] is the main
+//! statement that leaves everything to the database, and [`RowsQuery::wrapped`] leaves single columns
+//! to `to_json`. All three have the same binds.
+
+use crate::media_type::MediaType;
+use crate::plan::{CrudKind, CrudPlan};
+use crate::schema_cache::routine::{MediaHandler, Routine};
+
+use super::body::{self, Json};
+use super::builder::SqlBuilder;
+use super::main_statement::{self, Total};
+use super::types::Statement;
+
+/// Tells what the database wants of the response, once the rows are there.
+pub(super) const SETTINGS: &str = "SELECT nullif(current_setting('response.headers', true), ''), \
+     nullif(current_setting('response.status', true), '')";
+
+/// The same, and how many rows an upsert inserted.
+pub(super) const SETTINGS_OF_UPSERT: &str = "SELECT nullif(current_setting('response.headers', true), ''), \
+     nullif(current_setting('response.status', true), ''), \
+     nullif(current_setting('pgrst.inserted', true), '')";
+
+/// What becomes of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Rows have one column, shown without its name.
+    pub scalar: bool,
+    /// The first row alone, rather than an array.
+    pub single: bool,
+}
+
+/// A query whose rows are the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowsQuery {
+    /// The query: what it reads from as `WITH`, where that is not the query itself, then the rows.
+    pub statement: Statement,
+    /// What becomes of the rows.
+    pub form: Form,
+    /// Whether the number of rows is the total that was asked for.
+    pub page_is_total: bool,
+    /// One row is answered, whatever comes.
+    pub counts_as_one: bool,
+    /// The number of inserted rows is wanted.
+    pub upserts: bool,
+    /// A mutation; its answer has a column more.
+    mutation: bool,
+    /// Where in the text the rows begin.
+    rows_at: usize,
+}
+
+/// A result column that its type's text does not suffice for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wrapped<'a> {
+    /// Name of the column.
+    pub name: &'a str,
+    /// To be printed by `to_json`.
+    pub to_json: bool,
+}
+
+impl RowsQuery {
+    /// The rows of a plan, if nothing but JSON is to be made of them.
+    pub(super) fn of(plan: &CrudPlan, total: Total, upserts: bool) -> Option<Self> {
+        let routine: Option<&Routine> = match &plan.kind {
+            CrudKind::Call { routine, .. } => Some(routine),
+            CrudKind::Read { .. } | CrudKind::Mutate { .. } => None,
+        };
+        let fits = total != Total::Counted
+            && !matches!(plan.media, MediaType::VndPlan(..))
+            && !routine.is_some_and(Routine::returns_void);
+        let form = match plan.handler {
+            MediaHandler::BuiltinOvAggJson => Json::of_result(routine, false).form,
+            MediaHandler::BuiltinAggSingleJson(false) => {
+                Form { scalar: routine.is_some_and(Routine::returns_scalar), single: true }
+            }
+            _ => return None,
+        };
+        if !fits {
+            return None;
+        }
+        let mut sql = SqlBuilder::default();
+        let rows_at = main_statement::rows(&mut sql, plan);
+        Some(Self {
+            statement: sql.finish(),
+            form,
+            page_is_total: total == Total::Page,
+            counts_as_one: routine.is_some_and(Routine::returns_single),
+            upserts,
+            mutation: matches!(plan.kind, CrudKind::Mutate { .. }),
+            rows_at,
+        })
+    }
+
+    /// Text of the main statement: one row with the body in it.
+    pub fn aggregated(&self) -> String {
+        let (with, rows) = self.statement.text.split_at(self.rows_at);
+        let mut sql = SqlBuilder::default();
+        let reads = with.is_empty();
+        if reads {
+            sql.sql("WITH pgrst_source AS (").built(rows).sql(")");
+        } else {
+            sql.built(with.trim_end());
+        }
+        let total = if self.page_is_total { Total::Page } else { Total::Unknown };
+        main_statement::totals(&mut sql, total, self.counts_as_one);
+        if self.mutation {
+            sql.sql("array[]::text[] AS location, ");
+        }
+        body::json(&mut sql, &Json { form: self.form, strip_nulls: false });
+        sql.sql(" AS body, ");
+        main_statement::response_settings(&mut sql);
+        main_statement::inserted(&mut sql, self.upserts);
+        if reads {
+            sql.sql(" FROM (SELECT * FROM pgrst_source) _postgrest_t");
+        } else {
+            sql.sql(" FROM (").built(rows).sql(") _postgrest_t");
+        }
+        sql.finish().text
+    }
+
+    /// Text of the query with some columns as JSON.
+    pub fn wrapped<'a>(&self, columns: impl IntoIterator<Item = Wrapped<'a>>) -> String {
+        let (with, rows) = self.statement.text.split_at(self.rows_at);
+        let mut sql = SqlBuilder::default();
+        sql.built(with).sql("SELECT ").separated(", ", columns, |sql, column| {
+            if column.to_json {
+                sql.sql("to_json(_postgrest_t.").ident(column.name).sql(") AS ").ident(column.name);
+            } else {
+                sql.sql("_postgrest_t.").ident(column.name);
+            }
+        });
+        sql.sql(" FROM (").built(rows).sql(") _postgrest_t");
+        sql.finish().text
+    }
+
+    /// The statement that tells the settings of the response.
+    pub fn settings(&self) -> &'static str {
+        if self.upserts { SETTINGS_OF_UPSERT } else { SETTINGS }
+    }
+}
