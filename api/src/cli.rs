@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::animals::settings::Settings;
 use crate::config::load::Environment;
 use crate::config::{AppConfig, dump};
 use crate::observability::Observation;
 use crate::server::bind::is_special_host;
 use crate::state::AppState;
-use crate::{app, schema_cache, state, version};
+use crate::{animals, app, schema_cache, state, version};
 
 /// How long `--ready` waits for an answer.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,6 +33,12 @@ struct Cli {
     config: Option<PathBuf>,
     #[command(flatten)]
     command: Commands,
+    /// Address that the animals app listens on
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1", requires = "animals")]
+    animals_host: String,
+    /// Port that the animals app listens on; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 3100, requires = "animals")]
+    animals_port: u16,
 }
 
 #[derive(Debug, clap::Args)]
@@ -52,6 +59,9 @@ struct Commands {
     /// Checks the health of a running server by asking the admin server's /ready
     #[arg(long)]
     ready: bool,
+    /// Serve the animals app instead, over the table of the database that the DB_… variables describe
+    #[arg(long)]
+    animals: bool,
 }
 
 /// Runs the process.
@@ -70,6 +80,9 @@ pub fn main() -> ExitCode {
     if cli.command.example {
         return print(&dump::example());
     }
+    if cli.command.animals {
+        return animals(&cli.animals_host, cli.animals_port);
+    }
     let environment = Environment::of_process();
     let conf = match AppConfig::load(cli.config.as_deref(), &environment, Default::default(), None) {
         Ok(conf) => conf,
@@ -83,9 +96,17 @@ pub fn main() -> ExitCode {
         Err(error) => return fail(&format!("cannot start the runtime: {error}")),
     };
     runtime.block_on(async {
-        let state = match AppState::new(conf, environment) {
-            Ok(state) => state,
-            Err(error) => return fail(&error.to_string()),
+        let as_read = cli.command.dump_config.then(|| conf.clone());
+        let state = match (AppState::new(conf, environment), as_read) {
+            (Ok(state), _) => state,
+            // What the database would add cannot be had, but what was read can be shown all the same.
+            (Err(error), Some(conf)) => {
+                if conf.db_config {
+                    let _ = writeln!(std::io::stderr(), "pgapp-api: {error}");
+                }
+                return print(&dump::dump(&conf));
+            }
+            (Err(error), None) => return fail(&error.to_string()),
         };
         if cli.command.dump_config {
             dump_config(&state).await
@@ -98,6 +119,18 @@ pub fn main() -> ExitCode {
             }
         }
     })
+}
+
+fn animals(host: &str, port: u16) -> ExitCode {
+    let settings = match Settings::of_process() {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error.to_string()),
+    };
+    animals::log::json();
+    match animals::serve::run(&Arc::new(animals::App::new(&settings)), host, port) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("cannot serve the animals app on {host}:{port}: {error}")),
+    }
 }
 
 async fn dump_config(state: &Arc<AppState>) -> ExitCode {

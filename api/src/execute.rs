@@ -6,12 +6,14 @@
 mod connect;
 pub mod conninfo;
 mod credentials;
+mod iam;
 mod json;
 pub mod pool;
 mod rows;
 mod script;
 mod session;
 mod shapes;
+mod single;
 mod statements;
 mod tls;
 mod wire;
@@ -34,9 +36,11 @@ use crate::sql::types::MainQuery;
 pub use connect::cold::{Notification, Notifications};
 pub use connect::{Connector, connect_cold, connect_listener};
 pub use credentials::{CredentialSource, TokenFuture, TokenSource};
+pub use iam::{EnvironmentCredentials, IamTokens, region_of};
 pub use pool::{Pool, PoolMetrics};
 use rows::Rows;
 use script::End;
+pub use single::Single;
 
 /// The one row of a main query.
 #[derive(Debug, Clone, Default)]

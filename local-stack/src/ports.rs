@@ -1,8 +1,13 @@
-//! TCP ports on the loopback interface: is one free, who holds it, give me any.
+//! TCP ports on the loopback interface: is one free, who holds it, give me any, refuse those that are taken.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 
+use crate::config::{StackConfig, StackName};
+use crate::error::Error;
 use crate::process::command_line;
+use crate::service::ServiceName;
+use crate::state::{StackHome, State};
 
 /// Whether nobody listens on the port on 127.0.0.1.
 pub fn is_free(port: u16) -> bool {
@@ -53,7 +58,7 @@ fn listening_pid(port: u16) -> Option<u32> {
     std::fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
         let pid: u32 = process.file_name().to_str()?.parse().ok()?;
         let mut files = std::fs::read_dir(process.path().join("fd")).ok()?.flatten();
-        let holds = |target: &std::path::Path| inodes.iter().any(|it| target.as_os_str() == it.as_str());
+        let holds = |target: &Path| inodes.iter().any(|it| target.as_os_str() == it.as_str());
         files.any(|fd| std::fs::read_link(fd.path()).is_ok_and(|target| holds(&target))).then_some(pid)
     })
 }
@@ -77,6 +82,44 @@ fn listening_pid(port: u16) -> Option<u32> {
         .output()
         .ok()?;
     String::from_utf8_lossy(&output.stdout).lines().next()?.trim().parse().ok()
+}
+
+/// Every port serves one service.
+pub(crate) fn refuse_equal(config: &StackConfig) -> Result<(), Error> {
+    let ports = config.ports();
+    for (i, (_, first, port)) in ports.iter().enumerate() {
+        if let Some((_, second, _)) = ports[i + 1..].iter().find(|it| it.2 == *port) {
+            return Err(Error::PortTwice { port: *port, first, second });
+        }
+    }
+    Ok(())
+}
+
+/// Before anything is started: a stack that comes up by half helps nobody.
+pub(crate) fn refuse_taken(root: &Path, config: &StackConfig, missing: &[ServiceName]) -> Result<(), Error> {
+    for (service, flag, port) in config.ports() {
+        if missing.contains(&service) && !is_free(port) {
+            let process = holder(port).map(|it| it.to_string());
+            let other = stack_at(root, &config.name, port).map(|it| format!("stack \"{it}\""));
+            let holder = match (process, other) {
+                (Some(process), Some(stack)) => Some(format!("{process} of {stack}")),
+                (process, stack) => process.or(stack),
+            };
+            return Err(Error::PortTaken { port, flag, service, holder });
+        }
+    }
+    Ok(())
+}
+
+/// Another stack of this project that is up on the port.
+fn stack_at(root: &Path, not: &StackName, port: u16) -> Option<StackName> {
+    StackHome::all(root).into_iter().filter(|it| it != not).find(|name| {
+        let state = StackHome::new(root, name).load().ok().flatten();
+        let is_at = |state: State| {
+            state.config.ports().iter().any(|it| it.2 == port && state.expected.contains(&it.0))
+        };
+        state.is_some_and(is_at)
+    })
 }
 
 #[cfg(test)]

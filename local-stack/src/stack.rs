@@ -4,24 +4,24 @@
 //! that changes something holds the stack's lock. Whatever an interrupted run left is found by looking, not by
 //! remembering: each `up` observes first and does only what is missing.
 
+mod backend;
+mod status;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
 use tokio::sync::OnceCell;
 
-use crate::account::Account;
 use crate::bootstrap;
-use crate::config::{Backend, BackendKind, Cost, StackConfig, StackName};
+use crate::config::{BackendKind, StackConfig, StackName};
 use crate::database::{Connection, Database};
-use crate::docker::{Docker, Engine};
-use crate::download::{Archive, cache_dir};
-use crate::driver::{ApiLaunch, Driver, Handle};
+use crate::docker::Engine;
+use crate::download::Archive;
+use crate::driver::{ApiLaunch, Driver};
 use crate::error::Error;
 use crate::event::{Event, EventSink, Progress};
 use crate::logs::{LogLine, LogSource};
-use crate::native::{Native, Tools};
-use crate::pgbin::{SearchPath, ServerBinaries};
+use crate::pgbin::SearchPath;
 use crate::ports;
 use crate::probe;
 use crate::served;
@@ -29,8 +29,7 @@ use crate::service::{ServiceName, ServiceState, start_order};
 use crate::state::{StackHome, StackLock, State, StateError};
 use crate::up::Run;
 
-/// Data and logs of stacks whose project the servers' user cannot enter.
-const SERVERS_ROOT: &str = "/var/lib/postgres-as-app";
+pub use status::{ServiceStatus, Status};
 
 /// Where the REST server's program comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,44 +56,6 @@ pub enum Volumes {
     Keep,
     /// Removes it for good, with everything else of the stack.
     Remove,
-}
-
-/// What `status` says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Status {
-    /// The stack.
-    pub name: StackName,
-    /// What it runs on.
-    pub backend: BackendKind,
-    /// Its services in the order of the graph.
-    pub services: Vec<ServiceStatus>,
-}
-
-/// One service's part of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ServiceStatus {
-    /// Which.
-    pub name: ServiceName,
-    /// `running`, `stopped` or `failed`.
-    pub state: ServiceState,
-    /// Where it answers; a database's holds the local development password.
-    pub url: String,
-    /// Its process, native backend.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
-    /// Its container, Docker backend.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub container: Option<String>,
-    /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-impl Status {
-    /// Whether every service runs.
-    pub fn is_up(&self) -> bool {
-        self.services.iter().all(|it| it.state == ServiceState::Running)
-    }
 }
 
 /// A named stack below a project's root.
@@ -144,28 +105,6 @@ impl Stack {
         &self.home
     }
 
-    /// The backend that `up` would use: callers build the REST server's program only for the native one.
-    pub async fn choose_backend(&self, config: &StackConfig) -> Result<BackendKind, Error> {
-        match self.reconcile(self.home.load()?, config).await? {
-            Some(state) => Ok(state.backend),
-            None => self.first_choice(config).await,
-        }
-    }
-
-    async fn engine(&self) -> Result<Engine, Error> {
-        self.engine.get_or_try_init(Engine::find).await.cloned()
-    }
-
-    async fn first_choice(&self, config: &StackConfig) -> Result<BackendKind, Error> {
-        Ok(match config.backend {
-            Backend::Docker => BackendKind::Docker,
-            Backend::Auto if ServerBinaries::find(&self.search, None)?.is_some() => BackendKind::Native,
-            Backend::Auto if self.engine().await.is_ok() => BackendKind::Docker,
-            // With neither, the native one downloads a server or tells what to install.
-            Backend::Native | Backend::Auto => BackendKind::Native,
-        })
-    }
-
     /// Brings the stack up and returns when every service is healthy. What runs already is left alone, unless its
     /// program was rebuilt.
     pub async fn up(&self, config: &StackConfig, api: &ApiLauncher) -> Result<Status, Error> {
@@ -179,7 +118,7 @@ impl Stack {
         driver.check().await?;
         let services = services(api)?;
         let missing = self.survey(&*driver, &state, &services, &progress).await?;
-        refuse_taken_ports(&self.root, &state.config, &missing)?;
+        ports::refuse_taken(&self.root, &state.config, &missing)?;
 
         // From here on the machine is changed: the next run, or `down`, has to know.
         let secrets = self.home.secrets()?;
@@ -215,7 +154,7 @@ impl Stack {
             for dir in [&state.servers_dir, self.home.dir()] {
                 // Nothing but our own places is ever removed as a whole, whatever the record says; after a half-done
                 // removal some of it is gone already.
-                let is_ours = dir == self.home.dir() || dir.starts_with(SERVERS_ROOT);
+                let is_ours = dir == self.home.dir() || dir.starts_with(backend::SERVERS_ROOT);
                 if is_ours && dir.exists() {
                     std::fs::remove_dir_all(dir).map_err(|source| Error::File {
                         doing: "remove",
@@ -280,44 +219,6 @@ impl Stack {
             }
         }
         Ok(missing)
-    }
-
-    /// State of the stack and health of each service.
-    pub async fn status(&self) -> Result<Status, Error> {
-        self.status_of(&self.state()?).await
-    }
-
-    async fn status_of(&self, state: &State) -> Result<Status, Error> {
-        let driver = self.driver_to_look(state).await?;
-        let mut services = Vec::new();
-        for name in ServiceName::ALL {
-            let handle = driver.observe(name).await?;
-            let asked = match (&handle, Database::try_from(name)) {
-                (None, _) => Err("it does not run".to_owned()),
-                (Some(_), Ok(database)) => {
-                    probe::postgres(&connection(&state.config, database), database.dbname()).await
-                }
-                (Some(_), Err(_)) => ask_api(&state.config).await,
-            };
-            let (state_now, reason) = match asked {
-                Ok(()) => (ServiceState::Running, None),
-                Err(_) if handle.is_none() && !state.expected.contains(&name) => {
-                    (ServiceState::Stopped, None)
-                }
-                Err(reason) => (ServiceState::Failed, Some(reason)),
-            };
-            let url = match Database::try_from(name) {
-                Ok(database) => connection(&state.config, database).url(),
-                Err(_) => format!("http://127.0.0.1:{}", state.config.api_port),
-            };
-            let (pid, container) = match handle {
-                Some(Handle::Process(process)) => (Some(process.pid), None),
-                Some(Handle::Container(name)) => (None, Some(name)),
-                None => (None, None),
-            };
-            services.push(ServiceStatus { name, state: state_now, url, pid, container, reason });
-        }
-        Ok(Status { name: self.name.clone(), backend: state.backend, services })
     }
 
     /// How to reach a database of this stack; it need not be running.
@@ -401,118 +302,6 @@ impl Stack {
         let locked = tokio::task::spawn_blocking(move || home.lock()).await;
         Ok(locked.map_err(|it| Error::Refused(it.to_string()))??)
     }
-
-    /// A stack that exists stays as it is unless the difference is harmless: nothing runs and no data is at stake.
-    /// One of which nothing is left but its record is forgotten.
-    async fn reconcile(&self, recorded: Option<State>, asked: &StackConfig) -> Result<Option<State>, Error> {
-        refuse_equal_ports(asked)?;
-        let Some(state) = recorded else { return Ok(None) };
-        let differences = state.config.differences(state.backend, asked);
-        if differences.is_empty() {
-            return Ok(Some(state));
-        }
-        let driver = self.driver_to_look(&state).await?;
-        let mut is_up = false;
-        for service in ServiceName::ALL {
-            is_up |= driver.observe(service).await?.is_some();
-        }
-        if !is_up && !driver.has_data().await? {
-            return Ok(None);
-        }
-        if is_up || differences.iter().any(|it| it.cost == Cost::NewData) {
-            return Err(Error::Differs { name: self.name.clone(), is_up, differences });
-        }
-        Ok(Some(state))
-    }
-
-    async fn next_state(
-        &self,
-        recorded: Option<State>,
-        config: &StackConfig,
-        progress: &Progress,
-    ) -> Result<State, Error> {
-        if let Some(mut state) = recorded {
-            state.config = config.clone();
-            return Ok(state);
-        }
-        let kind = self.first_choice(config).await?;
-        let servers_dir = match kind {
-            BackendKind::Native => self.servers_dir(progress)?,
-            BackendKind::Docker => self.home.dir().to_owned(),
-        };
-        Ok(State::new(config.clone(), kind, servers_dir, project_name(&self.root, &self.name)))
-    }
-
-    /// `.stack/<name>`, unless the user that databases run as cannot get there: projects below /root are closed.
-    fn servers_dir(&self, progress: &Progress) -> Result<PathBuf, Error> {
-        let account = Account::for_servers().ok_or(Error::NoAccount)?;
-        let home = self.home.dir();
-        if account.can_reach(&home.join("data")) {
-            return Ok(home.to_owned());
-        }
-        let dir = Path::new(SERVERS_ROOT).join(project_name(&self.root, &self.name));
-        progress.note(format!(
-            "The databases do not run as root, and their user cannot enter \"{}\": data and logs are in \"{}\".",
-            self.root.display(),
-            dir.display()
-        ));
-        Ok(dir)
-    }
-
-    async fn driver_to_start(
-        &self,
-        state: &mut State,
-        progress: &Progress,
-    ) -> Result<Box<dyn Driver>, Error> {
-        match state.backend {
-            BackendKind::Docker => {
-                if state.config.data_dir.is_some() {
-                    let text = "--data-dir is for the native backend: containers keep their data in volumes";
-                    return Err(Error::Refused(text.to_owned()));
-                }
-                Ok(Box::new(Docker::new(&self.root, &self.home, state, self.engine().await?)))
-            }
-            BackendKind::Native => {
-                let account = Account::for_servers().ok_or(Error::NoAccount)?;
-                let data = Native::data_dir(&state.config, &state.servers_dir, Database::Origin);
-                let wanted = data.major().and_then(|it| it.parse().ok());
-                let binaries = match ServerBinaries::find(&self.search, wanted)? {
-                    Some(binaries) => binaries,
-                    None => self.download(state.config.backend, &account, progress).await?,
-                };
-                state.pg_bin_dir = Some(binaries.dir.clone());
-                Ok(Box::new(Native::new(state, Some(Tools { binaries, account }))))
-            }
-        }
-    }
-
-    /// The last resort: programs from the network, kept in `.stack/.cache`.
-    async fn download(
-        &self,
-        asked: Backend,
-        account: &Account,
-        progress: &Progress,
-    ) -> Result<ServerBinaries, Error> {
-        let cache = cache_dir(&self.root, account);
-        let download = match self.archive.server(&cache, account, progress).await {
-            Ok(binaries) => return Ok(binaries),
-            Err(reason) => reason,
-        };
-        Err(match asked {
-            Backend::Auto => {
-                let docker = self.engine().await.err().map_or_else(String::new, |it| it.to_string());
-                Error::NoBackend { docker, download }
-            }
-            _ => Error::NoServer { download },
-        })
-    }
-
-    async fn driver_to_look(&self, state: &State) -> Result<Box<dyn Driver>, Error> {
-        Ok(match state.backend {
-            BackendKind::Native => Box::new(Native::new(state, None)),
-            BackendKind::Docker => Box::new(Docker::new(&self.root, &self.home, state, self.engine().await?)),
-        })
-    }
 }
 
 pub(crate) fn connection(config: &StackConfig, database: Database) -> Connection {
@@ -531,49 +320,4 @@ fn services(api: &ApiLauncher) -> Result<Vec<ServiceName>, Error> {
     let mut services = start_order()?;
     services.retain(|it| *it != ServiceName::Api || *api != ApiLauncher::None);
     Ok(services)
-}
-
-fn refuse_equal_ports(config: &StackConfig) -> Result<(), Error> {
-    let ports = config.ports();
-    for (i, (_, first, port)) in ports.iter().enumerate() {
-        if let Some((_, second, _)) = ports[i + 1..].iter().find(|it| it.2 == *port) {
-            return Err(Error::PortTwice { port: *port, first, second });
-        }
-    }
-    Ok(())
-}
-
-/// Before anything is started: a stack that comes up by half helps nobody.
-fn refuse_taken_ports(root: &Path, config: &StackConfig, missing: &[ServiceName]) -> Result<(), Error> {
-    for (service, flag, port) in config.ports() {
-        if missing.contains(&service) && !ports::is_free(port) {
-            let process = ports::holder(port).map(|it| it.to_string());
-            let other = stack_at(root, &config.name, port).map(|it| format!("stack \"{it}\""));
-            let holder = match (process, other) {
-                (Some(process), Some(stack)) => Some(format!("{process} of {stack}")),
-                (process, stack) => process.or(stack),
-            };
-            return Err(Error::PortTaken { port, flag, service, holder });
-        }
-    }
-    Ok(())
-}
-
-/// Another stack of this project that is up on the port.
-fn stack_at(root: &Path, not: &StackName, port: u16) -> Option<StackName> {
-    StackHome::all(root).into_iter().filter(|it| it != not).find(|name| {
-        let state = StackHome::new(root, name).load().ok().flatten();
-        let is_at = |state: State| {
-            state.config.ports().iter().any(|it| it.2 == port && state.expected.contains(&it.0))
-        };
-        state.is_some_and(is_at)
-    })
-}
-
-/// Name of the compose project: readable, and different for two clones of the repository on one machine.
-fn project_name(root: &Path, name: &StackName) -> String {
-    use std::hash::{Hash, Hasher};
-    let mut hasher = std::hash::DefaultHasher::new();
-    root.hash(&mut hasher);
-    format!("pgapp-{name}-{:08x}", hasher.finish() as u32)
 }

@@ -37,6 +37,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("ci", "the whole gate: format, lints, docs, tests, conformance"),
             ("test", "the tests only"),
             ("bench [OPTIONS]", "our server against a hand-written one and pgbench, in interleaved rounds"),
+            ("codegen [--check]", "write the pages made from tables in the code, or check them"),
             ("doctor", "what this machine has, what is missing, and how to get it"),
         ],
     ),
@@ -107,6 +108,9 @@ pub(crate) enum Command {
         after_help = "Example:\n  cargo xtask bench\n  cargo xtask bench --seconds 1 --rounds 3 --only point\n  cargo xtask bench --scale"
     )]
     Bench(BenchArgs),
+    /// Write the pages that are made from tables in the code
+    #[command(after_help = "Example:\n  cargo xtask codegen\n  cargo xtask codegen --check")]
+    Codegen(CodegenArgs),
     /// Check this machine: what is installed, what is missing, and how to get it
     #[command(after_help = "Example:\n  cargo xtask doctor")]
     Doctor(DoctorArgs),
@@ -276,6 +280,13 @@ pub(crate) struct BenchArgs {
     /// Options of the comparison; `--help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     pub(crate) args: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CodegenArgs {
+    /// Write nothing; fail when a page is out of date
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod cli;
+mod codegen;
 mod doctor;
 mod forward;
 mod local;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Psql(args) => local::psql(&args),
         Command::Fdw(args) => local::fdw(args),
         Command::Open(args) => local::open(&args),
+        Command::Codegen(args) => codegen::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Test(args) => test::run(&args),

@@ -5,6 +5,7 @@
 
 mod layering;
 mod links;
+mod lockfile;
 mod manifests;
 mod sources;
 
@@ -31,6 +32,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     findings.extend(layering::check(&files));
     findings.extend(manifests::check(&files));
     findings.extend(links::check(&files));
+    findings.extend(lockfile::check(&files));
     findings.sort();
     Ok(findings)
 }

@@ -1,6 +1,7 @@
 //! What a command came to → status, headers and JSON. Pure. Nothing about the database leaks into a message.
 
 use http::StatusCode;
+use http::header::{self, HeaderName};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -31,6 +32,8 @@ pub enum Outcome {
     Deleted,
     /// There is no such animal.
     NoSuchAnimal(String),
+    /// The name does not fit into the table's index.
+    NameTooLong,
     /// The database cannot be reached, or did not answer in time.
     Unavailable,
     /// A fault of ours; it is in the log.
@@ -57,7 +60,16 @@ impl Answer {
         Self { status, allow: None, retry_after: None, body }
     }
 
-    fn message(status: StatusCode, message: &str) -> Self {
+    /// Every header there is to send.
+    pub fn headers(&self) -> Vec<(HeaderName, String)> {
+        let mut headers = vec![(header::CONTENT_TYPE, "application/json".to_owned())];
+        headers.extend(self.allow.map(|it| (header::ALLOW, it.to_owned())));
+        headers.extend(self.retry_after.map(|it| (header::RETRY_AFTER, it.to_string())));
+        headers
+    }
+
+    /// An answer that is a message.
+    pub fn message(status: StatusCode, message: &str) -> Self {
         Self::new(status, &serde_json::json!({ "message": message }))
     }
 }
@@ -86,6 +98,7 @@ impl From<Outcome> for Answer {
             Outcome::NoSuchAnimal(name) => {
                 Self::message(StatusCode::NOT_FOUND, &format!("Animal '{name}' not found."))
             }
+            Outcome::NameTooLong => Self::message(StatusCode::BAD_REQUEST, "Name is too long."),
             Outcome::Unavailable => Self {
                 retry_after: Some(RETRY_AFTER_SECONDS),
                 ..Self::message(

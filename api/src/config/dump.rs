@@ -109,7 +109,7 @@ pub fn reference() -> String {
 const REFERENCE_HEAD: &str = "# Configuration
 
 <!-- Generated from the table of settings in api/src/config/keys.rs; a test fails when this page differs.
-     Write it anew with: UPDATE_DOCS=1 cargo nextest run -p api configuration_reference -->
+     Write it anew with: cargo xtask codegen -->
 
 The server runs without any configuration; what it needs to be useful is `db-uri` and `db-anon-role` or `jwt-secret`.
 

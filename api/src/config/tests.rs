@@ -305,7 +305,6 @@ fn configuration_reference_is_current() {
     let page = std::fs::read_to_string(&path).unwrap();
     assert!(
         page == dump::reference(),
-        "docs/configuration.md differs from the table of settings; write it anew with \
-         `UPDATE_DOCS=1 cargo nextest run -p api configuration_reference`"
+        "docs/configuration.md differs from the table of settings; write it anew with `cargo xtask codegen`"
     );
 }

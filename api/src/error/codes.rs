@@ -177,8 +177,8 @@ mod tests {
              Every error is a JSON object with `code`, `message`, `details` and `hint` (with\n\
              `client-error-verbosity = minimal`: `code` and `message`). The code is also in the\n\
              `Proxy-Status` header.\n\n\
-             This page is generated from `api/src/error/codes.rs` and `api/src/error/sqlstate.rs`; the tests\n\
-             of those modules fail when it is out of date, and write it anew with `UPDATE_DOCS=1`.\n\n\
+             This page is generated from `api/src/error/codes.rs` and `api/src/error/sqlstate.rs` by\n\
+             `cargo xtask codegen`; a test fails when it is out of date.\n\n\
              ## Codes of the server\n\n| code | status | meaning |\n|---|---|---|\n",
         );
         for Code { code, status, meaning } in CODES {
@@ -203,7 +203,7 @@ mod tests {
             std::fs::write(path, page()).unwrap();
         }
         let stored = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(stored == page(), "docs/errors.md is out of date: run this test with UPDATE_DOCS=1");
+        assert!(stored == page(), "docs/errors.md is out of date: write it anew with `cargo xtask codegen`");
     }
 
     #[test]

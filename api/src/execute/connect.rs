@@ -105,12 +105,13 @@ impl Connector {
     pub fn with_credentials(conf: &AppConfig, credentials: CredentialSource) -> Result<Self, DbError> {
         let info = ConnInfo::resolve(&conf.db_uri, &version::full(), &Process)
             .map_err(|error| not_established(format!("{error}\n")))?;
-        Ok(Self {
-            info: Arc::new(info),
-            credentials,
-            prepared_statements: conf.db_prepared_statements,
-            tls_configs: Mutex::new(Vec::new()),
-        })
+        Ok(Self::to(info, credentials, conf.db_prepared_statements))
+    }
+
+    /// For a database that is described already.
+    pub fn to(info: ConnInfo, credentials: CredentialSource, prepared_statements: bool) -> Self {
+        let tls_configs = Mutex::new(Vec::new());
+        Self { info: Arc::new(info), credentials, prepared_statements, tls_configs }
     }
 
     /// A connection for what is not on the request path; see [`connect_cold`].

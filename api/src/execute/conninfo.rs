@@ -146,6 +146,8 @@ pub enum RootCert {
     File(PathBuf),
     /// What the operating system trusts.
     System,
+    /// The public authorities that this program carries, and those of files. Not part of libpq.
+    Public(Vec<PathBuf>),
 }
 
 /// Where one server is.

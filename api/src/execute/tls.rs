@@ -11,7 +11,9 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, TrustAnchor,
+};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -111,6 +113,11 @@ fn verifier(options: &SslOptions, host: &str, provider: &Arc<CryptoProvider>) ->
             }
             found.certs
         }
+        Some(RootCert::Public(files)) => {
+            let read: Result<Vec<_>, _> =
+                files.iter().map(|it| certificates("root certificate", it)).collect();
+            read?.concat()
+        }
         Some(RootCert::File(path)) if path.exists() => certificates("root certificate", path)?,
         Some(RootCert::File(path)) if options.mode >= SslMode::VerifyCa => {
             return Err(TlsError::NoRootFile(path.display().to_string()));
@@ -120,14 +127,18 @@ fn verifier(options: &SslOptions, host: &str, provider: &Arc<CryptoProvider>) ->
         }
         _ => Vec::new(),
     };
-    if roots.is_empty() {
+    let carried: &[TrustAnchor<'_>] = match &options.root_cert {
+        Some(RootCert::Public(_)) => webpki_roots::TLS_SERVER_ROOTS,
+        _ => &[],
+    };
+    if roots.is_empty() && carried.is_empty() {
         return Ok(Verifier::new(Check::Nothing, host, None, roots, provider));
     }
     // A root certificate is verified against in every mode, which is what libpq does too.
     let check = if options.mode == SslMode::VerifyFull { Check::ChainAndName } else { Check::Chain };
-    let mut store = RootCertStore::empty();
+    let mut store = RootCertStore { roots: carried.to_vec() };
     let (added, _) = store.add_parsable_certificates(roots.iter().cloned());
-    if added == 0 {
+    if added == 0 && carried.is_empty() {
         return Err(TlsError::Setup("no root certificate is usable".into()));
     }
     let mut builder =

@@ -226,7 +226,7 @@ fn messages(observation: &Observation<'_>) -> Vec<String> {
             return query
                 .statements()
                 .filter(|statement| !statement.text.is_empty())
-                .map(|statement| single_line(&statement.text))
+                .map(|statement| single_line(&without_comments(&statement.text)))
                 .collect();
         }
         Observation::LegacyTargetName { message, hint, method, target } => {
@@ -308,6 +308,11 @@ fn text(json: &[u8]) -> String {
 
 fn millis(took: Duration) -> String {
     format!("{:.1}", took.as_secs_f64() * 1000.0)
+}
+
+/// A statement without the lines that are comments, which would turn all of a single line into one.
+fn without_comments(sql: &str) -> String {
+    sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n")
 }
 
 /// Lines joined by a space, so that one event is one line of log.

@@ -9,9 +9,10 @@ use crate::error::DbError;
 /// Relations of a schema (`$1`: its name) on which the role has any privilege: rows of (schema, name).
 pub const ACCESSIBLE_TABLES: &str = include_str!("sql/accessible_tables.sql");
 
-/// Functions of schemas (`$1`: array of names), only those that the role may execute where `$2` is true:
-/// one JSON text for [`decode_routines`] per row.
-pub const ROUTINES: &str = include_str!("sql/routines.sql");
+/// Functions of a schema (`$1`: its name) that the role may execute: one JSON text for
+/// [`decode_routines`] per row.
+pub const ROUTINES: &str =
+    concat!(include_str!("sql/routines.sql"), include_str!("sql/routines_of_caller.sql"));
 
 /// Comment of a schema (`$1`: its name): at most one nullable text.
 pub const SCHEMA_COMMENT: &str = include_str!("sql/schema_comment.sql");

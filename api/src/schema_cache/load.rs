@@ -39,7 +39,7 @@ const BEGIN: &str =
 ///
 /// # Errors
 ///
-/// When the connection fails, when an exposed schema does not exist, or when the role may not read
+/// When the connection fails, when an exposed schema or one of the extra search path does not exist, or when the role may not read
 /// something it must. The first failure is reported, not the ones that follow from it.
 pub async fn load(client: &Client, conf: &AppConfig) -> Result<SchemaCache, DbError> {
     load_timed(client, conf).await.map(|(cache, _)| cache)
@@ -54,7 +54,7 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
     let clock = Clock::start();
     let schemas = &conf.db_schemas;
     let quoted: Vec<String> = schemas.iter().map(|it| quote_ident(it)).collect();
-    let search_path = &conf.db_extra_search_path;
+    let search_path: Vec<String> = conf.db_extra_search_path.iter().map(|it| quote_ident(it)).collect();
     let exposed = || vec![(schemas as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
 
     let has_origin_keys = has_origin_keys(client).await?;
@@ -92,12 +92,12 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
         read(
             Part::KeyDependencies,
             include_str!("sql/views.sql"),
-            vec![(schemas, Type::TEXT_ARRAY), (search_path, Type::TEXT_ARRAY)]
+            vec![(schemas, Type::TEXT_ARRAY), (&search_path, Type::TEXT_ARRAY)]
         ),
         read(
             Part::Functions,
-            include_str!("sql/routines.sql"),
-            vec![(schemas, Type::TEXT_ARRAY), (&false, Type::BOOL)]
+            concat!(include_str!("sql/routines.sql"), include_str!("sql/routines_of_schemas.sql")),
+            vec![(schemas, Type::TEXT_ARRAY)]
         ),
         read(Part::ComputedRelationships, include_str!("sql/computed_relationships.sql"), exposed()),
         read(Part::Representations, include_str!("sql/representations.sql"), Vec::new()),

@@ -13,7 +13,8 @@ use super::{filter, read};
 pub(super) fn query(sql: &mut SqlBuilder, tree: &ReadPlanTree) {
     let node = &tree.node;
     let from = read::source(node);
-    sql.sql("SELECT 1");
+    // PostgREST writes two spaces, and its log of queries is read by patterns.
+    sql.sql("SELECT 1 ");
     read::from_clause(sql, node);
     let mut separator = " WHERE ";
     let mut next = |sql: &mut SqlBuilder| {

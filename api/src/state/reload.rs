@@ -156,9 +156,18 @@ async fn reload_config(state: &Arc<AppState>, client: Option<&Client>) {
     match new {
         Err(error) => state.observer.observe(&Observation::ConfigInvalid(&error.to_string())),
         Ok(new) => {
+            warn_of_deprecated_path(state, &old, &new);
             put_config(state, &old, new);
             state.observer.observe(&Observation::ConfigReloaded);
         }
+    }
+}
+
+/// Says that a path is written in the old syntax, once for each such path.
+fn warn_of_deprecated_path(state: &AppState, old: &AppConfig, new: &AppConfig) {
+    let path = &new.jwt_role_claim_key;
+    if path.is_deprecated() && *path != old.jwt_role_claim_key {
+        state.observer.observe(&Observation::DeprecatedRoleClaimKey(&path.text()));
     }
 }
 

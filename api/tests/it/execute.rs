@@ -4,5 +4,5 @@ mod connect;
 mod fixture;
 mod pool;
 mod roles;
-mod tls;
+pub(crate) mod tls;
 mod transaction;

@@ -1,6 +1,7 @@
 //! Tests of the library as its users see it, against a real Postgres where one is needed: one module per feature.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod animals;
 mod encoding;
 mod exchanges;
 mod execute;

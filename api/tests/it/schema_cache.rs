@@ -160,10 +160,19 @@ fn relationships_of_views_come_from_the_tables_below(cache: &SchemaCache) {
 async fn a_view_below_is_followed_only_within_exposed_schemas_and_search_path() {
     let db = fixture_db().await;
     let mut conf = config(db.url());
-    conf.db_extra_search_path = vec!["public".into(), "no_such_schema".into()];
+    conf.db_extra_search_path = vec!["public".into()];
     let cache = load(&db.connect().await.unwrap(), &conf).await.unwrap();
     assert_eq!(cache.relationships_from(&qi("productions"), "api"), []);
     assert_eq!(cache.tables.get(&qi("productions")).unwrap().pk_cols, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_schema_of_the_search_path_that_is_missing_is_an_error() {
+    let db = fixture_db().await;
+    let mut conf = config(db.url());
+    conf.db_extra_search_path = vec!["public".into(), "no such schema".into()];
+    let error = load(&db.connect().await.unwrap(), &conf).await.unwrap_err();
+    assert!(error.to_string().contains("schema \"no such schema\" does not exist"), "{error}");
 }
 
 fn routines_have_parameters_results_and_settings(cache: &SchemaCache) {

@@ -11,7 +11,7 @@ use crate::schema_cache::routine::{
 /// A row of `routines.sql`.
 #[derive(Deserialize)]
 struct RoutineRow {
-    schema: Schema,
+    proc_schema: Schema,
     name: String,
     description: Option<String>,
     arg_names: Vec<String>,
@@ -82,7 +82,7 @@ fn routine(row: RoutineRow, hoisted: &[String]) -> Option<Routine> {
     };
     let settings = || row.settings.iter().filter_map(|it| it.split_once('='));
     Some(Routine {
-        schema: row.schema,
+        schema: row.proc_schema,
         name: row.name,
         description: row.description,
         params,

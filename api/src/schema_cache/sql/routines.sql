@@ -1,5 +1,5 @@
--- Functions that can be called ($1: plain schema names), aggregates, procedures and triggers left out.
--- With $2 only those that the current role may execute.
+-- Functions that can be called, aggregates, procedures and triggers left out. Which schemas they are
+-- looked for in is said by what follows this text.
 --
 -- A row is one JSON text, so that it reads the same whether it came in text or in binary format.
 WITH RECURSIVE
@@ -10,7 +10,7 @@ domain_chain AS (
   FROM domain_chain chain
   JOIN pg_type t ON t.oid = chain.base AND t.typtype = 'd'
 ),
-domains AS (
+base_types AS (
   SELECT chain.domain, base.oid AS base
   FROM domain_chain chain
   JOIN pg_type base ON base.oid = chain.base AND base.typtype <> 'd'
@@ -18,7 +18,7 @@ domains AS (
 SELECT row_to_json(routine)::text
 FROM (
   SELECT
-    pn.nspname AS schema,
+    pn.nspname AS proc_schema,
     p.proname AS name,
     d.description,
     coalesce(p.proargnames, '{}') AS arg_names,
@@ -40,14 +40,10 @@ FROM (
     coalesce(p.proconfig, '{}') AS settings
   FROM pg_proc p
   JOIN pg_namespace pn ON pn.oid = p.pronamespace
-  LEFT JOIN domains dom ON dom.domain = p.prorettype
+  LEFT JOIN base_types dom ON dom.domain = p.prorettype
   JOIN pg_type t ON t.oid = coalesce(dom.base, p.prorettype)
   JOIN pg_namespace tn ON tn.oid = t.typnamespace
   LEFT JOIN pg_class row_of ON row_of.oid = t.typrelid
   LEFT JOIN pg_description d ON d.classoid = 'pg_proc'::regclass AND d.objoid = p.oid
-  WHERE pn.nspname = ANY ($1)
-    AND p.prokind = 'f'
+  WHERE p.prokind = 'f'
     AND t.oid <> 'trigger'::regtype
-    AND (NOT $2 OR has_function_privilege(p.oid, 'execute'))
-  ORDER BY pn.nspname, p.proname, p.oid
-) AS routine

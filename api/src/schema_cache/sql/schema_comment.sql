@@ -1,2 +1,2 @@
 -- Comment of one schema ($1: plain name).
-SELECT obj_description(n.oid, 'pg_namespace') FROM pg_namespace n WHERE n.nspname = $1
+SELECT pg_catalog.obj_description(quote_ident($1)::regnamespace, 'pg_namespace')

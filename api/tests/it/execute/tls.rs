@@ -15,8 +15,8 @@ use super::fixture::Request;
 use crate::support;
 
 /// A server with TLS, and the certificates around it.
-struct Tls {
-    server: NativeServer,
+pub(crate) struct Tls {
+    pub(crate) server: NativeServer,
     dir: TempDir,
 }
 
@@ -59,7 +59,7 @@ fn hand_over(path: &Path, mode: u32) {
 
 impl Tls {
     /// A server whose certificate is for `localhost` in its names.
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let name = SanType::DnsName("localhost".try_into().unwrap());
         Self::start_with("ignored.example", vec![name]).await
     }
@@ -122,7 +122,7 @@ impl Tls {
         tls
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 

@@ -51,6 +51,17 @@ fn wrong_usage_fails_with_a_reason() {
 }
 
 #[test]
+fn shows_a_configuration_that_leads_nowhere() {
+    for in_database in ["false", "true"] {
+        let output = run(&[("PGRST_DB_CONFIG", in_database), ("PGRST_DB_URI", "tmp_db")], &["--dump-config"]);
+        assert!(output.status.success(), "{output:?}");
+        assert!(text(&output.stdout).contains("db-uri = \"tmp_db\"\n"), "{output:?}");
+        let complaint = text(&output.stderr).contains("missing \"=\" after \"tmp_db\"");
+        assert_eq!(complaint, in_database == "true", "{output:?}");
+    }
+}
+
+#[test]
 fn a_secret_can_come_through_a_pipe() {
     use std::io::Write as _;
     use std::process::Stdio;

@@ -102,6 +102,16 @@ async fn statements_are_logged_with_the_requests_they_belong_to() {
             let query = server.wait_for_line(": SELECT \"api\".\"films\"").await;
             assert!(query.contains("FROM \"api\".\"films\""), "{query}");
             server.wait_for_line(": select set_config('search_path', ").await;
+            // What the root document takes is logged as well, without comments that would swallow the line.
+            assert_eq!(server.get("/").await.status, 200);
+            for start in [
+                ": SELECT   n.nspname AS table_schema, ",
+                ": WITH RECURSIVE domain_chain AS (",
+                ": SELECT pg_catalog.obj_description(quote_ident($1)::regnamespace, 'pg_namespace')",
+            ] {
+                let line = server.wait_for_line(start).await;
+                assert!(!line.contains("--"), "{line}");
+            }
         } else {
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
             assert_eq!(server.lines(), [""; 0]);

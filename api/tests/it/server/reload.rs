@@ -63,6 +63,26 @@ async fn notifications_ask_for_reloads() {
 }
 
 #[tokio::test]
+async fn a_path_in_the_old_syntax_is_told_when_it_comes() {
+    let db = database().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("test.conf");
+    let reload = async |server: &Server, path: &str| {
+        server.clear_lines();
+        std::fs::write(&file, format!("jwt-role-claim-key = \"{path}\"\n")).unwrap();
+        server.signal(Signal::SIGUSR2);
+        server.wait_for_line("Config reloaded").await;
+        server.lines().iter().filter(|it| it.contains("WARNING: The config `jwt-role-claim-key=.")).count()
+    };
+    std::fs::write(&file, "").unwrap();
+    let server = Server::over(&authenticator(db.config())).file(&file).start().await;
+    server.wait_for_line("Config reloaded").await;
+    for (path, warnings) in [(".a.role", 1), (".a.role", 0), (".b.role", 1), ("$$.b.role", 0)] {
+        assert_eq!(reload(&server, path).await, warnings, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_is_read_again_and_an_invalid_one_is_dropped() {
     let db = database().await;
     let dir = tempfile::tempdir().unwrap();

@@ -1,0 +1,231 @@
+//! Events of a Lambda function → HTTP, and answers back. Pure.
+//!
+//! One function stands behind any front door: API Gateway's REST proxy events, HTTP API events of version 1 and 2,
+//! function URLs, and load balancers. Read leniently and by hand: whatever an event lacks is taken as empty, and what is
+//! no HTTP event at all is answered, too. (The typed readers that exist panic on a body that is not base64 though it is
+//! said to be, and on hosts that are no hosts.)
+
+use base64::Engine as _;
+use http::Method;
+use http::header::HeaderName;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+
+/// The shape that the front door wants answers in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// API Gateway, function URLs.
+    Gateway,
+    /// A load balancer; whether it speaks of headers with several values.
+    LoadBalancer {
+        /// It does.
+        multi_value: bool,
+    },
+}
+
+/// An HTTP request out of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpEvent {
+    /// Method.
+    pub method: Method,
+    /// Path, percent-encoded where the door left it so; may start with the stage.
+    pub path: String,
+    /// Query string, percent-encoded.
+    pub query: String,
+    /// Body, decoded.
+    pub body: Vec<u8>,
+    /// Where the answer goes.
+    pub door: Door,
+}
+
+/// Stands for a body that cannot be decoded: these bytes are no JSON either, and are refused as such by whoever needs
+/// a body.
+const UNREADABLE: &[u8] = b"\xff";
+
+const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+
+/// Reads an event; `None` when it is not about HTTP.
+pub fn read(event: &Value) -> Option<HttpEvent> {
+    let context = event.get("requestContext");
+    let http = context.and_then(|it| it.get("http"));
+    let is_second = http.is_some() && event.get("rawPath").is_some();
+    let method = match http {
+        Some(http) if is_second => text(http, "method")?,
+        _ => text(event, "httpMethod")?,
+    };
+    let is_balancer = context.is_some_and(|it| it.get("elb").is_some());
+    let (path, query) = if is_second {
+        (text(event, "rawPath")?, text(event, "rawQueryString").unwrap_or_default().to_owned())
+    } else {
+        // A load balancer passes on what it was sent; API Gateway has decoded it.
+        (text(event, "path").unwrap_or("/"), query_of(event, !is_balancer))
+    };
+    let multi_value = event.get("multiValueHeaders").is_some_and(|it| !it.is_null());
+    Some(HttpEvent {
+        method: Method::from_bytes(method.as_bytes()).ok()?,
+        path: path.to_owned(),
+        query,
+        body: body_of(event),
+        door: if is_balancer { Door::LoadBalancer { multi_value } } else { Door::Gateway },
+    })
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name)?.as_str()
+}
+
+fn body_of(event: &Value) -> Vec<u8> {
+    let is_base64 = event.get("isBase64Encoded").and_then(Value::as_bool).unwrap_or_default();
+    match event.get("body") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::String(text)) if is_base64 => {
+            base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_else(|_| UNREADABLE.to_vec())
+        }
+        Some(Value::String(text)) => text.as_bytes().to_vec(),
+        // Somebody who tries the function from the console may well put the object itself there.
+        Some(other) => other.to_string().into_bytes(),
+    }
+}
+
+/// The parameters as a query string; those with several values go first, as they include the others.
+fn query_of(event: &Value, encode: bool) -> String {
+    let parameters = |name: &str| event.get(name).and_then(Value::as_object).filter(|it| !it.is_empty());
+    let given = parameters("multiValueQueryStringParameters").or_else(|| parameters("queryStringParameters"));
+    let mut query = String::new();
+    for (name, values) in given.into_iter().flatten() {
+        let values = match values {
+            Value::Array(values) => values.as_slice(),
+            value => std::slice::from_ref(value),
+        };
+        for value in values.iter().filter_map(Value::as_str) {
+            if !query.is_empty() {
+                query.push('&');
+            }
+            if encode {
+                query.extend(utf8_percent_encode(name, NON_ALPHANUMERIC));
+                query.push('=');
+                query.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
+            } else {
+                query.push_str(name);
+                query.push('=');
+                query.push_str(value);
+            }
+        }
+    }
+    query
+}
+
+/// Renders an answer for the door that asked, with the trace that the invocation is part of.
+pub fn render(answer: &Answer, door: Door, trace_id: Option<&str>) -> Value {
+    let mut headers = answer.headers();
+    headers.extend(trace_id.map(|it| (TRACE_ID, it.to_owned())));
+    let mut rendered = json!({
+        "statusCode": answer.status.as_u16(),
+        "isBase64Encoded": false,
+        "body": answer.body,
+    });
+    let fields = |value: fn(&str) -> Value| -> Map<String, Value> {
+        headers.iter().map(|(name, text)| (name.to_string(), value(text))).collect()
+    };
+    let single = || fields(|text| json!(text));
+    let multi = || fields(|text| json!([text]));
+    match door {
+        Door::Gateway => rendered["headers"] = single().into(),
+        Door::LoadBalancer { multi_value } => {
+            let reason = answer.status.canonical_reason().unwrap_or_default();
+            rendered["statusDescription"] = format!("{} {reason}", answer.status.as_u16()).into();
+            let (name, headers) =
+                if multi_value { ("multiValueHeaders", multi()) } else { ("headers", single()) };
+            rendered[name] = headers.into();
+        }
+    }
+    rendered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::animals::answer::Outcome;
+
+    #[track_caller]
+    fn check(event: &Value, method: &Method, path: &str, query: &str, body: &str) -> Door {
+        let read = read(event).unwrap();
+        assert_eq!((&read.method, &*read.path, &*read.query), (method, path, query));
+        assert_eq!(String::from_utf8_lossy(&read.body), body);
+        read.door
+    }
+
+    #[test]
+    fn rest_proxy_events() {
+        let event = json!({
+            "resource": "/animals", "path": "/animals", "httpMethod": "DELETE",
+            "headers": {"Accept": "*/*"}, "multiValueHeaders": {"Accept": ["*/*"]},
+            "queryStringParameters": {"name": "Big Cat & Co"},
+            "multiValueQueryStringParameters": {"name": ["Big Cat & Co"]},
+            "requestContext": {"stage": "v1", "path": "/v1/animals"},
+            "body": null, "isBase64Encoded": false
+        });
+        let door = check(&event, &Method::DELETE, "/animals", "name=Big%20Cat%20%26%20Co", "");
+        assert_eq!(door, Door::Gateway);
+    }
+
+    #[test]
+    fn http_api_and_function_url_events() {
+        let event = json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": "/v1/animals", "rawQueryString": "name=a%20b",
+            "requestContext": {"http": {"method": "POST", "path": "/v1/animals"}, "stage": "v1"},
+            "body": "eyJhIjoxfQ==", "isBase64Encoded": true
+        });
+        assert_eq!(check(&event, &Method::POST, "/v1/animals", "name=a%20b", r#"{"a":1}"#), Door::Gateway);
+    }
+
+    #[test]
+    fn load_balancer_events_keep_their_encoding() {
+        let mut event = json!({
+            "requestContext": {"elb": {"targetGroupArn": "arn"}}, "httpMethod": "DELETE", "path": "/animals",
+            "queryStringParameters": {"name": "Big%20Cat%26Co"}, "headers": {}, "body": "", "isBase64Encoded": false
+        });
+        let door = check(&event, &Method::DELETE, "/animals", "name=Big%20Cat%26Co", "");
+        assert_eq!(door, Door::LoadBalancer { multi_value: false });
+        event["multiValueHeaders"] = json!({});
+        assert_eq!(read(&event).unwrap().door, Door::LoadBalancer { multi_value: true });
+    }
+
+    #[test]
+    fn odd_events_are_read_as_far_as_they_go() {
+        assert_eq!(read(&json!({})), None);
+        assert_eq!(read(&json!([1])), None);
+        assert_eq!(read(&json!({"httpMethod": "GET IT"})), None);
+        check(&json!({"httpMethod": "GET"}), &Method::GET, "/", "", "");
+        let object = json!({"httpMethod": "POST", "path": "/animals", "body": {"a": 1}});
+        check(&object, &Method::POST, "/animals", "", r#"{"a":1}"#);
+        let broken =
+            json!({"httpMethod": "POST", "path": "/animals", "body": "%%%", "isBase64Encoded": true});
+        assert_eq!(read(&broken).unwrap().body, UNREADABLE);
+        let odd = json!({"httpMethod": "GET", "path": 5, "queryStringParameters": {"name": 5, "x": null}});
+        check(&odd, &Method::GET, "/", "", "");
+    }
+
+    #[test]
+    fn answers_have_the_shape_of_their_door() {
+        let answer = Answer::from(Outcome::Unavailable);
+        let gateway = render(&answer, Door::Gateway, Some("Root=1-2"));
+        assert_eq!(gateway["statusCode"], 503);
+        assert_eq!(gateway["headers"]["content-type"], "application/json");
+        assert_eq!(gateway["headers"]["retry-after"], "5");
+        assert_eq!(gateway["headers"]["x-amzn-trace-id"], "Root=1-2");
+        let balancer = render(&answer, Door::LoadBalancer { multi_value: true }, None);
+        assert_eq!(balancer["statusDescription"], "503 Service Unavailable");
+        assert_eq!(balancer["multiValueHeaders"]["content-type"], json!(["application/json"]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn bodies_of_any_text_never_panic(text in ".{0,40}", is_base64: bool) {
+            let event = json!({"httpMethod": "POST", "path": text, "body": text, "isBase64Encoded": is_base64});
+            proptest::prop_assert!(read(&event).is_some());
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The animals app as its callers meet it: one contract through every way in, and the database's bad days.
+
+mod contract;
+mod database;
+mod door;
+mod emulator;
+mod failures;
+mod lambda;
+mod local;
+mod tokens;
