@@ -26,5 +26,8 @@ COPY --from=extensions /out/ /
 # By name: the number differs between the images that may stand below.
 # hadolint ignore=DL3066
 USER postgres
+# Over TCP: while the image initialises its data, a server answers on the socket only.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+  CMD ["sh", "-c", "pg_isready -q -h 127.0.0.1 -U \"${POSTGRES_USER:-postgres}\" -d \"${POSTGRES_DB:-${POSTGRES_USER:-postgres}}\""]
 ENTRYPOINT ["customdb-entrypoint.sh"]
 CMD ["postgres"]

@@ -18,10 +18,9 @@ use crate::service::{ServiceName, ServiceState};
 use crate::state::{ApiProcess, StackHome, State};
 
 /// Base images: build argument and pinned default, as in the compose file and the Dockerfiles.
-const BASE_IMAGES: [(&str, &str, &[ServiceName]); 3] = [
+const BASE_IMAGES: [(&str, &str, &[ServiceName]); 2] = [
     ("POSTGRES_IMAGE", "postgres:15-bookworm", &[ServiceName::OriginDb, ServiceName::CustomDb]),
     ("RUST_IMAGE", "rust:1.95-bookworm", &[ServiceName::Api]),
-    ("RUNTIME_IMAGE", "debian:bookworm-slim", &[ServiceName::Api]),
 ];
 
 /// The port that Postgres listens on within the project's network.
