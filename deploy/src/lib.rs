@@ -22,5 +22,6 @@ pub mod render;
 pub mod schedule;
 pub mod status;
 pub mod user;
+pub mod verify;
 
 pub use engine::{Engine, Outcome, Settings, Spec};

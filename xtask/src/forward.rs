@@ -23,6 +23,9 @@ pub(crate) struct Program {
 /// The CloudFormation engine.
 const DEPLOY: Program = Program { package: "deploy", bin: "deploy" };
 
+/// The program that tries a deployment.
+const VERIFY: Program = Program { package: "deploy", bin: "verify" };
+
 /// A command that another program answers.
 #[derive(Debug)]
 pub(crate) struct Forwarded {
@@ -56,6 +59,13 @@ pub(crate) const FORWARDED: &[Forwarded] = &[
     hybrid(&["template"], "template", "print a template"),
     hybrid(&["params"], "params init", "make parameter files from the samples, with generated passwords"),
     hybrid(&["lint"], "lint", "check templates and parameter files without AWS"),
+    Forwarded {
+        group: "both",
+        words: &["verify"],
+        usage: "verify --target TARGET",
+        what: "call a deployment (local, hybrid, serverless) as its users do, and try what nobody may",
+        program: VERIFY,
+    },
 ];
 
 /// The command these arguments select, if another program answers it. The longest match wins.

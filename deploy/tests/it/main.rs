@@ -1,5 +1,6 @@
 //! The engine against a scripted CloudFormation: what it does, and the words in which a user reads it.
 //! The built program against an emulator, where one can be had.
+//! The checks of deployments, against good servers and broken ones.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 #![allow(clippy::print_stderr, reason = "a skipped or failed test says why")]
 
@@ -12,3 +13,4 @@ mod looking;
 mod statuses;
 mod support;
 mod terminating;
+mod verifying;

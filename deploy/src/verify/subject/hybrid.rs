@@ -1,0 +1,133 @@
+//! The hybrid deployment, from the outputs of its stacks.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context, bail};
+use infra_cfn::Stack;
+
+use super::{Bucket, Closed, Subject, Target, clean_url};
+use crate::cloud::Cloud;
+
+/// Outputs by stack and name.
+pub type Outputs = BTreeMap<Stack, BTreeMap<String, String>>;
+
+/// Reads the outputs of the stacks that exist.
+///
+/// # Errors
+/// When CloudFormation cannot be asked.
+pub async fn outputs(cloud: &impl Cloud, prefix: &str) -> anyhow::Result<Outputs> {
+    let mut found = Outputs::new();
+    for stack in Stack::ALL {
+        let name = stack.stack_name(prefix);
+        if let Some(info) = cloud.stack(&name).await.with_context(|| format!("look at stack {name}"))? {
+            found.insert(stack, info.outputs.into_iter().map(|it| (it.key, it.value)).collect());
+        }
+    }
+    Ok(found)
+}
+
+/// What these outputs describe. With an emulator's endpoint, buckets are addressed there.
+///
+/// # Errors
+/// When the compute stack is not there and no address was given.
+pub fn subject(outputs: &Outputs, url: Option<&str>, emulator: Option<&str>) -> anyhow::Result<Subject> {
+    let get = |stack: Stack, key: &str| outputs.get(&stack).and_then(|it| it.get(key)).map(String::as_str);
+    let Some(url) = url.or(get(Stack::Compute, "ApiUrl")) else {
+        bail!(
+            "the compute stack is not deployed; `cargo xtask deploy --all` does that, --url names another API"
+        );
+    };
+    let mut subject = Subject {
+        target: Target::Hybrid,
+        url: clean_url(url),
+        patience: Duration::from_secs(60),
+        not_aws: emulator.map(|it| format!("{it} is an emulator")),
+        ..Subject::default()
+    };
+    // The API's own host first: whatever listens beside it is meant for nobody.
+    let host = subject.endpoint().map_err(anyhow::Error::msg)?.host;
+    let at = |what: &str, host: &str, port| Closed { what: what.to_owned(), host: host.to_owned(), port };
+    if !subject.is_local() {
+        subject.closed_ports.push(at("custom database, by the load balancer", &host, 5432));
+        subject.closed_ports.push(at("SSH, by the load balancer", &host, 22));
+        subject.admin_ports.push(at("admin server, by the load balancer", &host, 3001));
+    }
+    if let Some(host) = get(Stack::Rds, "DatabaseHost") {
+        subject.closed_ports.push(at("origin database", host, 5432));
+    }
+    if let Some(host) = get(Stack::Compute, "CustomDBConnection").and_then(host_of) {
+        subject.closed_ports.push(at("custom database", &host, 5432));
+    }
+    if let Some(name) = get(Stack::S3, "TemplateBucketName") {
+        let url = match emulator {
+            Some(endpoint) => format!("{}/{name}", clean_url(endpoint)),
+            None => clean_url(get(Stack::S3, "TemplateBucketUrl").unwrap_or_default()),
+        };
+        let private_keys = ["compute.json", "rds.json", "params/rds.json"].map(str::to_owned).to_vec();
+        subject.buckets.push(Bucket { url, private_keys, public_key: Some("vpc.yaml".to_owned()) });
+    }
+    Ok(subject)
+}
+
+fn host_of(url: &str) -> Option<String> {
+    reqwest::Url::parse(url).ok()?.host_str().map(ToOwned::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployed() -> Outputs {
+        let of = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        Outputs::from([
+            (
+                Stack::Compute,
+                of(&[
+                    ("ApiUrl", "https://api.example.com"),
+                    ("CustomDBConnection", "postgresql://app@customdb.pg.internal:5432/app"),
+                ]),
+            ),
+            (Stack::Rds, of(&[("DatabaseHost", "db.abc.us-east-1.rds.amazonaws.com")])),
+            (
+                Stack::S3,
+                of(&[
+                    ("TemplateBucketName", "b"),
+                    ("TemplateBucketUrl", "https://b.s3.us-east-1.amazonaws.com/"),
+                ]),
+            ),
+        ])
+    }
+
+    #[test]
+    fn outputs_say_what_must_be_closed() {
+        let subject = subject(&deployed(), None, None).unwrap();
+        assert_eq!(subject.url, "https://api.example.com");
+        let closed: Vec<_> =
+            subject.closed_ports.iter().map(|it| format!("{}:{}", it.host, it.port)).collect();
+        assert_eq!(
+            closed,
+            [
+                "api.example.com:5432",
+                "api.example.com:22",
+                "db.abc.us-east-1.rds.amazonaws.com:5432",
+                "customdb.pg.internal:5432"
+            ]
+        );
+        assert_eq!(subject.admin_ports.len(), 1);
+        assert_eq!(subject.buckets[0].url, "https://b.s3.us-east-1.amazonaws.com");
+    }
+
+    #[test]
+    fn an_emulator_has_its_buckets_by_path() {
+        let subject =
+            subject(&deployed(), Some("http://127.0.0.1:1/"), Some("http://127.0.0.1:4566/")).unwrap();
+        assert_eq!(subject.buckets[0].url, "http://127.0.0.1:4566/b");
+        assert!(subject.not_aws.is_some());
+    }
+
+    #[test]
+    fn without_a_stack_an_address_is_needed() {
+        assert!(subject(&Outputs::new(), None, None).is_err());
+        assert!(subject(&Outputs::new(), Some("http://127.0.0.1:3000"), None).is_ok());
+    }
+}

@@ -1,0 +1,118 @@
+//! The serverless deployment, from the outputs of its Terraform configuration.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::{Bucket, Closed, Subject, Target, clean_url};
+
+/// The outputs of an initialised environment, as `terraform output -json` prints them.
+///
+/// # Errors
+/// When there is no Terraform, or it has no state.
+pub async fn outputs(directory: &Path, environment: &str) -> anyhow::Result<Value> {
+    let mut terraform = Command::new("terraform");
+    // Where `cargo xtask tf init` leaves what it knows; a pipeline that calls terraform itself has one environment only.
+    let data = directory.join(".terraform").join(environment);
+    if data.join("terraform.tfstate").is_file() && std::env::var_os("TF_DATA_DIR").is_none() {
+        terraform.env("TF_DATA_DIR", &data);
+    }
+    let output = terraform
+        .arg(format!("-chdir={}", directory.display()))
+        .args(["output", "-json"])
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .context(
+            "run terraform (https://developer.hashicorp.com/terraform/install), or name the API with --url",
+        )?;
+    if !output.status.success() {
+        let reason = String::from_utf8_lossy(&output.stderr);
+        bail!("terraform has no outputs; `cargo xtask tf init` connects to its state: {}", reason.trim());
+    }
+    serde_json::from_slice(&output.stdout).context("read the outputs of terraform")
+}
+
+/// Whether the configuration wants its pipeline to try the API.
+pub fn is_wanted(outputs: &Value) -> bool {
+    outputs["verify_after_deployment"]["value"].as_bool().unwrap_or(true)
+}
+
+/// What these outputs describe.
+///
+/// # Errors
+/// When nothing was applied and no address was given.
+pub fn subject(
+    outputs: &Value,
+    environment: &str,
+    url: Option<&str>,
+    region: Option<&str>,
+    emulator: Option<&str>,
+) -> anyhow::Result<Subject> {
+    let get = |key: &str| outputs[key]["value"].as_str().filter(|it| !it.is_empty());
+    let Some(url) = url.or(get("api_gateway_invoke_url")) else {
+        bail!("nothing was applied yet; `cargo xtask tf apply` does that, --url names another API");
+    };
+    let port =
+        outputs["database_port"]["value"].as_u64().and_then(|it| u16::try_from(it).ok()).unwrap_or(5432);
+    let mut hosts: Vec<(&str, &str)> = Vec::new();
+    for (key, what) in [
+        ("database_endpoint", "database, writer"),
+        ("database_reader_endpoint", "database, readers"),
+        ("database_proxy_endpoint", "database proxy"),
+    ] {
+        hosts.extend(get(key).map(|host| (host, what)));
+    }
+    let closed = |(host, what): (&str, &str)| Closed { what: what.to_owned(), host: host.to_owned(), port };
+    let buckets = get("state_bucket_name").map(|name| {
+        let url = match (emulator, region) {
+            (Some(endpoint), _) => format!("{}/{name}", clean_url(endpoint)),
+            (None, Some(region)) => format!("https://{name}.s3.{region}.amazonaws.com"),
+            (None, None) => format!("https://{name}.s3.amazonaws.com"),
+        };
+        let private_keys = vec![format!("infra-tf/{environment}.tfstate")];
+        Bucket { url, private_keys, public_key: None }
+    });
+    Ok(Subject {
+        target: Target::Serverless,
+        url: clean_url(url),
+        patience: Duration::from_secs(90),
+        closed_ports: hosts.into_iter().map(closed).collect(),
+        buckets: buckets.into_iter().collect(),
+        not_aws: emulator.map(|it| format!("{it} is an emulator")),
+        ..Subject::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn outputs_say_what_must_be_closed() {
+        let outputs = json!({
+            "api_gateway_invoke_url": {"value": "https://x.execute-api.us-east-1.amazonaws.com/v1"},
+            "database_endpoint": {"value": "w.rds.amazonaws.com"},
+            "database_proxy_endpoint": {"value": null},
+            "database_port": {"value": 5432},
+            "state_bucket_name": {"value": "state"},
+            "verify_after_deployment": {"value": false},
+        });
+        let subject = subject(&outputs, "dev", None, Some("us-east-1"), None).unwrap();
+        assert_eq!(subject.url, "https://x.execute-api.us-east-1.amazonaws.com/v1");
+        assert_eq!(subject.closed_ports.len(), 1);
+        assert_eq!(subject.buckets[0].url, "https://state.s3.us-east-1.amazonaws.com");
+        assert!(!is_wanted(&outputs));
+    }
+
+    #[test]
+    fn without_outputs_an_address_is_needed() {
+        assert!(subject(&json!({}), "dev", None, None, None).is_err());
+        let given = subject(&json!({}), "dev", Some("https://example.com/v1/"), None, None).unwrap();
+        assert_eq!(given.url, "https://example.com/v1");
+        assert!(is_wanted(&json!({})));
+    }
+}
