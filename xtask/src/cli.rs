@@ -29,6 +29,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("psql origin|custom [-- ARGS]", "open psql on one of the databases"),
             ("fdw import", "bring the foreign tables in step with the origin"),
             ("open", "open the API in the browser"),
+            ("publish customdb|api", "build an image, look for secrets, push it, print its digest"),
         ],
     ),
     (
@@ -94,6 +95,11 @@ pub(crate) enum Command {
     /// Open the API in the browser
     #[command(after_help = "Example:\n  cargo xtask open")]
     Open(OpenArgs),
+    /// Build an image, look for secrets in it, push it, print its digest
+    #[command(
+        after_help = "Examples:\n  cargo xtask publish api --dry-run\n  cargo xtask publish customdb --registry 123456789012.dkr.ecr.us-east-1.amazonaws.com\n  cargo xtask publish api --registry ghcr.io/me --tag 0.1.0 --join 0.1.0-amd64 --join 0.1.0-arm64\n\nECR is logged in to with the AWS command line. Elsewhere `docker login` counts, or --username with the password by stdin."
+    )]
+    Publish(PublishArgs),
     /// Run the whole gate
     #[command(
         after_help = "Example:\n  cargo xtask ci\n  cargo xtask ci --only fmt --only clippy\n  cargo xtask ci --list"
@@ -133,6 +139,52 @@ pub(crate) enum BackendArg {
     Native,
     /// A Docker engine with Compose
     Docker,
+}
+
+/// An image of this project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImageArg {
+    /// The custom database
+    Customdb,
+    /// The REST server
+    Api,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// Which image
+    #[arg(value_enum)]
+    pub(crate) image: ImageArg,
+    /// Registry, with a folder where it has some
+    #[arg(long, value_name = "HOST[/FOLDER]")]
+    pub(crate) registry: Option<String>,
+    /// Tag [default: the version of the workspace]
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+    /// Build and look, but push nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Base image, best by its digest; may be repeated
+    #[arg(long, value_name = "ARGUMENT=IMAGE")]
+    pub(crate) base: Vec<String>,
+    /// Push an image whose base has no digest, because it was made on this machine
+    #[arg(long)]
+    pub(crate) allow_unpinned: bool,
+    /// Push an image of uncommitted changes; its revision says so
+    #[arg(long)]
+    pub(crate) allow_dirty: bool,
+    /// Cargo profile of the server
+    #[arg(long, default_value = "release", value_name = "PROFILE")]
+    pub(crate) cargo_profile: String,
+    /// Log in with this name, and the password from stdin
+    #[arg(long, value_name = "NAME")]
+    pub(crate) username: Option<String>,
+    /// Build nothing, but join tags that were pushed, one for each processor; to be repeated
+    #[arg(long, value_name = "TAG")]
+    pub(crate) join: Vec<String>,
+    /// Print JSON for programs
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,151 +1,94 @@
 //! `cargo xtask doctor`: what this machine has, what is missing, and how to get it.
+//!
+//! Findings are values, found by the room that knows the subject; this file orders and prints them.
+
+mod aws;
+mod finding;
+mod machine;
+mod postgres;
+mod tools;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use local_stack::pgbin::{SearchPath, ServerBinaries};
 use serde_json::json;
 use xshell::{Shell, cmd};
 
 use crate::cli::DoctorArgs;
 use crate::{output, workspace};
+use finding::{Finding, Level, Platform, Purpose};
 
-/// How to install server binaries, by platform.
-pub(crate) const INSTALL_POSTGRES: &str = "Debian/Ubuntu: sudo apt-get install postgresql postgresql-contrib\n\
-     Fedora:        sudo dnf install postgresql-server postgresql-contrib\n\
-     macOS:         brew install postgresql@17";
-
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
-    Ok,
-    /// Something optional is missing.
-    Note,
-    /// Nothing runs without it.
-    Problem,
-}
-
-/// One thing looked at.
-struct Finding {
-    what: &'static str,
-    level: Level,
-    found: String,
-    fix: Option<String>,
-}
+pub(crate) use postgres::{INSTALL as INSTALL_POSTGRES, major as postgres_major};
 
 /// Looks at everything and prints one line per finding, with its fix.
 pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode> {
     let sh = workspace::shell()?;
+    let platform = Platform::of_this_machine();
     let findings = examine(&sh);
     if args.json {
         let rows: Vec<_> = findings
             .iter()
-            .map(|it| json!({"what": it.what, "level": label(it.level), "found": it.found, "fix": it.fix}))
+            .map(|it| {
+                json!({
+                    "for": it.purpose.name(), "what": it.what, "level": it.level.name(), "found": it.found,
+                    "fix": it.fix.as_ref().map(|fix| fix.on(platform)),
+                })
+            })
             .collect();
         output::data(&serde_json::to_string_pretty(&rows)?);
     } else {
-        for it in &findings {
-            output::data(&format!("{:<8} {:<22} {}", label(it.level), it.what, it.found));
-            if let Some(fix) = &it.fix {
-                for line in fix.lines() {
-                    output::data(&format!("{:31} {line}", ""));
-                }
-            }
-        }
+        output::data(&text(&findings, platform));
     }
     let is_healthy = findings.iter().all(|it| it.level != Level::Problem);
     Ok(if is_healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn label(level: Level) -> &'static str {
-    match level {
-        Level::Ok => "ok",
-        Level::Note => "note",
-        Level::Problem => "problem",
-    }
-}
-
+/// Everything, in the order of the purposes.
 fn examine(sh: &Shell) -> Vec<Finding> {
-    let docker = docker(sh);
-    let postgres = postgres();
-    // One of the two backends is enough.
-    let has_backend = docker.level == Level::Ok || postgres.level == Level::Ok;
+    let docker = tools::docker(sh);
+    let server = postgres::server();
+    // One of the two backends is enough, and it is the only thing that `up` needs beside Rust.
+    let has_backend = docker.level == Level::Ok || server.iter().all(|it| it.level != Level::Problem);
     let demote = |mut it: Finding| {
         if has_backend && it.level == Level::Problem {
             it.level = Level::Note;
         }
         it
     };
-    vec![
-        version(sh, "cargo", "cargo", Level::Problem, "Install Rust from https://rustup.rs."),
-        demote(postgres),
-        pg_cron(),
-        version(
-            sh,
-            "psql",
-            "psql",
-            Level::Note,
-            "Needed by `cargo xtask psql`. Debian/Ubuntu: sudo apt-get install postgresql-client",
-        ),
-        demote(docker),
-        version(
-            sh,
-            "nextest",
-            "cargo-nextest",
-            Level::Note,
-            "Optional, faster tests: cargo install --locked cargo-nextest",
-        ),
-        version(
-            sh,
-            "python3",
-            "python3",
-            Level::Note,
-            "Needed by `cargo xtask ci`. Debian/Ubuntu: sudo apt-get install python3 python3-venv",
-        ),
-    ]
+    let mut findings = vec![tools::rust(sh)];
+    findings.extend(server.into_iter().map(demote));
+    findings.push(demote(docker));
+    findings.push(tools::psql(sh));
+    findings.extend(machine::ports());
+    findings.extend(machine::disk(sh));
+    findings.extend(machine::stacks());
+    findings.extend(tools::for_checks(sh));
+    findings.extend(tools::for_deployments(sh));
+    findings.extend(aws::examine(sh));
+    findings
 }
 
-fn version(sh: &Shell, what: &'static str, program: &str, if_missing: Level, fix: &str) -> Finding {
-    match cmd!(sh, "{program} --version").quiet().ignore_stderr().read() {
-        Ok(text) => Finding {
-            what,
-            level: Level::Ok,
-            found: text.lines().next().unwrap_or_default().to_owned(),
-            fix: None,
-        },
-        Err(_) => {
-            Finding { what, level: if_missing, found: "not found".to_owned(), fix: Some(fix.to_owned()) }
+fn text(findings: &[Finding], platform: Option<Platform>) -> String {
+    let mut lines = Vec::new();
+    for purpose in Purpose::ALL {
+        let of_purpose: Vec<&Finding> = findings.iter().filter(|it| it.purpose == purpose).collect();
+        if of_purpose.is_empty() {
+            continue;
+        }
+        lines.push(format!("{}:", purpose.heading()));
+        for it in of_purpose {
+            lines.push(format!("  {:<8} {:<18} {}", it.level.name(), it.what, it.found));
+            for line in it.fix.as_ref().map(|fix| fix.on(platform)).iter().flat_map(|it| it.lines()) {
+                lines.push(format!("  {:27} {line}", ""));
+            }
         }
     }
-}
-
-fn postgres() -> Finding {
-    let what = "Postgres server";
-    match ServerBinaries::find(&SearchPath::from_env(), None) {
-        Ok(Some(it)) => Finding {
-            what,
-            level: Level::Ok,
-            found: format!("{} in {} (from {})", it.version, it.dir.display(), it.found_by),
-            fix: None,
-        },
-        Ok(None) => Finding {
-            what,
-            level: Level::Problem,
-            found: "no server binaries found".to_owned(),
-            fix: Some(INSTALL_POSTGRES.to_owned()),
-        },
-        Err(error) => Finding {
-            what,
-            level: Level::Problem,
-            found: error.to_string(),
-            fix: Some("Unset PG_BIN_DIR, or point it at a server of a supported version.".to_owned()),
-        },
-    }
-}
-
-/// Major version of the server binaries that tests will use.
-pub(crate) fn postgres_major() -> Option<u32> {
-    ServerBinaries::find(&SearchPath::from_env(), None).ok().flatten().map(|it| it.major)
+    let n_problems = findings.iter().filter(|it| it.level == Level::Problem).count();
+    lines.push(match n_problems {
+        0 => "`cargo xtask up` has all it needs.".to_owned(),
+        n => format!("{n} problems keep `cargo xtask up` from working."),
+    });
+    lines.join("\n")
 }
 
 /// Whether this process runs as root.
@@ -153,59 +96,27 @@ pub(crate) fn is_root(sh: &Shell) -> bool {
     cmd!(sh, "id -u").quiet().ignore_stderr().read().is_ok_and(|id| id.trim() == "0")
 }
 
-fn pg_cron() -> Finding {
-    let what = "pg_cron";
-    let Ok(Some(server)) = ServerBinaries::find(&SearchPath::from_env(), None) else {
-        return Finding { what, level: Level::Note, found: "no server to look at".to_owned(), fix: None };
-    };
-    if server.has_extension("pg_cron") {
-        return Finding {
-            what,
-            level: Level::Ok,
-            found: "installed; preloaded in the custom database".to_owned(),
-            fix: None,
-        };
-    }
-    let major = server.major;
-    Finding {
-        what,
-        level: Level::Note,
-        found: format!("not installed for Postgres {major}; scheduled jobs are not available natively"),
-        fix: Some(format!(
-            "Debian/Ubuntu: sudo apt-get install postgresql-{major}-cron\nFedora:        sudo dnf install pg_cron_{major}\nmacOS:         build it from https://github.com/citusdata/pg_cron, or use --backend docker"
-        )),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use finding::Fix;
 
-fn docker(sh: &Shell) -> Finding {
-    let what = "Docker";
-    let format = "{{.Server.Version}}";
-    let engine = cmd!(sh, "docker version --format {format}").quiet().ignore_stderr().read();
-    let compose = ["docker compose", "docker-compose"].into_iter().find(|program| {
-        let words: Vec<&str> = program.split(' ').chain(["version"]).collect();
-        let (first, rest) = (words[0], &words[1..]);
-        cmd!(sh, "{first} {rest...}").quiet().ignore_stdout().ignore_stderr().run().is_ok()
-    });
-    match (engine, compose) {
-        (Ok(version), Some(compose)) => {
-            Finding { what, level: Level::Ok, found: format!("engine {version}, {compose}"), fix: None }
-        }
-        (Ok(version), None) => Finding {
-            what,
-            level: Level::Problem,
-            found: format!("engine {version}, but no Compose"),
-            fix: Some(
-                "Debian/Ubuntu: sudo apt-get install docker-compose (or the docker-compose-plugin package)"
-                    .to_owned(),
-            ),
-        },
-        (Err(_), _) => Finding {
-            what,
-            level: Level::Problem,
-            found: "no engine answers".to_owned(),
-            fix: Some(
-                "Only needed with `--backend docker`: https://docs.docker.com/engine/install/".to_owned(),
-            ),
-        },
+    #[test]
+    fn findings_are_grouped_and_have_their_fix_below() {
+        let findings = [
+            Finding::ok(Purpose::Checks, "nextest", "0.9"),
+            Finding::ok(Purpose::Up, "Rust", "1.95"),
+            Finding::new(Purpose::Up, Level::Problem, "server", "none").fix(Fix::everywhere("Get one.")),
+        ];
+        assert_eq!(
+            text(&findings, None),
+            "to run the local stack:\n\
+             \x20 ok       Rust               1.95\n\
+             \x20 problem  server             none\n\
+             \x20                             Get one.\n\
+             to check a change:\n\
+             \x20 ok       nextest            0.9\n\
+             1 problems keep `cargo xtask up` from working."
+        );
     }
 }

@@ -11,6 +11,7 @@ mod doctor;
 mod forward;
 mod local;
 mod output;
+mod publish;
 mod python;
 mod test;
 mod tidy;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Fdw(args) => local::fdw(args),
         Command::Open(args) => local::open(&args),
         Command::Codegen(args) => codegen::run(&args),
+        Command::Publish(args) => publish::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Test(args) => test::run(&args),

@@ -1,6 +1,6 @@
 //! Python tools in virtual environments of the project's own, made once per list of tools.
 //!
-//! Two lists, because what they pin does not go together in one environment.
+//! Several lists, because what they pin does not go together in one environment, or is not needed together.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -26,6 +26,10 @@ const CHECKS: Environment =
 const TESTS: Environment =
     Environment { file: "python-test-tools.txt", tools: include_str!("../python-test-tools.txt") };
 
+/// What looks for secrets in images.
+const PUBLISH: Environment =
+    Environment { file: "python-publish-tools.txt", tools: include_str!("../python-publish-tools.txt") };
+
 /// Path of the interpreter that the tests start, made when it is not there yet.
 pub(crate) fn interpreter(sh: &Shell) -> Result<PathBuf> {
     Ok(TESTS.folder(sh)?.join("bin").join("python"))
@@ -40,7 +44,12 @@ pub(crate) fn tool(sh: &Shell, name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Makes both environments.
+/// Path of the program that looks for secrets, made when it is not there yet.
+pub(crate) fn secret_scanner(sh: &Shell) -> Result<PathBuf> {
+    Ok(PUBLISH.folder(sh)?.join("bin").join("detect-secrets"))
+}
+
+/// Makes the environments of the gate.
 pub(crate) fn prepare(sh: &Shell) -> Result<()> {
     TESTS.folder(sh)?;
     CHECKS.folder(sh).map(drop)
