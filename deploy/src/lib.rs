@@ -7,6 +7,8 @@
 //!                                 └──tells──▶ Sink       (live terminal, plain lines, JSON lines)
 //! ```
 //!
+//! Beside the engine: [`tunnel`], the way to databases in private networks.
+//!
 //! Invariants: the engine prints nothing and reads no environment; every status of a stack has an entry in [`status`]; what
 //! was interrupted — by a signal, a lost network, expired credentials — is continued by the next run, because each run starts
 //! from what CloudFormation says and not from what an earlier run remembered.
@@ -21,6 +23,8 @@ pub mod inputs;
 pub mod render;
 pub mod schedule;
 pub mod status;
+pub mod tls;
+pub mod tunnel;
 pub mod user;
 pub mod verify;
 

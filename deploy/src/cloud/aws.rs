@@ -1,13 +1,13 @@
-//! CloudFormation and S3 through the AWS SDK: the only module of the workspace's deployment that names a service SDK.
+//! CloudFormation and S3 through the AWS SDK: the only module of the deploy engine that names a service SDK.
 //!
 //! Translates, and decides nothing: retries beyond the SDK's own, waiting and explaining are the engine's.
 
 mod convert;
-mod errors;
+pub(crate) mod errors;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_cloudformation::{
     Client,
     types::{
@@ -22,6 +22,28 @@ use super::{
     StackEvent, StackInfo, TemplateSource,
 };
 use errors::sorted;
+
+/// What every AWS tool is configured by, with this crate's patience.
+///
+/// # Errors
+/// [`CloudError::Refused`] when no region is configured.
+pub async fn sdk_config() -> CloudResult<SdkConfig> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(10))
+        .operation_attempt_timeout(Duration::from_secs(60))
+        .build();
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard().with_max_attempts(4))
+        .timeout_config(timeouts)
+        .load()
+        .await;
+    if config.region().is_none() {
+        return Err(CloudError::Refused(
+            "no region is configured; set AWS_REGION, or a region in the profile".into(),
+        ));
+    }
+    Ok(config)
+}
 
 /// The real thing, or an emulator where `AWS_ENDPOINT_URL` says so.
 #[derive(Debug)]
@@ -38,15 +60,14 @@ impl Aws {
     /// # Errors
     /// [`CloudError::Refused`] when no region is configured.
     pub async fn connect() -> CloudResult<Self> {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .operation_attempt_timeout(Duration::from_secs(60))
-            .build();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .retry_config(RetryConfig::standard().with_max_attempts(4))
-            .timeout_config(timeouts)
-            .load()
-            .await;
+        Self::new(&sdk_config().await?)
+    }
+
+    /// With a configuration that was loaded already.
+    ///
+    /// # Errors
+    /// [`CloudError::Refused`] when no region is configured.
+    pub fn new(config: &SdkConfig) -> CloudResult<Self> {
         let Some(region) = config.region().map(ToString::to_string) else {
             return Err(CloudError::Refused(
                 "no region is configured; set AWS_REGION, or a region in the profile".into(),
@@ -54,8 +75,8 @@ impl Aws {
         };
         let endpoint = config.endpoint_url().map(str::to_owned);
         // An emulator does not resolve names of buckets.
-        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(endpoint.is_some()).build();
-        Ok(Self { formation: Client::new(&config), s3: aws_sdk_s3::Client::from_conf(s3), region, endpoint })
+        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(endpoint.is_some()).build();
+        Ok(Self { formation: Client::new(config), s3: aws_sdk_s3::Client::from_conf(s3), region, endpoint })
     }
 
     async fn drift_detection(&self, id: &str) -> CloudResult<()> {

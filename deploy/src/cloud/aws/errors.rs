@@ -8,7 +8,7 @@ use crate::cloud::CloudError;
 
 /// An error of a call, sorted.
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
-pub(super) fn sorted<E, R>(err: SdkError<E, R>) -> CloudError
+pub(crate) fn sorted<E, R>(err: SdkError<E, R>) -> CloudError
 where
     E: ProvideErrorMetadata + Error + 'static,
     R: Debug + 'static,

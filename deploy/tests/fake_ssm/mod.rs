@@ -1,0 +1,327 @@
+//! Systems Manager and its agent on this machine, for tests: the JSON API, the data channel's web socket, and an agent that
+//! connects to a real port. Written from the protocol and not from this crate's side of it, so that a mistake there cannot
+//! hide here. [`Faults`] say what goes wrong.
+
+mod agent;
+mod wire;
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
+use tokio_tungstenite::{accept_hdr_async, tungstenite::Message as WsMessage};
+
+/// What goes wrong, by counting: 0 is never, n is every n-th frame.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faults {
+    /// Frames of the agent that are sent after their successor.
+    pub(crate) swap_output: u64,
+    /// Frames of the agent that are sent twice.
+    pub(crate) repeat_output: u64,
+    /// Frames of the agent that arrive with another payload than they were sent with, the first time.
+    pub(crate) damage_output: u64,
+    /// Frames of the client that never reach the agent, the first time.
+    pub(crate) lose_input: u64,
+    /// Acknowledgements of the agent that get lost.
+    pub(crate) lose_acknowledgement: u64,
+    /// The connection is cut after this many frames of the client, once.
+    pub(crate) cut_after: u64,
+    /// How often ResumeSession fails before it works.
+    pub(crate) resume_failures: u32,
+    /// ResumeSession finds nothing.
+    pub(crate) session_is_gone: bool,
+    /// The instance is not connected.
+    pub(crate) offline: bool,
+    /// The caller may not.
+    pub(crate) denied: bool,
+    /// The account encrypts sessions.
+    pub(crate) encrypted: bool,
+    /// The agent says nothing.
+    pub(crate) silent: bool,
+    /// The agent's version.
+    pub(crate) agent_version: Option<&'static str>,
+}
+
+/// What happened.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Calls of the API, in order.
+    pub(crate) calls: Mutex<Vec<(String, Value)>>,
+    /// Frames of the client that the agent had already.
+    pub(crate) n_repeated: AtomicU64,
+    /// Frames that the agent sent again.
+    pub(crate) n_retransmitted: AtomicU64,
+    /// Web sockets that were opened.
+    pub(crate) n_sockets: AtomicU64,
+    /// Whether the opening of a web socket was signed.
+    pub(crate) signed: Mutex<Vec<bool>>,
+    /// Streams that were opened.
+    pub(crate) n_streams: AtomicU64,
+}
+
+/// The service; it stops when it is dropped.
+pub(crate) struct FakeSsm {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    faults: Faults,
+    seen: Seen,
+    destination: SocketAddr,
+    instances: Mutex<Vec<(String, String, bool)>>,
+    sessions: Mutex<HashMap<String, Arc<Session>>>,
+    n_sessions: AtomicU64,
+    resume_failures: AtomicU32,
+}
+
+/// A session: its agent lives as long as the session, web sockets come and go.
+struct Session {
+    token: Mutex<String>,
+    to_agent: mpsc::UnboundedSender<agent::Input>,
+    cut: Notify,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl FakeSsm {
+    /// Starts; every connection of the agent goes to `destination`.
+    pub(crate) async fn start(destination: SocketAddr, faults: Faults) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let shared = Arc::new(Shared {
+            resume_failures: AtomicU32::new(faults.resume_failures),
+            faults,
+            seen: Seen::default(),
+            destination,
+            instances: Mutex::default(),
+            sessions: Mutex::default(),
+            n_sessions: AtomicU64::new(0),
+        });
+        let accepting = Arc::clone(&shared);
+        let task = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(serve(socket, address, Arc::clone(&accepting)));
+            }
+        });
+        Self { address, shared, task }
+    }
+
+    /// For `AWS_ENDPOINT_URL`.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Adds an instance of an Auto Scaling group.
+    #[allow(dead_code, reason = "not every user of this module has groups")]
+    pub(crate) fn add_instance(&self, group: &str, id: &str, is_online: bool) {
+        lock(&self.shared.instances).push((group.into(), id.into(), is_online));
+    }
+
+    /// What happened so far.
+    #[allow(dead_code, reason = "not every user of this module looks back")]
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.shared.seen
+    }
+
+    /// Names of the calls so far.
+    #[allow(dead_code, reason = "not every user of this module looks back")]
+    pub(crate) fn calls(&self) -> Vec<String> {
+        lock(&self.shared.seen.calls).iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Cuts every connection.
+    #[allow(dead_code, reason = "not every user of this module cuts")]
+    pub(crate) fn cut(&self) {
+        for session in lock(&self.shared.sessions).values() {
+            session.cut.notify_waiters();
+        }
+    }
+
+    /// Ends every session, as an administrator may.
+    #[allow(dead_code, reason = "not every user of this module ends sessions")]
+    pub(crate) fn end_sessions(&self, reason: &str) {
+        for session in lock(&self.shared.sessions).values() {
+            let _ = session.to_agent.send(agent::Input::Close(reason.to_owned()));
+        }
+    }
+}
+
+impl Drop for FakeSsm {
+    fn drop(&mut self) {
+        self.task.abort();
+        lock(&self.shared.sessions).clear();
+    }
+}
+
+/// A connection is a web socket or an API call.
+async fn serve(socket: TcpStream, address: SocketAddr, shared: Arc<Shared>) {
+    let mut start = [0; 4];
+    if socket.peek(&mut start).await.is_err() {
+        return;
+    }
+    if &start[..3] == b"GET" {
+        serve_socket(socket, &shared).await;
+        return;
+    }
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(answer(request, address, &shared).await) }
+    });
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    address: SocketAddr,
+    shared: &Arc<Shared>,
+) -> Response<Full<Bytes>> {
+    let target = request.headers().get("x-amz-target").and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let action = target.rsplit('.').next().unwrap_or_default().to_owned();
+    let body =
+        request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let input: Value = serde_json::from_slice(&body).unwrap_or_default();
+    lock(&shared.seen.calls).push((action.clone(), input.clone()));
+    let (status, body) = match respond(&action, &input, address, shared) {
+        Ok(body) => (200, body),
+        Err((status, kind, message)) => (status, json!({ "__type": kind, "message": message })),
+    };
+    Response::builder()
+        .status(status)
+        .header("content-type", "application/x-amz-json-1.1")
+        .body(Full::new(Bytes::from(body.to_string())))
+        .expect("a response")
+}
+
+type Failure = (u16, &'static str, &'static str);
+
+fn respond(action: &str, input: &Value, address: SocketAddr, shared: &Arc<Shared>) -> Result<Value, Failure> {
+    let faults = &shared.faults;
+    match action {
+        "StartSession" if faults.denied => Err((
+            400,
+            "AccessDeniedException",
+            "User: somebody is not authorized to perform: ssm:StartSession",
+        )),
+        "StartSession" if faults.offline => Err((400, "TargetNotConnected", "i-0 is not connected.")),
+        "StartSession" => {
+            let id = format!("somebody-{}", shared.n_sessions.fetch_add(1, Ordering::Relaxed));
+            let (to_agent, inputs) = mpsc::unbounded_channel();
+            let session = Arc::new(Session { token: Mutex::default(), to_agent, cut: Notify::new() });
+            tokio::spawn(agent::Agent::run(Arc::clone(shared), Arc::downgrade(&session), inputs));
+            lock(&shared.sessions).insert(id.clone(), session);
+            Ok(ticket(&id, address, shared))
+        }
+        "ResumeSession" => {
+            if faults.session_is_gone {
+                return Err((400, "DoesNotExistException", "no such session"));
+            }
+            let left = &shared.resume_failures;
+            if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1)).is_ok() {
+                return Err((400, "InternalServerError", "try again"));
+            }
+            Ok(ticket(input["SessionId"].as_str().unwrap_or_default(), address, shared))
+        }
+        "TerminateSession" => {
+            let id = input["SessionId"].as_str().unwrap_or_default();
+            lock(&shared.sessions).remove(id);
+            Ok(json!({ "SessionId": id }))
+        }
+        "DescribeInstanceInformation" => {
+            let filter = &input["Filters"][0];
+            assert_eq!(filter["Key"], "tag:aws:autoscaling:groupName");
+            let list: Vec<Value> = lock(&shared.instances)
+                .iter()
+                .filter(|(group, ..)| filter["Values"][0] == group.as_str())
+                .map(|(_, id, is_online)| {
+                    json!({ "InstanceId": id, "PingStatus": if *is_online { "Online" } else { "ConnectionLost" } })
+                })
+                .collect();
+            Ok(json!({ "InstanceInformationList": list }))
+        }
+        _ => Err((400, "UnknownOperationException", "the fake does not know this")),
+    }
+}
+
+/// A fresh token for a session; the one before is worth nothing any more.
+fn ticket(id: &str, address: SocketAddr, shared: &Shared) -> Value {
+    let token = format!("token-{}", rand::random::<u64>());
+    if let Some(session) = lock(&shared.sessions).get(id) {
+        lock(&session.token).clone_from(&token);
+    }
+    let url = format!("ws://{address}/v1/data-channel/{id}?role=publish_subscribe");
+    json!({ "SessionId": id, "StreamUrl": url, "TokenValue": token })
+}
+
+/// A web socket: checks the token, then carries frames between the client and the session's agent.
+async fn serve_socket(socket: TcpStream, shared: &Arc<Shared>) {
+    let _ = socket.set_nodelay(true);
+    let mut id = String::new();
+    let mut is_signed = false;
+    #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
+    let look = |request: &tokio_tungstenite::tungstenite::handshake::server::Request, response| {
+        id = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+        is_signed = request.headers().get("authorization").is_some_and(|it| {
+            it.to_str().unwrap_or_default().contains("/ssmmessages/aws4_request, SignedHeaders=host;")
+        });
+        Ok(response)
+    };
+    let Ok(socket) = accept_hdr_async(socket, look).await else { return };
+    shared.seen.n_sockets.fetch_add(1, Ordering::Relaxed);
+    lock(&shared.seen.signed).push(is_signed);
+    let Some(session) = lock(&shared.sessions).get(&id).cloned() else { return };
+    let (mut sink, mut source) = socket.split();
+    let Some(Ok(WsMessage::Text(opening))) = source.next().await else { return };
+    let opening: Value = serde_json::from_str(&opening).unwrap_or_default();
+    if opening["TokenValue"] != lock(&session.token).as_str() || opening["MessageSchemaVersion"] != "1.0" {
+        return;
+    }
+    let (out, mut queue) = mpsc::unbounded_channel::<Bytes>();
+    let _ = session.to_agent.send(agent::Input::Attach(out));
+    let writing = async {
+        while let Some(first) = queue.recv().await {
+            let mut next = Some(first);
+            while let Some(frame) = next {
+                if sink.feed(WsMessage::Binary(frame)).await.is_err() {
+                    return;
+                }
+                next = queue.try_recv().ok();
+            }
+            if sink.flush().await.is_err() {
+                return;
+            }
+        }
+    };
+    let reading = async {
+        while let Some(Ok(message)) = source.next().await {
+            if let WsMessage::Binary(frame) = message {
+                let _ = session.to_agent.send(agent::Input::Frame(frame));
+            }
+        }
+    };
+    tokio::select! {
+        () = writing => {}
+        () = reading => {}
+        () = session.cut.notified() => {}
+    }
+}
