@@ -15,7 +15,9 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use infra_cfn::{Stack, Template, catalog::DEFAULT_PREFIX, graph::Graph, params::ParameterFile};
+use infra_cfn::{
+    Stack, Template, catalog::DEFAULT_PREFIX, graph::Graph, params::ParameterFile, template::INLINE_LIMIT,
+};
 
 use deploy::{
     Settings, Spec,
@@ -204,7 +206,6 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// What the flags select: every stack's template, and the graph of those that are wanted.
 struct Selection {
-    stacks: Vec<Stack>,
     specs: Vec<Spec>,
     graph: Graph,
 }
@@ -243,11 +244,15 @@ impl Look {
             Stack::ALL.into_iter().map(|it| self.spec(it, flags)).collect::<Result<_, _>>()?;
         let templates: Vec<(&str, &Template)> =
             specs.iter().map(|it| (it.name.as_str(), &it.template)).collect();
-        let whole = Graph::build(&self.prefix, &templates).context("order the stacks")?;
+        let mut whole = Graph::build(&self.prefix, &templates).context("order the stacks")?;
+        // A template that does not fit into a request goes through the bucket of the s3 stack.
+        for spec in specs.iter().filter(|it| it.text.len() > INLINE_LIMIT) {
+            whole = whole.with_wait(&spec.name, Stack::S3.name()).context("order the stacks")?;
+        }
         let names: Vec<&str> = stacks.iter().map(|it| it.name()).collect();
         let graph = whole.restrict(&names);
         self.refuse_unknown(flags, &stacks, &specs)?;
-        Ok(Selection { stacks, specs, graph })
+        Ok(Selection { specs, graph })
     }
 
     fn spec(&self, stack: Stack, flags: &[(String, String)]) -> anyhow::Result<Spec> {

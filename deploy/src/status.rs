@@ -280,4 +280,52 @@ mod tests {
             );
         }
     }
+
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cloudformation.md");
+    const BEGIN: &str = "<!-- statuses: written by `cargo xtask codegen` from deploy/src/status.rs -->\n";
+    const END: &str = "<!-- end of statuses -->\n";
+
+    fn table() -> String {
+        let deploy = |it: OnDeploy| match it {
+            OnDeploy::Create => "makes the stack",
+            OnDeploy::Update => "changes the stack",
+            OnDeploy::Wait => "waits, then looks again",
+            OnDeploy::DeleteThenCreate => "deletes what is left, then makes the stack",
+            OnDeploy::ContinueRollback => "continues the rollback, then changes the stack",
+        };
+        let terminate = |it: OnTerminate| match it {
+            OnTerminate::Nothing => "nothing to do",
+            OnTerminate::Delete => "deletes",
+            OnTerminate::Wait => "waits, then deletes",
+            OnTerminate::Follow => "follows the deletion",
+        };
+        let rows = StackStatus::ALL.iter().map(|it| {
+            let (name, meaning) = (it.name(), it.meaning());
+            format!(
+                "| `{name}` | {meaning} | {} | {} |\n",
+                deploy(it.on_deploy()),
+                terminate(it.on_terminate())
+            )
+        });
+        format!(
+            "{BEGIN}| status | what it means | `deploy` | `terminate` |\n|---|---|---|---|\n{}{END}",
+            rows.collect::<String>()
+        )
+    }
+
+    #[test]
+    fn the_table_in_the_reference_is_current() {
+        let page = std::fs::read_to_string(PAGE).unwrap();
+        let (before, rest) = page.split_once(BEGIN).unwrap();
+        let (_, after) = rest.split_once(END).unwrap();
+        let current = format!("{before}{}{after}", table());
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(PAGE, &current).unwrap();
+        } else {
+            assert!(
+                page == current,
+                "docs/cloudformation.md is out of date: write it anew with `cargo xtask codegen`"
+            );
+        }
+    }
 }

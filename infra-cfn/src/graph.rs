@@ -121,6 +121,18 @@ impl Graph {
         waves
     }
 
+    /// The same graph where a stack waits for another one, too, without importing from it.
+    ///
+    /// # Errors
+    /// [`GraphError::Cycle`] when that one waits for it.
+    pub fn with_wait(mut self, stack: &str, waits_for: &str) -> Result<Self, GraphError> {
+        if let Some(needs) = self.needs.get_mut(stack) {
+            needs.insert(waits_for.to_owned());
+        }
+        self.refuse_cycle()?;
+        Ok(self)
+    }
+
     /// The same graph with some stacks only; a stack that waited for a removed one waits for what that one waited for.
     pub fn restrict(&self, keep: &[&str]) -> Self {
         let needs = keep.iter().map(|stack| ((*stack).to_owned(), self.reach(stack, keep))).collect();
@@ -214,6 +226,13 @@ mod tests {
         let graph = build(&[("a", &[]), ("b", &["a"]), ("c", &["b"])]).unwrap();
         assert_eq!(graph.restrict(&["c", "a"]).waves(), [vec!["a"], vec!["c"]]);
         assert_eq!(graph.restrict(&["c"]).waves(), [vec!["c"]]);
+    }
+
+    #[test]
+    fn a_stack_can_wait_for_one_it_does_not_import_from() {
+        let graph = || build(&[("a", &[]), ("b", &["a"]), ("c", &[])]).unwrap();
+        assert_eq!(graph().with_wait("b", "c").unwrap().waves(), [vec!["a", "c"], vec!["b"]]);
+        assert!(matches!(graph().with_wait("a", "b"), Err(GraphError::Cycle(_))));
     }
 
     #[test]

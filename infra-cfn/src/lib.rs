@@ -22,6 +22,8 @@ pub mod graph;
 pub mod intrinsic;
 pub mod params;
 pub mod password;
+#[cfg(test)]
+mod reference;
 pub mod resolve;
 pub mod template;
 pub mod yaml;

@@ -29,6 +29,16 @@ const PAGES: &[Page] = &[
         package: "api",
         test: "error::codes::tests::the_reference_page_is_up_to_date",
     },
+    Page {
+        path: "docs/cloudformation.md",
+        package: "deploy",
+        test: "status::tests::the_table_in_the_reference_is_current",
+    },
+    Page {
+        path: "docs/cloudformation-parameters.md",
+        package: "infra-cfn",
+        test: "reference::the_reference_page_is_up_to_date",
+    },
 ];
 
 /// Writes every page anew; with `--check` only says which are out of date.

@@ -4,14 +4,13 @@ use std::{io::IsTerminal, io::Write, sync::Arc};
 
 use deploy::{
     Engine, Outcome, Settings,
-    cloud::{Cloud, aws::Aws},
+    cloud::aws::Aws,
     event::Sink,
     render::{self, Json, Live, Pick, Plain},
     user::{Agrees, Nobody, Terminal, User},
 };
-use infra_cfn::Stack;
 
-use super::{Look, Pace, Selection, Work};
+use super::{Look, Pace, Work};
 
 /// A renderer and somebody to ask, as the surroundings allow.
 struct Front {
@@ -100,7 +99,6 @@ where
 {
     let selection = look.select(look.wanted()?, flags)?;
     let cloud = Aws::connect().await?;
-    let settings = with_bucket(settings, &selection, &cloud).await;
     let engine =
         Engine::new(&cloud, &*front.sink, &*front.user, &settings, &selection.specs, &selection.graph);
     tokio::select! {
@@ -110,21 +108,6 @@ where
             Ok(INTERRUPTED)
         }
     }
-}
-
-/// The s3 stack's bucket for large templates, when no other is named and one is needed.
-async fn with_bucket(mut settings: Settings, selection: &Selection, cloud: &Aws) -> Settings {
-    let is_needed = selection
-        .specs
-        .iter()
-        .filter(|it| selection.stacks.iter().any(|stack| stack.name() == it.name))
-        .any(|it| it.text.len() > infra_cfn::template::INLINE_LIMIT);
-    if settings.bucket.is_none() && is_needed {
-        let stack = cloud.stack(&Stack::S3.stack_name(&settings.prefix)).await.ok().flatten();
-        let outputs = stack.map(|it| it.outputs).unwrap_or_default();
-        settings.bucket = outputs.into_iter().find(|it| it.key == "TemplateBucketName").map(|it| it.value);
-    }
-    settings
 }
 
 pub(super) async fn deploy(work: &Work, must_be_new: bool) -> anyhow::Result<u8> {

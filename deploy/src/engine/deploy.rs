@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use infra_cfn::{capabilities, template::INLINE_LIMIT};
+use infra_cfn::{Stack, capabilities, template::INLINE_LIMIT};
 use tokio::time::{Instant, sleep};
 
 use super::{Engine, Outcome, Spec, Trouble, follow::Watch, unique};
@@ -19,6 +19,9 @@ use crate::{
     status::{OnDeploy, Operation, Progress, StackStatus},
     user::Answer,
 };
+
+/// Output of the s3 stack that names its bucket.
+const BUCKET_OUTPUT: &str = "TemplateBucketName";
 
 impl<C: Cloud> Engine<'_, C> {
     /// Brings every stack to its template and values. Stacks that do not wait for each other run at the same time.
@@ -199,7 +202,7 @@ impl<C: Cloud> Engine<'_, C> {
         if n_bytes <= INLINE_LIMIT {
             return Ok(TemplateSource::Body(spec.text.clone()));
         }
-        let Some(bucket) = &self.settings.bucket else {
+        let Some(bucket) = self.bucket(spec).await? else {
             return Err(Failure::plain(
                 format!("the template {} has {n_bytes} bytes, CloudFormation takes {INLINE_LIMIT} in a request", spec.template_path),
                 "Name a bucket with --template-bucket, or deploy the s3 stack, whose bucket is used by itself.",
@@ -207,10 +210,24 @@ impl<C: Cloud> Engine<'_, C> {
             .into());
         };
         let key = format!("{}/{}.yaml", unique(), spec.name);
-        let url = self.patiently(&spec.name, || self.cloud.upload(bucket, &key, &spec.text)).await;
+        let url = self.patiently(&spec.name, || self.cloud.upload(&bucket, &key, &spec.text)).await;
         url.map(TemplateSource::Url).map_err(|err| {
             Failure::of_call(&format!("upload {} to {bucket}", spec.template_path), &err).into()
         })
+    }
+
+    /// The bucket for large templates: the one that is named, or that of the s3 stack when there is one.
+    async fn bucket(&self, spec: &Spec) -> Result<Option<String>, Failure> {
+        if let Some(bucket) = &self.settings.bucket {
+            return Ok(Some(bucket.clone()));
+        }
+        let name = Stack::S3.stack_name(&self.settings.prefix);
+        let found = self
+            .patiently(&spec.name, || self.cloud.stack(&name))
+            .await
+            .map_err(|err| Failure::of_call(&format!("look for the bucket of {name}"), &err))?;
+        let outputs = found.filter(|it| it.status.is_usable()).map(|it| it.outputs).unwrap_or_default();
+        Ok(outputs.into_iter().find(|it| it.key == BUCKET_OUTPUT).map(|it| it.value))
     }
 
     /// A change set that can be executed, with the stack's ARN; nothing when there is nothing to change.

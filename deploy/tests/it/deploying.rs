@@ -217,3 +217,20 @@ async fn what_the_flags_say_reaches_cloudformation() {
     let last = fake.calls().pop();
     assert_eq!(last.as_deref(), Some("delete_stack app-iam as arn:aws:iam::123456789012:role/deployer"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_large_template_finds_the_bucket_that_is_made_in_the_same_run() {
+    let filler = "# filler\n".repeat(6_000);
+    let large = format!("Resources:\n  Vpc: {{ Type: AWS::EC2::VPC }}\n{filler}");
+    let bucket = "Resources:\n  Bucket: { Type: AWS::S3::Bucket }\nOutputs:\n  TemplateBucketName: { Value: !Ref Bucket }\n";
+    let mut setup = with_stacks(&[("vpc", &large), ("s3", bucket)]);
+    setup.graph = setup.graph.with_wait("vpc", "s3").unwrap();
+    let fake = Fake::default();
+    let (outcome, text) = setup.deploy(&fake).await;
+    assert_eq!(outcome.exit_code(), 0, "{text}");
+    assert!(
+        fake.calls().contains(&"upload value-of-TemplateBucketName vpc.yaml".to_owned()),
+        "{:?}",
+        fake.calls()
+    );
+}
