@@ -239,7 +239,7 @@ impl Look {
         })
     }
 
-    fn select(&self, stacks: Vec<Stack>, flags: &[(String, String)]) -> anyhow::Result<Selection> {
+    fn select(&self, stacks: &[Stack], flags: &[(String, String)]) -> anyhow::Result<Selection> {
         let specs: Vec<Spec> =
             Stack::ALL.into_iter().map(|it| self.spec(it, flags)).collect::<Result<_, _>>()?;
         let templates: Vec<(&str, &Template)> =
@@ -251,7 +251,7 @@ impl Look {
         }
         let names: Vec<&str> = stacks.iter().map(|it| it.name()).collect();
         let graph = whole.restrict(&names);
-        self.refuse_unknown(flags, &stacks, &specs)?;
+        self.refuse_unknown(flags, stacks, &specs)?;
         Ok(Selection { specs, graph })
     }
 
@@ -290,6 +290,11 @@ impl Look {
         stacks: &[Stack],
         specs: &[Spec],
     ) -> anyhow::Result<()> {
+        for (of, _) in flags.iter().filter_map(|(name, _)| name.split_once('.')) {
+            if !stacks.iter().any(|it| it.name() == of) {
+                bail!("a parameter is given for \"{of}\", which is not among the stacks of this command");
+            }
+        }
         for (name, _) in flags.iter().filter(|(name, _)| !name.contains('.')) {
             let takes = |it: &&Spec| it.template.parameters.contains_key(name);
             if !specs

@@ -58,7 +58,7 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 /// Checks the promises of the templates, and the values of the parameter files.
 pub(super) fn lint(look: &Look) -> anyhow::Result<u8> {
     let stacks = look.wanted_or_all();
-    let selection = look.select(stacks.clone(), &[])?;
+    let selection = look.select(&stacks, &[])?;
     let is_wanted = |name: &str| stacks.iter().any(|it| it.name() == name);
     let mut problems: Vec<String> =
         contract::check_all().iter().filter(|it| is_wanted(&it.stack)).map(ToString::to_string).collect();

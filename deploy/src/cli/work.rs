@@ -97,7 +97,7 @@ async fn with_engine<F>(
 where
     F: AsyncFnOnce(&Engine<'_, Aws>) -> Outcome,
 {
-    let selection = look.select(look.wanted()?, flags)?;
+    let selection = look.select(&look.wanted()?, flags)?;
     let cloud = Aws::connect().await?;
     let engine =
         Engine::new(&cloud, &*front.sink, &*front.user, &settings, &selection.specs, &selection.graph);
