@@ -7,6 +7,7 @@ mod cloudformation;
 mod conformance;
 mod setup;
 mod static_checks;
+mod terraform;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -49,6 +50,13 @@ const STEPS: &[Step] = &[
         what: "CloudFormation: own promises, cfn-lint, checkov, parliament, shellcheck of start scripts",
         run: cloudformation::run,
     },
+    Step {
+        name: "terraform",
+        what: "Terraform: format, tables in the READMEs, validation, tests",
+        run: terraform::run,
+    },
+    Step { name: "checkov", what: "policies on the Terraform", run: terraform::policies },
+    Step { name: "workflows", what: "GitHub workflows (actionlint)", run: terraform::workflows },
     Step { name: "test", what: "unit, integration and end-to-end tests", run: test_step },
     Step { name: "doctest", what: "examples in the documentation", run: doctest },
     Step {

@@ -4,6 +4,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 use crate::forward::FORWARDED;
+use crate::lambda::LambdaArgs;
+use crate::tf::TfArgs;
 
 /// Drives the local stack, the deployments and the project's own checks.
 #[derive(Debug, Parser)]
@@ -30,6 +32,13 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("fdw import", "bring the foreign tables in step with the origin"),
             ("open", "open the API in the browser"),
             ("publish customdb|api", "build an image, look for secrets, push it, print its digest"),
+        ],
+    ),
+    (
+        "serverless (Terraform)",
+        &[
+            ("lambda build", "build the zip of the functions that Terraform deploys"),
+            ("tf backend|init|plan|apply|…", "the deployment through Terraform; `tf --help` lists all of it"),
         ],
     ),
     (
@@ -100,6 +109,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  cargo xtask publish api --dry-run\n  cargo xtask publish customdb --registry 123456789012.dkr.ecr.us-east-1.amazonaws.com\n  cargo xtask publish api --registry ghcr.io/me --tag 0.1.0 --join 0.1.0-amd64 --join 0.1.0-arm64\n\nECR is logged in to with the AWS command line. Elsewhere `docker login` counts, or --username with the password by stdin."
     )]
     Publish(PublishArgs),
+    /// The artifact of the serverless deployment
+    #[command(after_help = "Example:\n  cargo xtask lambda build\n  cargo xtask lambda build --arch arm64")]
+    Lambda(LambdaArgs),
+    /// The serverless deployment, through Terraform
+    #[command(
+        after_help = "Example:\n  cargo xtask tf backend\n  cargo xtask tf init\n  cargo xtask tf plan\n  cargo xtask tf apply"
+    )]
+    Tf(TfArgs),
     /// Run the whole gate
     #[command(
         after_help = "Example:\n  cargo xtask ci\n  cargo xtask ci --only fmt --only clippy\n  cargo xtask ci --list"

@@ -9,11 +9,13 @@ mod cli;
 mod codegen;
 mod doctor;
 mod forward;
+mod lambda;
 mod local;
 mod output;
 mod publish;
 mod python;
 mod test;
+mod tf;
 mod tidy;
 mod workspace;
 
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
         Command::Open(args) => local::open(&args),
         Command::Codegen(args) => codegen::run(&args),
         Command::Publish(args) => publish::run(&args),
+        Command::Lambda(args) => lambda::run(&args),
+        Command::Tf(args) => tf::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Test(args) => test::run(&args),

@@ -30,6 +30,10 @@ const TESTS: Environment =
 const PUBLISH: Environment =
     Environment { file: "python-publish-tools.txt", tools: include_str!("../python-publish-tools.txt") };
 
+/// What links the Lambda artifact: a compiler for C, 400 MB unpacked.
+const LAMBDA: Environment =
+    Environment { file: "lambda-tools.txt", tools: include_str!("../lambda-tools.txt") };
+
 /// Path of the interpreter that the tests start, made when it is not there yet.
 pub(crate) fn interpreter(sh: &Shell) -> Result<PathBuf> {
     Ok(TESTS.folder(sh)?.join("bin").join("python"))
@@ -47,6 +51,11 @@ pub(crate) fn tool(sh: &Shell, name: &str) -> Result<PathBuf> {
 /// Path of the program that looks for secrets, made when it is not there yet.
 pub(crate) fn secret_scanner(sh: &Shell) -> Result<PathBuf> {
     Ok(PUBLISH.folder(sh)?.join("bin").join("detect-secrets"))
+}
+
+/// The folder of the programs that link the Lambda artifact, made when it is not there yet.
+pub(crate) fn lambda_programs(sh: &Shell) -> Result<PathBuf> {
+    Ok(LAMBDA.folder(sh)?.join("bin"))
 }
 
 /// Makes the environments of the gate.

@@ -65,7 +65,10 @@ impl Function {
         tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
 
         let started = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pgapp-lambda"))
+        // The artifact of `cargo xtask lambda build`, unpacked, goes through the same tests when it is named.
+        let program = std::env::var("PGAPP_LAMBDA_BIN");
+        let program = program.unwrap_or_else(|_| env!("CARGO_BIN_EXE_pgapp-lambda").to_owned());
+        let mut child = Command::new(program)
             .env_clear()
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .env("AWS_LAMBDA_RUNTIME_API", address)

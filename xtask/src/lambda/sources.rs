@@ -1,0 +1,70 @@
+//! A digest of what the artifact is made of, the same that Terraform computes from what is checked out.
+//!
+//! `infra-tf/main.tf` makes it of the same files: `Cargo.lock`, `api/Cargo.toml` and every `.rs` file below `api/src`.
+//! It is the SHA-256 of the listing that `sha256sum` prints of them, in order of path.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use sha2::{Digest as _, Sha256};
+
+/// The digest of the sources of the workspace at `root`.
+pub(super) fn digest(root: &Path) -> Result<String> {
+    let mut files = vec!["Cargo.lock".to_owned(), "api/Cargo.toml".to_owned()];
+    collect(root, "api/src", &mut files)?;
+    files.sort();
+    let mut listing = String::new();
+    for file in files {
+        let bytes = std::fs::read(root.join(&file)).with_context(|| format!("read {file}"))?;
+        listing.push_str(&format!("{}  {file}\n", sha256(&bytes)));
+    }
+    Ok(sha256(listing.as_bytes()))
+}
+
+fn collect(root: &Path, folder: &str, files: &mut Vec<String>) -> Result<()> {
+    let entries = std::fs::read_dir(root.join(folder)).with_context(|| format!("read {folder}"))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("read {folder}"))?;
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            collect(root, &path, files)?;
+        } else if path.ends_with(".rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// SHA-256 in hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digest_is_that_of_the_listing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let put = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::write(path, text).expect("a file");
+        };
+        put("Cargo.lock", "lock");
+        put("api/Cargo.toml", "manifest");
+        put("api/src/lib.rs", "lib");
+        put("api/src/a/b.rs", "b");
+        put("api/src/a/c.sql", "not counted");
+        let line = |text: &str, path: &str| format!("{}  {path}\n", sha256(text.as_bytes()));
+        let listing = [
+            line("lock", "Cargo.lock"),
+            line("manifest", "api/Cargo.toml"),
+            line("b", "api/src/a/b.rs"),
+            line("lib", "api/src/lib.rs"),
+        ];
+        assert_eq!(digest(dir.path()).expect("a digest"), sha256(listing.concat().as_bytes()));
+        assert_eq!(sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+}

@@ -1,0 +1,357 @@
+//! `cargo xtask tf …`: the serverless deployment, through the real Terraform.
+//!
+//! Terraform's progress and errors are its own and go to standard error as they come; what is added is the order of
+//! things: one file says where the state is, an environment's state and variables cannot be mixed up with another's,
+//! a plan is read before it is applied, and what would lose data is refused unless told.
+
+mod backend;
+pub(crate) mod check;
+pub(crate) mod docs;
+mod environment;
+mod summary;
+mod terraform;
+
+use std::ffi::OsString;
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+
+use crate::{output, workspace};
+use environment::Environment;
+use summary::Summary;
+use terraform::{Ended, Terraform};
+
+/// Refused at a prompt.
+const REFUSED: u8 = 3;
+/// Ended by Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Debug, Args)]
+pub(crate) struct TfArgs {
+    #[command(subcommand)]
+    command: TfCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TfCommand {
+    /// Make the state bucket and infra-tf/backend.hcl, which says where it is
+    #[command(after_help = "Example:\n  cargo xtask tf backend -- -var region=eu-west-1")]
+    Backend(BackendArgs),
+    /// Initialise an environment: providers, modules, and its state in the bucket
+    #[command(after_help = "Example:\n  cargo xtask tf init --env production")]
+    Init(InEnvironment),
+    /// Plan, show what is created, changed, replaced and destroyed, and keep the plan for `apply`
+    #[command(
+        after_help = "Example:\n  cargo xtask tf plan --env production\n  cargo xtask tf plan -- -var lambda_architecture=x86_64"
+    )]
+    Plan(PlanArgs),
+    /// Apply the plan that `plan` kept
+    #[command(after_help = "Example:\n  cargo xtask tf apply --env production")]
+    Apply(ApplyArgs),
+    /// Destroy an environment, after its name was typed
+    #[command(
+        after_help = "Example:\n  cargo xtask tf destroy --env dev\n  cargo xtask tf destroy --env dev --confirm dev"
+    )]
+    Destroy(DestroyArgs),
+    /// Validate the root, every module and every example
+    #[command(after_help = "Example:\n  cargo xtask tf validate\n  cargo xtask tf validate modules/waf")]
+    Validate(check::CheckArgs),
+    /// Format every file
+    #[command(after_help = "Example:\n  cargo xtask tf fmt\n  cargo xtask tf fmt --check")]
+    Fmt(FmtArgs),
+    /// Run the tests of the root and of every module
+    #[command(after_help = "Example:\n  cargo xtask tf test\n  cargo xtask tf test modules/lambda")]
+    Test(check::CheckArgs),
+    /// Print an environment's outputs
+    #[command(
+        after_help = "Example:\n  cargo xtask tf output\n  cargo xtask tf output --json | jq -r .api_gateway_invoke_url.value"
+    )]
+    Output(OutputArgs),
+    /// Bring the tables in the READMEs in step with variables and outputs
+    #[command(after_help = "Example:\n  cargo xtask tf docs")]
+    Docs,
+}
+
+/// Which environment.
+#[derive(Debug, Args)]
+struct InEnvironment {
+    /// Environment; infra-tf/environments/NAME.tfvars has its variables, where there is such a file
+    #[arg(long, default_value = "dev", value_name = "NAME")]
+    env: Environment,
+    /// Arguments for terraform
+    #[arg(last = true, value_name = "ARGS")]
+    args: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct BackendArgs {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Arguments for terraform apply
+    #[arg(last = true, value_name = "ARGS")]
+    args: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct PlanArgs {
+    #[command(flatten)]
+    which: InEnvironment,
+    /// Keep the plan though it destroys or replaces something that holds data
+    #[arg(long)]
+    allow_data_loss: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ApplyArgs {
+    #[command(flatten)]
+    which: InEnvironment,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Apply though it destroys or replaces something that holds data
+    #[arg(long)]
+    allow_data_loss: bool,
+}
+
+#[derive(Debug, Args)]
+struct DestroyArgs {
+    #[command(flatten)]
+    which: InEnvironment,
+    /// The environment's name, in place of typing it
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct FmtArgs {
+    /// Only say what is not formatted, and fail if anything is not
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Args)]
+struct OutputArgs {
+    #[command(flatten)]
+    which: InEnvironment,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// One output; all when left out
+    name: Option<String>,
+}
+
+pub(crate) fn run(args: &TfArgs) -> Result<ExitCode> {
+    let folder = workspace::root().join("infra-tf");
+    let ended = match &args.command {
+        TfCommand::Docs => {
+            docs::write(&folder)?;
+            Ended::Well
+        }
+        TfCommand::Backend(args) => {
+            return backend::run(
+                &Terraform::find(&folder.join("bootstrap"))?,
+                args,
+                &folder,
+                std::io::stdin().is_terminal(),
+            );
+        }
+        TfCommand::Fmt(args) => {
+            let check: &[&str] = if args.check { &["-check", "-diff"] } else { &[] };
+            Terraform::find(&folder)?.run(["fmt", "-recursive"].iter().chain(check))?
+        }
+        TfCommand::Validate(args) => check::validate(&folder, args)?,
+        TfCommand::Test(args) => check::test(&folder, args)?,
+        TfCommand::Init(args) => {
+            let root = Root::find(&folder, &args.env)?;
+            root.init(&args.args)?
+        }
+        TfCommand::Plan(args) => return Root::find(&folder, &args.which.env)?.plan(args),
+        TfCommand::Apply(args) => return Root::find(&folder, &args.which.env)?.apply(args),
+        TfCommand::Destroy(args) => return Root::find(&folder, &args.which.env)?.destroy(args),
+        TfCommand::Output(args) => Root::find(&folder, &args.which.env)?.output(args)?,
+    };
+    Ok(ended.code())
+}
+
+/// The root module in one environment.
+struct Root {
+    terraform: Terraform,
+    folder: PathBuf,
+    environment: Environment,
+    /// Asks the user; `None` when there is nobody to ask.
+    ask: fn(&str) -> Result<Option<String>>,
+}
+
+impl Root {
+    fn find(folder: &Path, environment: &Environment) -> Result<Self> {
+        // A data folder per environment: a plan can never meet the state of another one.
+        let data = folder.join(".terraform").join(environment.as_str());
+        std::fs::create_dir_all(&data).with_context(|| format!("make {}", data.display()))?;
+        let terraform = Terraform::find(folder)?.with_env("TF_DATA_DIR", &data);
+        Ok(Self { terraform, folder: folder.to_owned(), environment: environment.clone(), ask })
+    }
+
+    /// The plan that `plan` leaves for `apply`.
+    fn plan_file(&self) -> PathBuf {
+        self.folder.join(".terraform").join(self.environment.as_str()).join("plan.tfplan")
+    }
+
+    fn init(&self, args: &[OsString]) -> Result<Ended> {
+        let backend = self.folder.join("backend.hcl");
+        let is_told_otherwise = args.iter().any(|it| it.to_string_lossy().starts_with("-backend"));
+        let mut all: Vec<OsString> = vec!["init".into(), "-input=false".into()];
+        if !is_told_otherwise {
+            if !backend.is_file() {
+                bail!(
+                    "{} is not there, so nobody knows where the state is\n`cargo xtask tf backend` makes the bucket and \
+                     the file; for a bucket that exists already, write bucket, region and kms_key_id into the file",
+                    backend.display()
+                );
+            }
+            all.push("-backend-config=backend.hcl".into());
+            all.push(format!("-backend-config=key={}", self.environment.state_key()).into());
+        }
+        all.extend(args.iter().cloned());
+        self.terraform.run(&all)
+    }
+
+    /// Arguments that say which environment is meant, for whatever makes a plan.
+    fn variables(&self) -> Vec<OsString> {
+        let mut all: Vec<OsString> = vec![format!("-var=environment={}", self.environment.as_str()).into()];
+        let file = self.environment.variables_file();
+        if self.folder.join(&file).is_file() {
+            all.push(format!("-var-file={file}").into());
+        }
+        all
+    }
+
+    fn make_plan(&self, options: &[&str], args: &[OsString]) -> Result<Result<Summary, Ended>> {
+        let file = self.plan_file();
+        let mut all: Vec<OsString> = vec!["plan".into(), "-input=false".into()];
+        all.extend(options.iter().map(OsString::from));
+        let mut out = OsString::from("-out=");
+        out.push(&file);
+        all.push(out);
+        all.extend(self.variables());
+        all.extend(args.iter().cloned());
+        // A plan of before must not be applied in place of one that failed.
+        remove(&file)?;
+        match self.terraform.run(&all)? {
+            Ended::Well => self.read_plan().map(Ok),
+            other => Ok(Err(other)),
+        }
+    }
+
+    fn read_plan(&self) -> Result<Summary> {
+        let text = self.terraform.read([OsString::from("show"), "-json".into(), self.plan_file().into()])?;
+        Summary::read(&text)
+    }
+
+    fn plan(&self, args: &PlanArgs) -> Result<ExitCode> {
+        let summary = match self.make_plan(&[], &args.which.args)? {
+            Ok(summary) => summary,
+            Err(ended) => return Ok(ended.code()),
+        };
+        if args.json {
+            output::data(&serde_json::to_string_pretty(&summary.to_json(self.environment.as_str()))?);
+        } else {
+            output::data(&summary.to_text());
+        }
+        if let Err(error) = summary.refuse_data_loss(args.allow_data_loss) {
+            remove(&self.plan_file())?;
+            return Err(error);
+        }
+        let env = self.environment.as_str();
+        output::note(&if summary.is_empty() {
+            "Nothing to apply.".to_owned()
+        } else {
+            format!("Apply it with: cargo xtask tf apply --env {env}")
+        });
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn apply(&self, args: &ApplyArgs) -> Result<ExitCode> {
+        let env = self.environment.as_str();
+        if !self.plan_file().is_file() {
+            bail!("there is no plan for {env}; make one with `cargo xtask tf plan --env {env}`");
+        }
+        let summary = self.read_plan()?;
+        output::note(&summary.to_text());
+        summary.refuse_data_loss(args.allow_data_loss)?;
+        if !args.yes && (self.ask)(&format!("Apply this to {env}? Type yes: "))?.as_deref() != Some("yes") {
+            output::note("nothing was applied; the plan is kept");
+            return Ok(ExitCode::from(REFUSED));
+        }
+        self.apply_plan(&args.which.args).map(Ended::code)
+    }
+
+    fn apply_plan(&self, args: &[OsString]) -> Result<Ended> {
+        let mut all: Vec<OsString> = vec!["apply".into(), "-input=false".into()];
+        all.extend(args.iter().cloned());
+        all.push(self.plan_file().into());
+        let ended = self.terraform.run(&all)?;
+        // Applied in full, in part or not at all: it does not fit the state any more, or the next try needs a new look.
+        remove(&self.plan_file())?;
+        Ok(ended)
+    }
+
+    fn destroy(&self, args: &DestroyArgs) -> Result<ExitCode> {
+        let env = self.environment.as_str();
+        let summary = match self.make_plan(&["-destroy"], &args.which.args)? {
+            Ok(summary) => summary,
+            Err(ended) => return Ok(ended.code()),
+        };
+        output::note(&summary.to_text());
+        let typed = match &args.confirm {
+            Some(name) => Some(name.clone()),
+            None => {
+                (self.ask)(&format!("This destroys {env} and the data in it. Type the environment's name: "))?
+            }
+        };
+        if typed.as_deref() != Some(env) {
+            remove(&self.plan_file())?;
+            output::note("nothing was destroyed");
+            return Ok(ExitCode::from(REFUSED));
+        }
+        self.apply_plan(&[]).map(Ended::code)
+    }
+
+    fn output(&self, args: &OutputArgs) -> Result<Ended> {
+        let mut all: Vec<OsString> = vec!["output".into()];
+        all.extend(args.json.then(|| "-json".into()));
+        all.extend(args.which.args.iter().cloned());
+        all.extend(args.name.iter().map(OsString::from));
+        self.terraform.run_for_data(&all)
+    }
+}
+
+/// Asks on the terminal; `None` when there is nobody to ask.
+fn ask(question: &str) -> Result<Option<String>> {
+    if !std::io::stdin().is_terminal() {
+        output::note("there is no terminal to ask on");
+        return Ok(None);
+    }
+    output::note(question);
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("read the answer")?;
+    Ok(Some(line.trim().to_owned()))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! The commands against a stand-in for the program, which notes what it is asked and plans what the test says.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// Notes its arguments; makes the plan file, and shows the plan that lies beside it.
+const PROGRAM: &str = r#"#!/bin/sh
+echo "$*" >> "$NOTES/asked"
+echo "$TF_DATA_DIR" >> "$NOTES/data"
+case $1 in
+  plan) for arg in "$@"; do case $arg in -out=*) : > "${arg#-out=}" ;; esac; done ;;
+  show) cat "$NOTES/plan.json" ;;
+  output) cat "$NOTES/outputs.json" ;;
+esac
+exit "$(cat "$NOTES/$1.code" 2>/dev/null || echo 0)"
+"#;
+
+struct Fixture {
+    dir: TempDir,
+    root: Root,
+}
+
+impl Fixture {
+    fn new(resources: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = dir.path().join("infra-tf");
+        std::fs::create_dir_all(folder.join(".terraform").join("dev")).expect("a folder");
+        let program = dir.path().join("terraform");
+        std::fs::write(&program, PROGRAM).expect("a program");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+        let plan = format!(r#"{{"format_version":"1.2","resource_changes":[{resources}]}}"#);
+        std::fs::write(dir.path().join("plan.json"), plan).expect("a plan");
+        let terraform = Terraform::at(program, &folder).with_env("NOTES", dir.path());
+        let root = Root { terraform, folder, environment: "dev".parse().expect("a name"), ask: |_| Ok(None) };
+        Self { dir, root }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.dir.path().join("asked")).unwrap_or_default();
+        text.lines().map(ToOwned::to_owned).collect()
+    }
+
+    fn fail(&self, command: &str) {
+        std::fs::write(self.dir.path().join(format!("{command}.code")), "1").expect("a file");
+    }
+
+    fn which(&self) -> InEnvironment {
+        InEnvironment { env: self.root.environment.clone(), args: vec!["-lock-timeout=5m".into()] }
+    }
+
+    fn plan(&self, allow_data_loss: bool) -> Result<ExitCode> {
+        self.root.plan(&PlanArgs { which: self.which(), allow_data_loss, json: false })
+    }
+}
+
+/// Exit codes have no equality of their own.
+#[track_caller]
+fn ends_with(code: ExitCode, expected: u8) {
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(expected)));
+}
+
+const HARMLESS: &str =
+    r#"{"address":"aws_iam_role.this","type":"aws_iam_role","change":{"actions":["create"]}}"#;
+const LOSSY: &str =
+    r#"{"address":"aws_rds_cluster.this","type":"aws_rds_cluster","change":{"actions":["delete"]}}"#;
+
+#[test]
+fn plan_names_the_environment_and_is_kept_for_apply() {
+    let it = Fixture::new(HARMLESS);
+    std::fs::create_dir(it.root.folder.join("environments")).expect("a folder");
+    std::fs::write(it.root.folder.join("environments/dev.tfvars"), "").expect("a file");
+    ends_with(it.plan(false).expect("a plan"), 0);
+    let file = it.root.plan_file();
+    let plan = format!(
+        "plan -input=false -out={} -var=environment=dev -var-file=environments/dev.tfvars -lock-timeout=5m",
+        file.display()
+    );
+    assert_eq!(it.asked()[0], plan);
+
+    let apply = ApplyArgs { which: it.which(), yes: true, allow_data_loss: false };
+    ends_with(it.root.apply(&apply).expect("it applies"), 0);
+    assert_eq!(
+        *it.asked().last().expect("a call"),
+        format!("apply -input=false -lock-timeout=5m {}", file.display())
+    );
+    let error = it.root.apply(&apply).expect_err("a plan is applied once");
+    assert_eq!(error.to_string(), "there is no plan for dev; make one with `cargo xtask tf plan --env dev`");
+}
+
+#[test]
+fn plan_that_loses_data_is_refused_and_not_kept() {
+    let it = Fixture::new(LOSSY);
+    let error = it.plan(false).expect_err("data is lost");
+    assert!(
+        error.to_string().starts_with("this would destroy what holds data: aws_rds_cluster.this"),
+        "{error}"
+    );
+    assert!(!it.root.plan_file().exists());
+
+    ends_with(it.plan(true).expect("told"), 0);
+    let mut apply = ApplyArgs { which: it.which(), yes: true, allow_data_loss: false };
+    assert!(it.root.apply(&apply).is_err(), "apply looks again");
+    apply.allow_data_loss = true;
+    ends_with(it.root.apply(&apply).expect("told"), 0);
+}
+
+#[test]
+fn failed_plan_leaves_none_behind_and_its_exit_code() {
+    let it = Fixture::new(HARMLESS);
+    ends_with(it.plan(false).expect("a plan"), 0);
+    it.fail("plan");
+    ends_with(it.plan(false).expect("terraform said why"), 1);
+    assert!(it.asked().iter().filter(|it| it.starts_with("show")).count() == 1);
+}
+
+#[test]
+fn apply_and_destroy_without_a_yes_change_nothing() {
+    let it = Fixture::new(HARMLESS);
+    ends_with(it.plan(false).expect("a plan"), 0);
+    let apply = ApplyArgs { which: it.which(), yes: false, allow_data_loss: false };
+    ends_with(it.root.apply(&apply).expect("refused"), REFUSED);
+    assert!(it.root.plan_file().exists(), "the plan is kept");
+    for confirm in [None, Some("production".to_owned())] {
+        let destroy = DestroyArgs { which: it.which(), confirm };
+        ends_with(it.root.destroy(&destroy).expect("refused"), REFUSED);
+    }
+    assert!(!it.asked().iter().any(|it| it.starts_with("apply")), "{:?}", it.asked());
+    let destroy = DestroyArgs { which: it.which(), confirm: Some("dev".to_owned()) };
+    ends_with(it.root.destroy(&destroy).expect("destroyed"), 0);
+    assert!(it.asked().iter().any(|it| it.starts_with("plan -input=false -destroy")));
+}
+
+#[test]
+fn init_takes_the_backend_from_its_file() {
+    let it = Fixture::new("");
+    let error = it.root.init(&[]).expect_err("no file");
+    assert!(error.to_string().contains("cargo xtask tf backend"), "{error}");
+    std::fs::write(it.root.folder.join("backend.hcl"), "").expect("a file");
+    assert_eq!(it.root.init(&["-upgrade".into()]).expect("it runs"), Ended::Well);
+    let expected =
+        "init -input=false -backend-config=backend.hcl -backend-config=key=infra-tf/dev.tfstate -upgrade";
+    assert_eq!(it.asked(), [expected]);
+}
+
+#[test]
+fn backend_asks_before_it_makes_anything_and_writes_the_file() {
+    let it = Fixture::new("");
+    let outputs =
+        r#"{"state_bucket_name":{"value":"b"},"region":{"value":"r"},"state_kms_key_arn":{"value":"k"}}"#;
+    std::fs::write(it.dir.path().join("outputs.json"), outputs).expect("a file");
+    let run = |yes| {
+        let args = BackendArgs { yes, args: vec!["-var=region=r".into()] };
+        backend::run(&it.root.terraform, &args, &it.root.folder, false).expect("it runs")
+    };
+    ends_with(run(false), REFUSED);
+    assert_eq!(it.asked(), Vec::<String>::new());
+    ends_with(run(true), 0);
+    assert_eq!(it.asked(), ["init -input=false", "apply -auto-approve -var=region=r", "output -json"]);
+    assert!(it.root.folder.join("backend.hcl").is_file());
+}
