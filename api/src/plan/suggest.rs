@@ -102,7 +102,18 @@ fn best<'a>(candidates: impl IntoIterator<Item = &'a str>, query: &str, min_scor
             lowercase.push((key, candidate));
         }
     }
+    // A caller may send names of any length. What cannot be near enough to any candidate is not compared.
+    if !lowercase.iter().any(|(key, _)| can_reach(&query, key, min_score)) {
+        return None;
+    }
     [3, 2].into_iter().find_map(|size| best_by_grams(&lowercase, &query, size, min_score))
+}
+
+/// Whether the lengths of two names alone allow this score: each letter that one has more is an edit.
+fn can_reach(left: &str, right: &str, score: f64) -> bool {
+    let (left, right) = (left.chars().count(), right.chars().count());
+    let longer = left.max(right);
+    longer == 0 || left.min(right) as f64 / longer as f64 >= score
 }
 
 fn best_by_grams(candidates: &[(String, &str)], query: &str, size: usize, min_score: f64) -> Option<String> {
@@ -122,6 +133,9 @@ fn best_by_grams(candidates: &[(String, &str)], query: &str, size: usize, min_sc
     near.truncate(MAX_CANDIDATES);
     let mut best: Option<(f64, usize)> = None;
     for (_, index) in near {
+        if !can_reach(query, &candidates[index].0, min_score) {
+            continue;
+        }
         let score = similarity(query, &candidates[index].0);
         if score >= min_score && best.is_none_or(|(known, _)| score > known) {
             best = Some((score, index));
@@ -203,6 +217,15 @@ mod tests {
         ] {
             assert_eq!(best(signatures, given, LENIENT).as_deref(), expected, "{given}");
         }
+    }
+
+    #[test]
+    fn names_that_are_too_long_are_not_near() {
+        for query in ["projects_".repeat(6_000), "a".repeat(60_000)] {
+            assert_eq!(best(["projects", "projects_projects"], &query, LENIENT), None);
+        }
+        // As long as it may just be: a third of it is the name.
+        assert!(can_reach("abcabcabc", "abc", LENIENT) && !can_reach("abcabcabca", "abc", LENIENT));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -133,9 +133,14 @@ pub fn unix(path: &Path, mode: u32) -> io::Result<Listener> {
     let named = |error: io::Error| {
         io::Error::new(error.kind(), format!("cannot listen on unix socket '{}': {error}", path.display()))
     };
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named(error)),
-        _ => {}
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path).map_err(named)?,
+        // A path that was mistyped must not cost anybody a file.
+        Ok(_) => {
+            return Err(named(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is no socket")));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(named(error)),
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(named)?;
     socket.bind(&socket2::SockAddr::unix(path).map_err(named)?).map_err(named)?;
@@ -148,6 +153,19 @@ pub fn unix(path: &Path, mode: u32) -> io::Result<Listener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn only_sockets_are_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("api.sock");
+        std::fs::write(&path, "precious").unwrap();
+        let error = unix(&path, 0o600).err().unwrap().to_string();
+        assert!(error.ends_with("api.sock': it exists and is no socket"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+        std::fs::remove_file(&path).unwrap();
+        drop(unix(&path, 0o600).unwrap());
+        unix(&path, 0o600).unwrap();
+    }
 
     #[test]
     fn special_hosts_choose_family_and_order() {
