@@ -102,6 +102,8 @@ async fn run(cli: &Verify) -> anyhow::Result<ExitCode> {
         let _ = writeln!(anstream::stderr(), "verify_after_deployment is off: nothing was tried");
         return Ok(ExitCode::SUCCESS);
     };
+    // An address that is none would be tried until the patience ends.
+    subject.endpoint().map_err(anyhow::Error::msg)?;
     subject.table.clone_from(&cli.table);
     subject.authorities = cli
         .ca_file

@@ -53,11 +53,23 @@ impl Emulator {
 
     /// A command of the built program against this emulator and nothing else of this machine.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_deploy"));
+        let mut command = self.program(env!("CARGO_BIN_EXE_deploy"));
+        command.args(args).arg("--params-dir").arg(self.params_dir());
+        if ["deploy", "create", "recreate", "terminate", "diff", "wait"].contains(&args[0]) {
+            command.args(["--poll", "0.1"]);
+        }
         command
-            .args(args)
-            .arg("--params-dir")
-            .arg(self.params_dir())
+    }
+
+    /// Where it answers.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Any program, with this emulator for an AWS.
+    pub(crate) fn program(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
             .env_clear()
             .env("AWS_ENDPOINT_URL", &self.url)
             .env("AWS_ACCESS_KEY_ID", "test")
@@ -69,9 +81,6 @@ impl Emulator {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        if ["deploy", "create", "recreate", "terminate", "diff", "wait"].contains(&args[0]) {
-            command.args(["--poll", "0.1"]);
-        }
         command
     }
 

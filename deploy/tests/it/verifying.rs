@@ -2,6 +2,8 @@
 
 mod animals;
 mod closed;
+mod emulated;
+mod program;
 mod rest;
 mod server;
 mod stack;

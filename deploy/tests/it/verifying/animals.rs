@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use super::server::{Call, Fault, Reply, Server};
 use super::{assert_failed, failed, lines, subject, verify};
 
-type Animals = Arc<Mutex<BTreeMap<String, Value>>>;
+pub(crate) type Animals = Arc<Mutex<BTreeMap<String, Value>>>;
 
 fn message(status: u16, text: &str) -> Reply {
     Reply::new(status, "application/json", json!({ "message": text }))
 }
 
-fn answer(animals: &Animals, call: &Call) -> Reply {
+pub(crate) fn answer(animals: &Animals, call: &Call) -> Reply {
     let Some(path) = call.path.strip_prefix("/v1/animals") else { return message(404, "Not found.") };
     let mut animals = animals.lock().unwrap();
     match (call.method.as_str(), path.trim_start_matches('/')) {

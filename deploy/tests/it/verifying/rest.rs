@@ -11,7 +11,7 @@ use super::{assert_failed, failed, lines, skipped, subject, verify};
 const JSON: &str = "application/json; charset=utf-8";
 const SECRET: &str = "a key of more than thirty-two characters";
 
-type Rows = Arc<Mutex<Vec<Map<String, Value>>>>;
+pub(crate) type Rows = Arc<Mutex<Vec<Map<String, Value>>>>;
 
 fn error(status: u16, code: &str) -> Reply {
     Reply::new(status, JSON, json!({"code": code, "message": "no", "details": null, "hint": null}))
@@ -32,10 +32,10 @@ fn document() -> Value {
 }
 
 /// What a token gives: nothing, a refusal, or a role.
-fn role(call: &Call) -> Result<&'static str, Reply> {
+fn role(call: &Call, secret: &str) -> Result<&'static str, Reply> {
     let Some(token) = call.authorization.strip_prefix("Bearer ") else { return Ok("web_anon") };
     let refused = |code| Err(error(401, code).with("www-authenticate", "Bearer"));
-    let key = jsonwebtoken::DecodingKey::from_secret(SECRET.as_bytes());
+    let key = jsonwebtoken::DecodingKey::from_secret(secret.as_bytes());
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::HS256);
     rules.validate_exp = false;
     let Ok(claims) = jsonwebtoken::decode::<Value>(token, &key, &rules) else { return refused("PGRST301") };
@@ -48,11 +48,12 @@ fn role(call: &Call) -> Result<&'static str, Reply> {
     }
 }
 
-fn answer(rows: &Rows, call: &Call) -> Reply {
+/// A server whose tokens are signed with this key.
+pub(crate) fn answer(rows: &Rows, secret: &str, call: &Call) -> Reply {
     if call.method == "OPTIONS" {
         return Reply::new(200, "text/plain", "").with("access-control-allow-origin", "*");
     }
-    let role = match role(call) {
+    let role = match role(call, secret) {
         Ok(role) => role,
         Err(refusal) => return refusal,
     };
@@ -99,7 +100,7 @@ fn answer(rows: &Rows, call: &Call) -> Reply {
 async fn run(fault: Option<&'static Fault>) -> (Report, Rows) {
     let rows = Rows::default();
     let shared = Arc::clone(&rows);
-    let server = Server::start(move |call| answer(&shared, call), fault).await;
+    let server = Server::start(move |call| answer(&shared, SECRET, call), fault).await;
     let claims = json!({"role": "editor", "exp": verify::token::now() + 60});
     let subject = Subject {
         table: Some("notes".to_owned()),
@@ -278,7 +279,7 @@ async fn an_interrupted_run_removes_its_row() {
     let created = Mutex::new(Some(created));
     let server = Server::start(
         move |call| {
-            let reply = answer(&shared, call);
+            let reply = answer(&shared, SECRET, call);
             if reply.status == 201
                 && let Some(created) = created.lock().unwrap().take()
             {
