@@ -16,7 +16,7 @@ use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
 use crate::cli::CiArgs;
-use crate::{output, test, tidy, workspace};
+use crate::{output, publish, test, tidy, workspace};
 
 /// How a step ended.
 pub(crate) enum Outcome {
@@ -45,6 +45,7 @@ const STEPS: &[Step] = &[
         what: "Dockerfiles (hadolint) and shell scripts (shellcheck)",
         run: static_checks::run,
     },
+    Step { name: "secrets", what: "no secret in what images are built from (detect-secrets)", run: secrets },
     Step {
         name: "templates",
         what: "CloudFormation: own promises, cfn-lint, checkov, parliament, shellcheck of start scripts",
@@ -132,6 +133,11 @@ fn tidy_step(_: &Shell) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     bail!("{} findings\n{}", findings.len(), findings.join("\n"))
+}
+
+fn secrets(sh: &Shell) -> Result<Outcome> {
+    publish::scan_sources(sh)?;
+    Ok(Outcome::Done)
 }
 
 fn clippy(sh: &Shell) -> Result<Outcome> {

@@ -14,6 +14,7 @@ mod join;
 mod labels;
 mod registry;
 mod scan;
+mod sources;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,8 @@ use crate::{output, workspace};
 use docker::Docker;
 use image::Image;
 use registry::Registry;
+
+pub(crate) use sources::scan as scan_sources;
 
 /// Builds one image and pushes it.
 pub(crate) fn run(args: &PublishArgs) -> Result<ExitCode> {
