@@ -93,7 +93,7 @@ pub(crate) fn qualified(schema: &str, name: &str) -> String {
 }
 
 /// Text as an SQL literal, right under either setting of `standard_conforming_strings`.
-pub(crate) fn literal(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if quoted.contains('\\') {
         // The escape form alone has one meaning whatever the server's setting; the space keeps the `E` from

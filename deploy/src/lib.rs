@@ -7,7 +7,8 @@
 //!                                 └──tells──▶ Sink       (live terminal, plain lines, JSON lines)
 //! ```
 //!
-//! Beside the engine: [`tunnel`], the way to databases in private networks.
+//! Beside the engine, for the day after: [`tunnel`], the way to databases in private networks; [`remote`], what is done with
+//! them; [`login`], sessions that ask for an MFA code.
 //!
 //! Invariants: the engine prints nothing and reads no environment; every status of a stack has an entry in [`status`]; what
 //! was interrupted — by a signal, a lost network, expired credentials — is continued by the next run, because each run starts
@@ -20,6 +21,8 @@ pub mod engine;
 pub mod event;
 pub mod failure;
 pub mod inputs;
+pub mod login;
+pub mod remote;
 pub mod render;
 pub mod schedule;
 pub mod status;

@@ -267,6 +267,34 @@ impl Stack {
         Ok(report)
     }
 
+    /// Applies the steps of both databases and brings the foreign tables in line; what is in place stays. Answers with what
+    /// was imported, unless the stack is bare.
+    pub async fn bootstrap(&self) -> Result<Option<bootstrap_sql::fdw::ImportReport>, Error> {
+        let progress = Progress::new(Arc::clone(&self.sink));
+        let _lock = self.lock(&progress).await?;
+        let state = self.state()?;
+        let driver = self.driver_to_look(&state).await?;
+        for service in ServiceName::DATABASES {
+            if driver.observe(service).await?.is_none() {
+                return Err(Error::NotRunning { name: self.name.clone(), service });
+            }
+        }
+        let secrets = self.home.secrets()?;
+        let bootstrap = bootstrap::Bootstrap {
+            config: &state.config,
+            secrets: &secrets,
+            origin_address: driver.origin_address(),
+            progress: &progress,
+        };
+        bootstrap.apply(Database::Origin).await?;
+        bootstrap.apply(Database::Custom).await?;
+        if state.config.bare {
+            return Ok(None);
+        }
+        bootstrap.wire().await?;
+        bootstrap.import().await.map(Some)
+    }
+
     /// Hands over the lines of some services' logs, oldest first; with `follow`, new ones as they come, until the
     /// caller drops the future.
     pub async fn logs(

@@ -26,6 +26,9 @@ const DEPLOY: Program = Program { package: "deploy", bin: "deploy" };
 /// The program that tries a deployment.
 const VERIFY: Program = Program { package: "deploy", bin: "verify" };
 
+/// What is done with a deployment once it is there.
+const OPS: Program = Program { package: "deploy", bin: "ops" };
+
 /// A command that another program answers.
 #[derive(Debug)]
 pub(crate) struct Forwarded {
@@ -45,6 +48,10 @@ const fn hybrid(words: &'static [&'static str], usage: &'static str, what: &'sta
     Forwarded { group: "hybrid (CloudFormation)", words, usage, what, program: DEPLOY }
 }
 
+const fn both(words: &'static [&'static str], usage: &'static str, what: &'static str) -> Forwarded {
+    Forwarded { group: "both", words, usage, what, program: OPS }
+}
+
 /// Every forwarded command, in the order of the overview.
 pub(crate) const FORWARDED: &[Forwarded] = &[
     hybrid(&["create"], "create", "make stacks that do not exist yet"),
@@ -59,6 +66,11 @@ pub(crate) const FORWARDED: &[Forwarded] = &[
     hybrid(&["template"], "template", "print a template"),
     hybrid(&["params"], "params init", "make parameter files from the samples, with generated passwords"),
     hybrid(&["lint"], "lint", "check templates and parameter files without AWS"),
+    both(&["bootstrap"], "bootstrap", "set up a database: roles, tables, grants, the way to the origin"),
+    both(&["tunnel"], "tunnel", "forward a local port to a private database"),
+    both(&["psql", "rds"], "psql rds [-- ARGS]", "open psql on the origin database of the hybrid deployment"),
+    both(&["psql", "compute"], "psql compute [-- ARGS]", "open psql on its custom database"),
+    both(&["psql", "aurora"], "psql aurora [-- ARGS]", "open psql on the serverless deployment's database"),
     Forwarded {
         group: "both",
         words: &["verify"],
@@ -66,6 +78,7 @@ pub(crate) const FORWARDED: &[Forwarded] = &[
         what: "call a deployment (local, hybrid, serverless) as its users do, and try what nobody may",
         program: VERIFY,
     },
+    both(&["login"], "login", "start a session of the administrator role with an MFA code"),
 ];
 
 /// The command these arguments select, if another program answers it. The longest match wins.
@@ -129,6 +142,7 @@ mod tests {
     fn first_words_select_a_command() {
         assert_eq!(find(&words("deploy --all --yes")).map(|it| it.usage), Some("deploy"));
         assert_eq!(find(&words("params init --all")).map(|it| it.usage), Some("params init"));
+        assert_eq!(find(&words("psql rds -- -c x")).map(|it| it.usage), Some("psql rds [-- ARGS]"));
         for local in ["up", "psql origin", "--version", ""] {
             assert!(find(&words(local)).is_none(), "{local}");
         }
@@ -140,8 +154,11 @@ mod tests {
             let manifest = workspace::root().join(command.program.package).join("Cargo.toml");
             let manifest = std::fs::read_to_string(&manifest).expect("the manifest of the named crate");
             let bin = command.program.bin;
+            let folder = workspace::root().join(command.program.package).join("src/bin").join(bin);
             assert!(
-                bin == command.program.package || manifest.contains(&format!("name = \"{bin}\"")),
+                bin == command.program.package
+                    || folder.join("main.rs").is_file()
+                    || manifest.contains(&format!("name = \"{bin}\"")),
                 "{} has no program `{bin}`",
                 command.program.package
             );

@@ -32,11 +32,14 @@ pub async fn sdk_config() -> CloudResult<SdkConfig> {
         .connect_timeout(Duration::from_secs(10))
         .operation_attempt_timeout(Duration::from_secs(60))
         .build();
-    let config = aws_config::defaults(BehaviorVersion::latest())
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(4))
-        .timeout_config(timeouts)
-        .load()
-        .await;
+        .timeout_config(timeouts);
+    let kept = crate::login::session_of_environment().await;
+    if let Some(session) = kept.map_err(|it| CloudError::Credentials(it.to_string()))? {
+        loader = loader.credentials_provider(session);
+    }
+    let config = loader.load().await;
     if config.region().is_none() {
         return Err(CloudError::Refused(
             "no region is configured; set AWS_REGION, or a region in the profile".into(),

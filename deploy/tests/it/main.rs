@@ -9,10 +9,13 @@ mod emulator;
 mod end_to_end;
 mod failures;
 mod fake;
-#[path = "../fake_ssm/mod.rs"]
-mod fake_ssm;
+#[path = "../fake_aws/mod.rs"]
+mod fake_aws;
+mod login;
 mod looking;
+mod ops;
 mod statuses;
+mod story;
 mod support;
 mod terminating;
 mod tunnel;

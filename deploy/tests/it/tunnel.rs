@@ -18,11 +18,11 @@ use tokio::{
     time::timeout,
 };
 
-use crate::fake_ssm::{FakeSsm, Faults};
+use crate::fake_aws::{FakeAws, Faults};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-async fn config(fake: &FakeSsm) -> SdkConfig {
+async fn config(fake: &FakeAws) -> SdkConfig {
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some("session".into()), None, "test");
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
@@ -32,7 +32,7 @@ async fn config(fake: &FakeSsm) -> SdkConfig {
         .await
 }
 
-async fn service(fake: &FakeSsm) -> Service {
+async fn service(fake: &FakeAws) -> Service {
     Service::new(&config(fake).await).unwrap()
 }
 
@@ -56,14 +56,14 @@ impl Log {
 }
 
 struct Setup {
-    fake: FakeSsm,
+    fake: FakeAws,
     log: Log,
     tunnel: Tunnel,
 }
 
 impl Setup {
     async fn new(destination: SocketAddr, faults: Faults) -> Self {
-        let fake = FakeSsm::start(destination, faults).await;
+        let fake = FakeAws::start(destination, faults).await;
         let log = Log::default();
         let tunnel = Tunnel::open(service(&fake).await, route(), 0, log.events()).await.unwrap();
         Self { fake, log, tunnel }
@@ -76,7 +76,7 @@ impl Setup {
 
 /// Why no tunnel can be opened.
 async fn refused(faults: Faults) -> TunnelError {
-    let fake = FakeSsm::start(echo().await, faults).await;
+    let fake = FakeAws::start(echo().await, faults).await;
     let opened = Tunnel::open(service(&fake).await, route(), 0, Log::default().events()).await;
     // A session that was started is ended.
     let calls = fake.calls();
@@ -310,7 +310,7 @@ async fn what_stands_in_the_way_is_said() {
 
 #[tokio::test]
 async fn a_taken_port_is_said_before_a_session_is_started() {
-    let fake = FakeSsm::start(echo().await, Faults::default()).await;
+    let fake = FakeAws::start(echo().await, Faults::default()).await;
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
     let err = Tunnel::open(service(&fake).await, route(), port, Log::default().events()).await.unwrap_err();
@@ -320,7 +320,7 @@ async fn a_taken_port_is_said_before_a_session_is_started() {
 
 #[tokio::test]
 async fn the_instance_is_the_one_of_the_group_that_is_online() {
-    let fake = FakeSsm::start(echo().await, Faults::default()).await;
+    let fake = FakeAws::start(echo().await, Faults::default()).await;
     let service = service(&fake).await;
     fake.add_instance("other", "i-1", true);
     let none = service.online_instance("hosts").await.unwrap_err().to_string();

@@ -1,8 +1,9 @@
-//! Systems Manager and its agent on this machine, for tests: the JSON API, the data channel's web socket, and an agent that
-//! connects to a real port. Written from the protocol and not from this crate's side of it, so that a mistake there cannot
+//! As much of AWS as the tests of the day after need, on this machine: Systems Manager with the data channel's web socket and
+//! an agent that connects to a real port; secrets; an account with an MFA device; outputs of stacks. Written from the protocol and not from this crate's side of it, so that a mistake there cannot
 //! hide here. [`Faults`] say what goes wrong.
 
 mod agent;
+mod query;
 mod wire;
 
 use std::{
@@ -77,7 +78,7 @@ pub(crate) struct Seen {
 }
 
 /// The service; it stops when it is dropped.
-pub(crate) struct FakeSsm {
+pub(crate) struct FakeAws {
     address: SocketAddr,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
@@ -88,6 +89,9 @@ struct Shared {
     seen: Seen,
     destination: SocketAddr,
     instances: Mutex<Vec<(String, String, bool)>>,
+    secrets: Mutex<HashMap<String, String>>,
+    account: Mutex<query::Account>,
+    last_key: Mutex<String>,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
     n_sessions: AtomicU64,
     resume_failures: AtomicU32,
@@ -104,7 +108,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-impl FakeSsm {
+impl FakeAws {
     /// Starts; every connection of the agent goes to `destination`.
     pub(crate) async fn start(destination: SocketAddr, faults: Faults) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -115,6 +119,9 @@ impl FakeSsm {
             seen: Seen::default(),
             destination,
             instances: Mutex::default(),
+            secrets: Mutex::default(),
+            account: Mutex::default(),
+            last_key: Mutex::default(),
             sessions: Mutex::default(),
             n_sessions: AtomicU64::new(0),
         });
@@ -136,6 +143,24 @@ impl FakeSsm {
     #[allow(dead_code, reason = "not every user of this module has groups")]
     pub(crate) fn add_instance(&self, group: &str, id: &str, is_online: bool) {
         lock(&self.shared.instances).push((group.into(), id.into(), is_online));
+    }
+
+    /// Keeps a secret.
+    #[allow(dead_code, reason = "not every user of this module has secrets")]
+    pub(crate) fn add_secret(&self, id: &str, text: &str) {
+        lock(&self.shared.secrets).insert(id.into(), text.into());
+    }
+
+    /// The account.
+    #[allow(dead_code, reason = "not every user of this module has an account")]
+    pub(crate) fn account(&self) -> MutexGuard<'_, query::Account> {
+        lock(&self.shared.account)
+    }
+
+    /// The access key that signed the last call.
+    #[allow(dead_code, reason = "not every user of this module has keys")]
+    pub(crate) fn last_key(&self) -> String {
+        lock(&self.shared.last_key).clone()
     }
 
     /// What happened so far.
@@ -167,7 +192,7 @@ impl FakeSsm {
     }
 }
 
-impl Drop for FakeSsm {
+impl Drop for FakeAws {
     fn drop(&mut self) {
         self.task.abort();
         lock(&self.shared.sessions).clear();
@@ -196,21 +221,35 @@ async fn answer(
     address: SocketAddr,
     shared: &Arc<Shared>,
 ) -> Response<Full<Bytes>> {
-    let target = request.headers().get("x-amz-target").and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let header = |name: &str| {
+        let value = request.headers().get(name).and_then(|it| it.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let key = header("authorization");
+    let key =
+        key.split("Credential=").nth(1).and_then(|it| it.split('/').next()).unwrap_or_default().to_owned();
+    lock(&shared.last_key).clone_from(&key);
+    let target = header("x-amz-target");
     let action = target.rsplit('.').next().unwrap_or_default().to_owned();
     let body =
         request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    if action.is_empty() {
+        let form = query::form(&String::from_utf8_lossy(&body));
+        let (status, xml) = query::respond(&mut lock(&shared.account), &form, &key);
+        return respond_with(status, "text/xml", xml);
+    }
     let input: Value = serde_json::from_slice(&body).unwrap_or_default();
     lock(&shared.seen.calls).push((action.clone(), input.clone()));
     let (status, body) = match respond(&action, &input, address, shared) {
         Ok(body) => (200, body),
         Err((status, kind, message)) => (status, json!({ "__type": kind, "message": message })),
     };
-    Response::builder()
-        .status(status)
-        .header("content-type", "application/x-amz-json-1.1")
-        .body(Full::new(Bytes::from(body.to_string())))
-        .expect("a response")
+    respond_with(status, "application/x-amz-json-1.1", body.to_string())
+}
+
+fn respond_with(status: u16, kind: &str, body: String) -> Response<Full<Bytes>> {
+    let response = Response::builder().status(status).header("content-type", kind);
+    response.body(Full::new(Bytes::from(body))).expect("a response")
 }
 
 type Failure = (u16, &'static str, &'static str);
@@ -246,6 +285,16 @@ fn respond(action: &str, input: &Value, address: SocketAddr, shared: &Arc<Shared
             let id = input["SessionId"].as_str().unwrap_or_default();
             lock(&shared.sessions).remove(id);
             Ok(json!({ "SessionId": id }))
+        }
+        "GetSecretValue" => {
+            let id = input["SecretId"].as_str().unwrap_or_default();
+            let secrets = lock(&shared.secrets);
+            let text = secrets.get(id).ok_or((
+                400,
+                "ResourceNotFoundException",
+                "can't find the specified secret",
+            ))?;
+            Ok(json!({ "ARN": id, "Name": id, "SecretString": text }))
         }
         "DescribeInstanceInformation" => {
             let filter = &input["Filters"][0];

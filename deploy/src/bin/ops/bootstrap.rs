@@ -1,0 +1,209 @@
+//! `bootstrap`: the SQL bootstrap of a database, wherever it is.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use aws_config::SdkConfig;
+use bootstrap_sql::{
+    Ident,
+    fdw::{FdwConfig, SslMode},
+};
+use clap::{Args, ValueEnum};
+use deploy::{
+    cloud::aws::{Aws, sdk_config},
+    remote::{
+        access::{self, Access, Options},
+        bootstrap::{Done, Job, Server, apply, plan},
+        outputs,
+        place::{Check, Database, Login, Role},
+        secret,
+    },
+};
+use local_stack::{Stack, StackName, database};
+use tokio_postgres::Client;
+
+use crate::{
+    out::{self, INTERRUPTED},
+    psql::quiet,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Target {
+    /// Both databases of the local stack
+    Local,
+    /// Origin database of the hybrid deployment
+    Rds,
+    /// Custom database of the hybrid deployment, with the way to its origin
+    Compute,
+    /// Database of the serverless deployment
+    Aurora,
+}
+
+#[derive(Args)]
+pub(crate) struct BootstrapArgs {
+    /// What to set up
+    #[arg(long, value_enum)]
+    target: Target,
+    /// Print the SQL that would run, with secrets masked, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Name of the local stack
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    name: String,
+    /// Give the origin the tutorial's table (target rds)
+    #[arg(long)]
+    sample_table: bool,
+    /// File with the authorities of RDS on the custom database's machine; without it the custom database uses TLS to its
+    /// origin without checking who answers (target compute)
+    #[arg(long, value_name = "FILE")]
+    fdw_ssl_root_cert: Option<String>,
+    /// Instance to go through, instead of the deployment's
+    #[arg(long, value_name = "INSTANCE")]
+    instance: Option<String>,
+    #[command(flatten)]
+    place: crate::Place,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(args: BootstrapArgs) -> anyhow::Result<u8> {
+    if args.target == Target::Local {
+        return tokio::select! {
+            done = local(&args) => done.map(|()| 0),
+            () = out::interrupt() => Ok(interrupted()),
+        };
+    }
+    let config = sdk_config().await?;
+    let options = args.place.options(Role::Master, args.instance.as_ref(), 0);
+    let database = match args.target {
+        Target::Rds => Database::Rds,
+        Target::Compute => Database::Compute,
+        _ => Database::Aurora,
+    };
+    let job = job(&config, &args, &options).await?;
+    let place = access::locate(&config, database, &options).await?;
+    let mut opening = std::pin::pin!(Access::open(&config, place, &options, quiet()));
+    let access = tokio::select! {
+        opened = &mut opening => opened?,
+        () = out::interrupt() => {
+            if let Ok(access) = opening.await {
+                access.close().await?;
+            }
+            return Ok(interrupted());
+        }
+    };
+    let result = tokio::select! {
+        done = work(&args, &access, &job) => done.map(|()| 0),
+        // The connection is dropped, and with it the step that is not finished.
+        () = out::interrupt() => Ok(interrupted()),
+    };
+    let closed = access.close().await;
+    let code = result?;
+    closed?;
+    Ok(code)
+}
+
+fn interrupted() -> u8 {
+    out::note(
+        "interrupted; a step that was not finished left nothing, and the same command goes on from there",
+    );
+    INTERRUPTED
+}
+
+/// What the deployment says about the job.
+async fn job(config: &SdkConfig, args: &BootstrapArgs, options: &Options) -> anyhow::Result<Job> {
+    Ok(match args.target {
+        Target::Compute => {
+            let cloud = Aws::new(config)?;
+            let origin = access::locate(config, Database::Rds, options).await?;
+            let Login::Secret(id) = &origin.login else { bail!("the origin has no secret") };
+            let login = secret::credentials(config, id).await?;
+            let mut fdw =
+                FdwConfig::new(origin.host, origin.port, origin.dbname, login.username, login.password);
+            (fdw.sslmode, fdw.sslrootcert) = match &args.fdw_ssl_root_cert {
+                Some(file) => (SslMode::VerifyFull, Some(file.clone())),
+                None if origin.check == Check::Nothing => (SslMode::Prefer, None),
+                None => (SslMode::Require, None),
+            };
+            let id = outputs::authenticator_secret(&cloud, &options.prefix).await?;
+            Job::Custom {
+                authenticator_password: Some(secret::password(config, &id).await?),
+                is_open: false,
+                origin: Box::new(fdw),
+            }
+        }
+        Target::Aurora => {
+            let outputs = outputs::terraform(&options.terraform).await?;
+            let user = outputs.get("database_iam_token_username").context(
+                "the Terraform deployment has no output \"database_iam_token_username\"; apply it first",
+            )?;
+            Job::Aurora { iam_user: Ident::try_from(user.as_str()).context("name of the IAM user")? }
+        }
+        Target::Rds | Target::Local => Job::Origin { sample_table: args.sample_table },
+    })
+}
+
+async fn work(args: &BootstrapArgs, server: &impl Server, job: &Job) -> anyhow::Result<()> {
+    if args.dry_run {
+        return out::data(&plan(server, job).await?);
+    }
+    let done = apply(server, job, &mut |line| out::note(&line)).await?;
+    report(args, &done)
+}
+
+fn report(args: &BootstrapArgs, done: &Done) -> anyhow::Result<()> {
+    if args.json {
+        return out::data(&serde_json::to_string_pretty(done)?);
+    }
+    let n_steps = done.steps.steps.len();
+    let changed = if done.steps.changed() || done.created { "set up" } else { "everything was in place" };
+    let imported = done
+        .imported
+        .as_ref()
+        .map(|it| format!(", {} foreign tables", it.added.len() + it.unchanged + it.changed.len()));
+    out::note(&format!("{changed}: {n_steps} steps{}", imported.unwrap_or_default()));
+    Ok(())
+}
+
+/// A database of the local stack.
+struct Local(database::Connection);
+
+impl Server for Local {
+    fn dbname(&self) -> &str {
+        self.0.database.dbname()
+    }
+
+    async fn connect(&self, dbname: &str) -> anyhow::Result<Client> {
+        let what = || format!("connect to the {:?} database of the local stack; is it up?", self.0.database);
+        self.0.connect_to(dbname).await.with_context(what)
+    }
+}
+
+async fn local(args: &BootstrapArgs) -> anyhow::Result<()> {
+    let root = std::env::current_dir().context("find the workspace")?;
+    let root = root.ancestors().find(|it| it.join(".stack").is_dir()).unwrap_or(&root).to_owned();
+    let sink = Arc::new(|event| {
+        if let local_stack::Event::Step { service, text } = event {
+            out::note(&format!("{service}: {text}"));
+        } else if let local_stack::Event::Note { text } = event {
+            out::note(&text);
+        }
+    });
+    let stack = Stack::new(&root, args.name.parse::<StackName>()?, sink);
+    if !args.dry_run {
+        let report = stack.bootstrap().await?;
+        if args.json {
+            out::data(&serde_json::to_string_pretty(&report)?)?;
+        }
+        return Ok(());
+    }
+    let is_bare = stack.config()?.bare;
+    let origin = stack.connection(database::Database::Origin)?;
+    let sample = Job::Origin { sample_table: !is_bare };
+    out::data(&plan(&Local(origin.clone()), &sample).await?)?;
+    let of = origin.database;
+    let fdw = FdwConfig::new("127.0.0.1", origin.port, of.dbname(), of.user(), of.password().into());
+    let custom = Job::Custom { authenticator_password: None, is_open: true, origin: Box::new(fdw) };
+    out::data(&plan(&Local(stack.connection(database::Database::Custom)?), &custom).await?)
+}

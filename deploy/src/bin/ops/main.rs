@@ -1,0 +1,112 @@
+//! `ops`: the commands of the day after the deployment. `cargo xtask tunnel`, `psql rds|compute|aurora`, `bootstrap` and
+//! `login` forward to it.
+
+mod bootstrap;
+mod login;
+mod out;
+mod psql;
+mod tunnel;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use deploy::remote::{access::Options, place::Role};
+use infra_cfn::catalog::DEFAULT_PREFIX;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Reaches, sets up and enters what was deployed",
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Forward a local port to a private database, through Session Manager
+    #[command(after_help = "Example: cargo xtask tunnel --to rds --local-port 15432")]
+    Tunnel(tunnel::TunnelArgs),
+    /// Open psql on a database of a deployment, through a tunnel where it is private
+    #[command(
+        after_help = "Example: cargo xtask psql rds -- -c 'select version()'\n         eval \"$(cargo xtask psql rds --print-env --local-port 15432)\""
+    )]
+    Psql(psql::PsqlArgs),
+    /// Set up a database: roles, tables, grants, the way to the origin
+    #[command(after_help = "Example: cargo xtask bootstrap --target aurora --dry-run")]
+    Bootstrap(bootstrap::BootstrapArgs),
+    /// Start a session of the administrator role with an MFA code
+    #[command(
+        after_help = "Example: cargo xtask login --profile admin\n         eval \"$(cargo xtask login --export)\""
+    )]
+    Login(login::LoginArgs),
+}
+
+/// Which installation, and how to get into it.
+#[derive(Args, Clone)]
+struct Place {
+    /// Prefix of the stack names (hybrid deployment)
+    #[arg(long, default_value = DEFAULT_PREFIX)]
+    prefix: String,
+    /// Folder whose Terraform state has the outputs (serverless deployment) [default: infra-tf]
+    #[arg(long, value_name = "DIR")]
+    tf_dir: Option<PathBuf>,
+    /// File with the authorities of RDS; $PGSSLROOTCERT, else a copy in the cache folder, when left out
+    #[arg(long, value_name = "FILE")]
+    ssl_root_cert: Option<PathBuf>,
+}
+
+impl Place {
+    fn options(&self, role: Role, instance: Option<&String>, local_port: u16) -> Options {
+        let terraform = self.tf_dir.clone().unwrap_or_else(|| {
+            let here = PathBuf::from("infra-tf");
+            // Started from somewhere else in the workspace.
+            if here.is_dir() { here } else { PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../infra-tf") }
+        });
+        Options {
+            prefix: self.prefix.clone(),
+            terraform,
+            role,
+            instance: instance.cloned(),
+            local_port,
+            ssl_root_cert: self
+                .ssl_root_cert
+                .clone()
+                .or_else(|| std::env::var_os("PGSSLROOTCERT").filter(|it| !it.is_empty()).map(PathBuf::from)),
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Tunnel(args) => tunnel::run(args).await,
+        Command::Psql(args) => psql::run(args).await,
+        Command::Bootstrap(args) => bootstrap::run(args).await,
+        Command::Login(args) => login::run(args).await,
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(err) => {
+            out::note(&format!("error: {err:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn commands_are_consistent_and_show_an_example() {
+        Cli::command().debug_assert();
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("cargo xtask {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+}

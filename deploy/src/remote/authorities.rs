@@ -1,0 +1,92 @@
+//! The authorities that sign the certificates of RDS. No operating system knows them; AWS publishes them as one file.
+
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use anyhow::{Context, bail};
+use tokio::process::Command;
+
+/// Where AWS publishes them.
+pub const BUNDLE_URL: &str = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem";
+
+/// The file: the one that is named (flag or `PGSSLROOTCERT`), else a copy that is fetched once into the cache folder.
+///
+/// # Errors
+/// When there is neither a file nor a way to fetch it.
+pub async fn bundle(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(path) = named {
+        if !path.is_file() {
+            bail!("{} (the authorities of RDS) is not there", path.display());
+        }
+        return Ok(path.to_owned());
+    }
+    let path = cache_dir().context(
+        "find a folder for the authorities of RDS: HOME is not set; name the file with --ssl-root-cert",
+    )?;
+    let path = path.join("rds-global-bundle.pem");
+    if !path.is_file() {
+        fetch(BUNDLE_URL, &path).await?;
+    }
+    Ok(path)
+}
+
+fn cache_dir() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+    Some(set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?.join("postgres-as-app"))
+}
+
+/// Fetches with `curl`, which knows this machine's proxies; the file appears whole or not at all.
+async fn fetch(url: &str, path: &Path) -> anyhow::Result<()> {
+    let by_hand = format!("fetch {url} yourself and name the file with --ssl-root-cert");
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
+    let part = path.with_extension(format!("{}.part", std::process::id()));
+    let mut command = Command::new("curl");
+    command.args(["--fail", "--silent", "--show-error", "--location", "--max-time", "60", "--output"]);
+    command.arg(&part).arg(url).stdin(Stdio::null()).kill_on_drop(true);
+    let out = match command.output().await {
+        Err(err) if err.kind() == ErrorKind::NotFound => bail!("`curl` was not found; {by_hand}"),
+        other => other.context("start curl")?,
+    };
+    if !out.status.success() {
+        let _ = std::fs::remove_file(&part);
+        bail!(
+            "the authorities of RDS cannot be fetched ({}); {by_hand}",
+            String::from_utf8_lossy(&out.stderr).trim()
+        );
+    }
+    std::fs::rename(&part, path).with_context(|| format!("write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_file_appears_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, path) = (dir.path().join("source.pem"), dir.path().join("cache/rds.pem"));
+        let url = format!("file://{}", source.display());
+        let err = fetch(&url, &path).await.unwrap_err().to_string();
+        assert!(err.contains("name the file with --ssl-root-cert"), "{err}");
+        assert!(!path.exists());
+        std::fs::write(&source, "certificates").unwrap();
+        fetch(&url, &path).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "certificates");
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_named_file_must_be_there() {
+        assert!(
+            bundle(Some(Path::new("/nowhere.pem")))
+                .await
+                .unwrap_err()
+                .to_string()
+                .starts_with("/nowhere.pem")
+        );
+    }
+}

@@ -1,0 +1,232 @@
+//! Sets up a database of a deployment over a connection that somebody else has made: the same steps as on a laptop, and for
+//! the custom database the way to the origin.
+//!
+//! Each part is idempotent and ends whole or not at all, so a run that was interrupted is continued by the next one.
+
+use std::fmt::Write as _;
+
+use anyhow::Context;
+use bootstrap_sql::{
+    Ident, Outcome, Report, Secret, StepEvent, Target, Vars,
+    fdw::{self, FdwConfig, ImportReport, WireReport},
+};
+use serde::Serialize;
+use tokio_postgres::Client;
+
+use super::access::Access;
+
+/// A database server that can be connected to.
+pub trait Server: Sync {
+    /// The database that the steps are for.
+    fn dbname(&self) -> &str;
+
+    /// Connects to a database.
+    fn connect(&self, dbname: &str) -> impl Future<Output = anyhow::Result<Client>> + Send;
+}
+
+impl Server for Access {
+    fn dbname(&self) -> &str {
+        &self.place().dbname
+    }
+
+    async fn connect(&self, dbname: &str) -> anyhow::Result<Client> {
+        Access::connect(self, dbname).await
+    }
+}
+
+/// What a database becomes.
+#[derive(Debug)]
+pub enum Job {
+    /// The system of record.
+    Origin {
+        /// Whether it gets the tutorial's table.
+        sample_table: bool,
+    },
+    /// The database that is served, joined to the origin.
+    Custom {
+        /// Password of the REST server's login; `None` leaves it alone.
+        authenticator_password: Option<Secret>,
+        /// Whether anonymous requests may use what is in `public`.
+        is_open: bool,
+        /// The origin.
+        origin: Box<FdwConfig>,
+    },
+    /// The database of the functions. It is created if it does not exist.
+    Aurora {
+        /// User that logs in with tokens.
+        iam_user: Ident,
+    },
+}
+
+/// What was done.
+#[derive(Debug, Serialize)]
+pub struct Done {
+    /// Whether the database was created.
+    pub created: bool,
+    /// The steps.
+    pub steps: Report,
+    /// The way to the origin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wired: Option<WireReport>,
+    /// The foreign tables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportReport>,
+}
+
+impl Job {
+    fn target(&self) -> Target {
+        match self {
+            Self::Origin { .. } => Target::Origin,
+            Self::Custom { .. } => Target::Custom,
+            Self::Aurora { .. } => Target::Aurora,
+        }
+    }
+
+    fn vars(&self) -> Vars {
+        match self {
+            Self::Origin { sample_table } => Vars { sample_table: *sample_table, ..Vars::default() },
+            Self::Custom { authenticator_password, is_open, .. } => Vars {
+                authenticator_password: authenticator_password.clone(),
+                web_anon_may_use_public: *is_open,
+                ..Vars::default()
+            },
+            Self::Aurora { iam_user } => Vars { iam_user: Some(iam_user.clone()), ..Vars::default() },
+        }
+    }
+}
+
+/// Does the job. `say` gets a line for each thing that was done or could not be.
+///
+/// # Errors
+/// When a connection or a step fails; what was done by then stays, nothing is left half done.
+pub async fn apply(
+    server: &impl Server,
+    job: &Job,
+    say: &mut (dyn FnMut(String) + Send),
+) -> anyhow::Result<Done> {
+    let mut created = false;
+    if let Job::Aurora { .. } = job {
+        // The service makes the database with the cluster; it may have been dropped, or named later.
+        let name = Ident::try_from(server.dbname()).context("name of the database")?;
+        let admin = server.connect("postgres").await?;
+        created = bootstrap_sql::database::create_if_missing(&admin, &name).await?;
+        if created {
+            say(format!("created the database \"{name}\""));
+        }
+    }
+    let mut client = server.connect(server.dbname()).await?;
+    let mut on_event = |event| match event {
+        StepEvent::WaitingForLock => say("another run is at work on this database; waiting for it".into()),
+        StepEvent::Finished(step) => {
+            let verb = match step.outcome {
+                Outcome::Applied => "applied",
+                Outcome::Reapplied => "reapplied",
+                Outcome::Unchanged => return,
+            };
+            say(format!("{verb} {}", step.step));
+            for note in step.notes {
+                say(format!("note: {}: {note}", step.step));
+            }
+        }
+        StepEvent::UnknownStep { step } => {
+            say(format!("note: the database holds step {step}, which a newer version of this program made"));
+        }
+        StepEvent::Started { .. } => {}
+    };
+    let steps = bootstrap_sql::apply(&mut client, job.target(), &job.vars(), &mut on_event).await?;
+    let (mut wired, mut imported) = (None, None);
+    if let Job::Custom { origin, .. } = job {
+        let report = fdw::wire(&mut client, origin).await?;
+        if report.server_changed || !report.mappings_changed.is_empty() {
+            say(format!("joined to {}:{}", origin.host, origin.port));
+        }
+        wired = Some(report);
+        let report = fdw::import(&mut client, origin).await?;
+        report.added.iter().for_each(|it| say(format!("imported {it}")));
+        report.changed.iter().for_each(|it| say(format!("changed {}: {}", it.table, it.changes.join("; "))));
+        report.dropped.iter().for_each(|it| say(format!("dropped {it}")));
+        report.skipped.iter().for_each(|it| say(format!("note: {}: {}", it.table, it.reason)));
+        imported = Some(report);
+    }
+    Ok(Done { created, steps, wired, imported })
+}
+
+/// The SQL that [`apply`] would run, with secrets masked.
+///
+/// # Errors
+/// What `apply` would refuse before it changes anything.
+pub async fn plan(server: &impl Server, job: &Job) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let mut dbname = server.dbname().to_owned();
+    if let Job::Aurora { .. } = job {
+        let name = Ident::try_from(server.dbname()).context("name of the database")?;
+        let admin = server.connect("postgres").await?;
+        let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)";
+        let row = admin.query_one(query, &[&server.dbname()]).await.context("look for the database")?;
+        if !row.get::<_, bool>(0) {
+            let _ = writeln!(text, "CREATE DATABASE {};\n", name.quoted());
+            // A database without a ledger, like the one that would be made.
+            dbname = "postgres".to_owned();
+        }
+    }
+    let client = server.connect(&dbname).await?;
+    for step in bootstrap_sql::plan(&client, job.target(), &job.vars()).await? {
+        let name = format!("{}/{}", job.target(), step.name);
+        match step.outcome {
+            Outcome::Unchanged => {
+                let _ = writeln!(text, "-- {name}: in place\n");
+            }
+            Outcome::Applied | Outcome::Reapplied => {
+                let _ = writeln!(text, "-- {name}\n{}\n", step.sql.trim_end());
+            }
+        }
+    }
+    if let Job::Custom { origin, .. } = job {
+        text.push_str(&wiring(origin));
+    }
+    Ok(text.trim_end().to_owned())
+}
+
+/// What the wiring comes to where nothing is in place yet.
+fn wiring(origin: &FdwConfig) -> String {
+    let literal = bootstrap_sql::quote::literal;
+    let server = origin.server.quoted();
+    let mut options = vec![
+        format!("host {}", literal(&origin.host)),
+        format!("port {}", literal(&origin.port.to_string())),
+        format!("dbname {}", literal(&origin.dbname)),
+        format!("sslmode {}", literal(origin.sslmode.as_str())),
+    ];
+    options.extend(origin.sslrootcert.iter().map(|it| format!("sslrootcert {}", literal(it))));
+    format!(
+        "-- the way to the origin, as far as it is not in place\n\
+         CREATE EXTENSION IF NOT EXISTS postgres_fdw;\n\
+         CREATE SERVER {server} FOREIGN DATA WRAPPER postgres_fdw OPTIONS ({});\n\
+         CREATE USER MAPPING FOR PUBLIC SERVER {server} OPTIONS (user {}, password {});\n\
+         -- then the tables of the origin's schema {} are imported into {}, and followed\n",
+        options.join(", "),
+        literal(&origin.user),
+        literal(bootstrap_sql::secret::MASK),
+        origin.remote_schema.quoted(),
+        origin.local_schema.quoted(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_planned_wiring_is_quoted_and_masked() {
+        let mut origin =
+            FdwConfig::new("db.example.com", 5432, "some'db", "some\"user", Secret::from("hunter2"));
+        origin.sslmode = fdw::SslMode::VerifyFull;
+        origin.sslrootcert = Some("/etc/ssl/rds.pem".into());
+        let text = wiring(&origin);
+        assert!(text.contains(
+            "OPTIONS (host 'db.example.com', port '5432', dbname 'some''db', sslmode 'verify-full', sslrootcert '/etc/ssl/rds.pem')"
+        ), "{text}");
+        assert!(text.contains("OPTIONS (user 'some\"user', password '********')"), "{text}");
+        assert!(!text.contains("hunter2"));
+    }
+}
