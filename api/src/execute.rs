@@ -3,6 +3,7 @@
 //! [`script`] says what to run and what the rows mean (pure), [`session`] runs it on one connection,
 //! [`pool`] lends connections.
 
+mod body;
 mod connect;
 pub mod conninfo;
 mod credentials;
@@ -31,6 +32,7 @@ use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::inspection::decode_routines;
 use crate::schema_cache::routine::Routine;
 use crate::schema_cache::table::Table;
+use crate::spool::Spooled;
 use crate::sql::types::MainQuery;
 
 pub use connect::cold::{Notification, Notifications};
@@ -51,8 +53,10 @@ pub struct ResultSet {
     pub query_total: i64,
     /// `Location` parts of an insert: (column, `eq.value`).
     pub location: Vec<(String, String)>,
-    /// Aggregated body.
+    /// Body, unless it was spooled.
     pub body: Bytes,
+    /// A body too large for memory.
+    pub spooled: Option<Spooled>,
     /// `response.headers`.
     pub guc_headers: Option<Bytes>,
     /// `response.status`.

@@ -27,6 +27,7 @@ pub mod plan;
 pub mod response;
 pub mod schema_cache;
 pub mod server;
+pub mod spool;
 pub mod sql;
 pub mod state;
 pub mod version;

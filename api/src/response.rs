@@ -9,7 +9,7 @@ mod headers;
 mod info;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::api_request::ApiRequest;
 use crate::api_request::types::{InvokeMethod, Mutation, PreferRepresentation, PreferResolution};
@@ -20,6 +20,7 @@ use crate::media_type::MediaType;
 use crate::openapi;
 use crate::plan::{ActionPlan, CrudKind, CrudPlan};
 use crate::schema_cache::SchemaCache;
+use crate::spool::Spooled;
 
 /// A response, before the server adds what concerns every response (`Date`, `Server`, CORS, timing).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,14 +31,16 @@ pub struct PgrstResponse {
     pub reason: Option<String>,
     /// Headers.
     pub headers: HeaderMap,
-    /// Body.
+    /// Body, unless it was spooled.
     pub body: Bytes,
+    /// A body too large for memory.
+    pub spooled: Option<Spooled>,
 }
 
 impl PgrstResponse {
     /// A response with the status' own reason phrase.
     pub fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
-        Self { status, reason: None, headers, body }
+        Self { status, reason: None, headers, body, spooled: None }
     }
 }
 
@@ -82,12 +85,13 @@ pub fn action_response(
 
 fn crud(
     plan: &CrudPlan,
-    rows: ResultSet,
+    mut rows: ResultSet,
     req: &ApiRequest,
     conf: &AppConfig,
 ) -> Result<PgrstResponse, Error> {
+    let spooled = rows.spooled.take();
     let overrides = guc::Overrides::read(rows.guc_status.as_deref(), rows.guc_headers.as_deref())?;
-    let response = match &plan.kind {
+    let mut response = match &plan.kind {
         CrudKind::Read { headers_only } => read(plan, *headers_only, rows, req, conf),
         CrudKind::Mutate { mutation: Mutation::Create, .. } => create(plan, rows, req),
         CrudKind::Mutate { mutation: Mutation::Update, .. } => change(plan, rows, req, |rows| (0, rows - 1)),
@@ -98,6 +102,11 @@ fn crud(
             call(plan, routine.returns_void(), headers_only, rows, req, conf)
         }
     };
+    if let Some(spooled) = spooled {
+        // Only what is shown is encoded and so may be spooled.
+        response.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(spooled.len()));
+        response.spooled = Some(spooled);
+    }
     Ok(overrides.apply(response))
 }
 

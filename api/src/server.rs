@@ -3,6 +3,7 @@
 //! What an answer says is decided in [`crate::pipeline`]; this room only carries bytes.
 
 pub mod bind;
+mod body;
 mod target;
 
 use std::convert::Infallible;
@@ -11,11 +12,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{CONTENT_LENGTH, HeaderValue, REFERER, RETRY_AFTER, SERVER, USER_AGENT};
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::service::service_fn;
@@ -29,10 +28,8 @@ use crate::pipeline;
 use crate::response::PgrstResponse;
 use crate::state::AppState;
 use bind::{Listener, Stream};
+pub use body::Body;
 use target::EscapedTargets;
-
-/// A body that is ready as a whole.
-pub type Body = Full<Bytes>;
 
 /// A connection that sends no request for this long is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -171,7 +168,11 @@ pub async fn api(state: Arc<AppState>, request: Request<Incoming>, peer: Arc<str
 }
 
 fn into_http(response: PgrstResponse) -> Response<Body> {
-    let mut reply = Response::new(Body::new(response.body));
+    let body = match response.spooled {
+        Some(spooled) => Body::spooled(spooled),
+        None => Body::new(response.body),
+    };
+    let mut reply = Response::new(body);
     *reply.status_mut() = response.status;
     *reply.headers_mut() = response.headers;
     // Only HTTP/1 has reason phrases; one that it cannot carry is left out.

@@ -90,7 +90,7 @@ pub fn error_response(error: &Error, verbosity: Verbosity) -> PgrstResponse {
             headers.append(name, value);
         }
     }
-    PgrstResponse { status: rendered.status, reason: rendered.reason, headers, body }
+    PgrstResponse { reason: rendered.reason, ..PgrstResponse::new(rendered.status, headers, body) }
 }
 
 fn body(rendered: &Rendered, verbosity: Verbosity) -> Bytes {

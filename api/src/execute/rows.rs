@@ -4,6 +4,7 @@ use bytes::Bytes;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::DataRowBody;
 
+use super::body::Encoded;
 use crate::error::DbError;
 
 /// What one statement returned.
@@ -13,13 +14,6 @@ pub(super) struct Rows {
     pub(super) rows: Vec<DataRowBody>,
     /// The rows of a query that were made a body as they came; then `rows` is what is asked for with it.
     pub(super) encoded: Option<Encoded>,
-}
-
-/// Rows as JSON.
-#[derive(Clone)]
-pub(super) struct Encoded {
-    pub(super) body: Bytes,
-    pub(super) n_rows: usize,
 }
 
 impl Rows {

@@ -11,7 +11,8 @@ use crate::plan::{ActionPlan, CrudKind, CrudPlan, TxMode};
 use crate::schema_cache::routine::IsolationLevel;
 use crate::sql::types::{MainQuery, Param, RowsQuery, Statement};
 
-use super::rows::{Encoded, Rows, parse_array};
+use super::body::Encoded;
+use super::rows::{Rows, parse_array};
 
 /// Modes of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +214,7 @@ fn encoded_set(query: &RowsQuery, encoded: &Encoded, settings: &Rows) -> Result<
         query_total: n_rows,
         location: Vec::new(),
         body: encoded.body.clone(),
+        spooled: encoded.spooled.clone(),
         guc_headers: settings.value(0, 0)?,
         guc_status: settings.text(0, 1)?,
         inserted: if query.upserts { settings.int(0, 2)? } else { Some(0) },
@@ -241,6 +243,7 @@ fn result_set(kind: &CrudKind, rows: &Rows) -> Result<ResultSet, DbError> {
         query_total: rows.int(0, 1)?.unwrap_or(0),
         location,
         body: rows.value(0, body)?.unwrap_or_default(),
+        spooled: None,
         guc_headers: rows.value(0, body + 1)?,
         guc_status: rows.text(0, body + 2)?,
         inserted: rows.int(0, body + 3)?,

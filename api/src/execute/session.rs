@@ -17,12 +17,13 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use postgres_protocol::IsNull;
-use postgres_protocol::message::backend::{DataRowBody, Message};
+use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
+use super::body::BodyWriter;
 use super::connect::Connector;
 use super::json::{self, Encoder};
-use super::rows::{Encoded, Rows};
+use super::rows::Rows;
 use super::script::{Begin, End, Script, Step};
 use super::shapes::{self, Shape, Shapes};
 use super::statements::StatementCache;
@@ -64,6 +65,13 @@ struct Prepared {
     types: Arc<[ParamType]>,
     /// For a query whose rows are encoded.
     encoder: Option<Arc<Encoder>>,
+}
+
+impl Prepared {
+    /// A statement that is only to be closed.
+    fn unused(name: Arc<str>) -> Self {
+        Self { name, types: Arc::new([]), encoder: None }
+    }
 }
 
 impl Session {
@@ -115,16 +123,16 @@ impl Session {
         let rows = script.steps.iter().find_map(|it| it.rows);
         let mut retried = false;
         loop {
-            let encodes = rows.is_some_and(|it| self.encodes(it));
+            let encodes = match rows {
+                Some(query) => self.encodes(query) || self.learn(query, script).await?,
+                None => false,
+            };
             let aggregated = rows.filter(|_| !encodes).map(RowsQuery::aggregated);
             let flight = Flight::new(script, self.implicit_allowed, aggregated.as_deref());
             match self.fly(&flight).await? {
                 Ok(mut results) => {
                     results.truncate(flight.first + script.steps.len());
                     results.drain(..flight.first);
-                    if let (Some(query), false, State::Idle) = (rows, encodes, self.wire.state()) {
-                        self.learn(query, script).await?;
-                    }
                     return Ok(results);
                 }
                 Err(error) if error.is_stale_statement() && !retried => {
@@ -172,9 +180,7 @@ impl Session {
     /// One write, and everything that comes back.
     async fn fly(&mut self, flight: &Flight<'_>) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
         let mut expected = VecDeque::with_capacity(flight.steps.len());
-        for prepared in self.forgotten.drain(..) {
-            frontend::close(b'S', &prepared.name, &mut self.wire.outgoing).map_err(|it| unencodable(&it))?;
-        }
+        self.close_forgotten()?;
         for step in &flight.steps {
             let encoded = self.encode(step).inspect_err(|_| self.wire.outgoing.clear())?;
             expected.push_back(encoded);
@@ -184,45 +190,58 @@ impl Session {
         self.receive_all(flight, expected).await
     }
 
-    /// Prepares a query that came again for the next time, in the form whose rows can be encoded.
+    /// Prepares a query in the form whose rows can be encoded, if there is one.
     ///
-    /// This has a transaction of its own after the request's, so that it can do the request no harm, and
-    /// takes on the request's role and search path, so that names mean the same.
-    async fn learn(&mut self, query: &RowsQuery, script: &Script<'_>) -> Result<(), DbError> {
+    /// This has a transaction of its own before the request's, so that it can do the request no harm, and
+    /// takes on the request's role and search path, so that names mean the same. A query that cannot be
+    /// prepared is left to the request, which fails in its own way.
+    async fn learn(&mut self, query: &RowsQuery, script: &Script<'_>) -> Result<bool, DbError> {
         if self.statements.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         let text = &*query.statement.text;
-        let encodable = match self.shapes.of(text) {
-            Shape::New | Shape::Aggregated => return Ok(()),
-            Shape::Encodable(encodable) => encodable,
-            Shape::Repeated => {
-                let columns = self.describe("", text, query, script).await?;
-                let shape = columns.map_or(Shape::Aggregated, |it| shapes::shape(query, &it));
+        let (shape, plain) = match self.shapes.of(text) {
+            Some(known) => (known, None),
+            None => {
+                let name = self.next_name();
+                let Some(columns) = self.describe(&name, text, query, script).await? else {
+                    return Ok(false);
+                };
+                let shape = shapes::shape(query, &columns);
                 self.shapes.learn(text, shape.clone());
-                match shape {
-                    Shape::Encodable(encodable) => encodable,
-                    Shape::New | Shape::Repeated | Shape::Aggregated => return Ok(()),
+                (shape, Some((name, columns)))
+            }
+        };
+        let Shape::Encodable(encodable) = shape else {
+            self.forgotten.extend(plain.map(|(name, _)| Prepared::unused(name)));
+            return Ok(false);
+        };
+        let (name, columns) = match plain {
+            Some(prepared) if *encodable.text == *text => prepared,
+            plain => {
+                self.forgotten.extend(plain.map(|(name, _)| Prepared::unused(name)));
+                let name = self.next_name();
+                match self.describe(&name, &encodable.text, query, script).await? {
+                    Some(columns) => (name, columns),
+                    None => return Ok(false),
                 }
             }
         };
-        let name = self.next_name();
-        let Some(columns) = self.describe(&name, &encodable.text, query, script).await? else {
-            self.shapes.learn(text, Shape::Aggregated);
-            return Ok(());
-        };
         let encoder = Encoder::new(&columns, encodable.nested).map(Arc::new);
-        let types = query.statement.params.iter().map(|it| it.ty).collect();
-        let fits = encoder.is_some();
-        let prepared = Prepared { name, types, encoder };
-        if !fits {
-            // Types changed since they were asked for.
-            self.shapes.learn(text, Shape::Repeated);
-            self.forgotten.push(prepared);
-        } else if let Some(statements) = &mut self.statements {
-            self.forgotten.extend(statements.insert(text, prepared));
+        let prepared =
+            Prepared { types: query.statement.params.iter().map(|it| it.ty).collect(), encoder, name };
+        match &mut self.statements {
+            Some(statements) if prepared.encoder.is_some() => {
+                self.forgotten.extend(statements.insert(text, prepared));
+                Ok(true)
+            }
+            _ => {
+                // Types changed since they were asked for.
+                self.shapes.forget(text);
+                self.forgotten.push(prepared);
+                Ok(false)
+            }
         }
-        Ok(())
     }
 
     /// Prepares a statement as the request's role; its columns, or nothing where that fails.
@@ -233,9 +252,9 @@ impl Session {
         query: &RowsQuery,
         script: &Script<'_>,
     ) -> Result<Option<Vec<json::Column>>, DbError> {
-        if let Some(settings) = script.steps.first() {
-            self.encode(settings)?;
-        }
+        self.close_forgotten()?;
+        let settings = script.steps.first().ok_or_else(|| unexpected("a script without settings"))?;
+        let mut expected = self.encode(settings).inspect_err(|_| self.wire.outgoing.clear())?;
         let out = &mut self.wire.outgoing;
         let types = query.statement.params.iter().map(|it| type_oid(it.ty));
         frontend::parse(name, text, types, out).map_err(|it| unencodable(&it))?;
@@ -245,13 +264,30 @@ impl Session {
         let (mut columns, mut failed) = (None, false);
         loop {
             match self.wire.receive().await? {
+                // The first one may be the settings'.
+                Message::ParseComplete => expected.parsed = true,
                 Message::RowDescription(description) => columns = Some(json::columns(&description)?),
-                Message::ErrorResponse(_) => failed = true,
+                // A statement that returns nothing makes no body.
+                Message::ErrorResponse(_) | Message::NoData => failed = true,
                 Message::ReadyForQuery(_) => break,
                 _ => {}
             }
         }
-        Ok(columns.filter(|_| !failed))
+        self.remember(settings, expected);
+        if failed {
+            // Closing what is not there does no harm.
+            self.forgotten.push(Prepared::unused(name.into()));
+            return Ok(None);
+        }
+        Ok(columns)
+    }
+
+    /// Puts in front of the next request what the server may forget.
+    fn close_forgotten(&mut self) -> Result<(), DbError> {
+        for prepared in self.forgotten.drain(..) {
+            frontend::close(b'S', &prepared.name, &mut self.wire.outgoing).map_err(|it| unencodable(&it))?;
+        }
+        Ok(())
     }
 
     fn next_name(&mut self) -> Arc<str> {
@@ -293,7 +329,7 @@ impl Session {
     ) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
         let mut results = Vec::with_capacity(expected.len());
         let mut current = Rows::default();
-        let mut body = Body::default();
+        let mut body = BodyWriter::default();
         let mut failure = None;
         loop {
             let message = match self.wire.receive().await {
@@ -303,7 +339,12 @@ impl Session {
             };
             match message {
                 Message::DataRow(row) => match expected.front().and_then(Expected::encoder) {
-                    Some((encoder, form)) => body.push(encoder, form, &row)?,
+                    Some((encoder, form)) => {
+                        body.push(encoder, form, &row)?;
+                        if body.is_full() {
+                            body.spill().await?;
+                        }
+                    }
                     None => current.rows.push(row),
                 },
                 Message::ParseComplete => {
@@ -317,7 +358,7 @@ impl Session {
                     };
                     if let Some((_, form)) = step.encoder() {
                         // The row that follows tells the rest of what this one is to tell.
-                        current.encoded = Some(std::mem::take(&mut body).end(form));
+                        current.encoded = Some(std::mem::take(&mut body).end(form).await?);
                         continue;
                     }
                     self.remember(&flight.steps[flight.steps.len() - expected.len() - 1], step);
@@ -353,26 +394,6 @@ impl Session {
         {
             self.forgotten.extend(statements.insert(step.text, expected.prepared));
         }
-    }
-}
-
-/// Rows on their way to becoming a body.
-#[derive(Default)]
-struct Body {
-    bytes: BytesMut,
-    n_rows: usize,
-}
-
-impl Body {
-    fn push(&mut self, encoder: &Encoder, form: Form, row: &DataRowBody) -> Result<(), DbError> {
-        encoder.row(&mut self.bytes, form, self.n_rows, row)?;
-        self.n_rows += 1;
-        Ok(())
-    }
-
-    fn end(mut self, form: Form) -> Encoded {
-        json::end(&mut self.bytes, form, self.n_rows);
-        Encoded { body: self.bytes.freeze(), n_rows: self.n_rows }
     }
 }
 
@@ -475,4 +496,8 @@ fn type_oid(ty: ParamType) -> u32 {
         ParamType::Json => 114,
         ParamType::Bytea => 17,
     }
+}
+
+fn unexpected(what: &str) -> DbError {
+    DbError::UnexpectedResult(what.into())
 }

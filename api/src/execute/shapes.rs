@@ -1,8 +1,7 @@
 //! What is known of the queries whose rows may be encoded here, for all connections together.
 //!
-//! A query is told by its text, which depends on its shape alone. The first time it is left to Postgres;
-//! the second time the types of its columns are asked for. A shape that never comes again so costs
-//! nothing.
+//! A query is told by its text, which depends on its shape alone. The first time it comes, the types of
+//! its columns are asked for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,10 +24,6 @@ pub(super) struct Encodable {
 /// What is known of a query.
 #[derive(Debug, Clone)]
 pub(super) enum Shape {
-    /// It came for the first time.
-    New,
-    /// It came before; its columns are not known.
-    Repeated,
     /// Its rows can be encoded.
     Encodable(Arc<Encodable>),
     /// They cannot.
@@ -41,24 +36,22 @@ pub(super) struct Shapes(Mutex<HashMap<Box<str>, Shape>>);
 
 impl Shapes {
     /// What is known of a query that is about to run.
-    pub(super) fn of(&self, text: &str) -> Shape {
-        let mut shapes = self.lock();
-        match shapes.get_mut(text) {
-            None => {
-                if shapes.len() >= CAPACITY {
-                    shapes.clear();
-                }
-                shapes.insert(text.into(), Shape::New);
-                Shape::New
-            }
-            Some(Shape::New) => Shape::Repeated,
-            Some(known) => known.clone(),
-        }
+    pub(super) fn of(&self, text: &str) -> Option<Shape> {
+        self.lock().get(text).cloned()
     }
 
     /// Remembers what was found out.
     pub(super) fn learn(&self, text: &str, shape: Shape) {
-        self.lock().insert(text.into(), shape);
+        let mut shapes = self.lock();
+        if shapes.len() >= CAPACITY {
+            shapes.clear();
+        }
+        shapes.insert(text.into(), shape);
+    }
+
+    /// It has to be found out again.
+    pub(super) fn forget(&self, text: &str) {
+        self.lock().remove(text);
     }
 
     /// Forgets everything: the schema changed.
