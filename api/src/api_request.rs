@@ -100,6 +100,34 @@ impl ApiRequest {
     }
 }
 
+impl ApiRequest {
+    /// A request of the same shape, as far as it matters once that shape is planned: what only a plan looks
+    /// at is left out.
+    pub(crate) fn again(&self, head: &http::request::Parts) -> Self {
+        let query = head.uri.query().unwrap_or_default().as_bytes();
+        Self {
+            action: self.action.clone(),
+            ranges: Vec::new(),
+            top_level_range: self.top_level_range,
+            payload: None,
+            preferences: self.preferences.clone(),
+            query: QueryParams {
+                canonical: query::pairs::canonical(&query::pairs::split(query)),
+                ..QueryParams::default()
+            },
+            columns: BTreeSet::new(),
+            headers: forwarded(&head.headers),
+            cookies: head.headers.get(header::COOKIE).map(cookies).unwrap_or_default(),
+            path: head.uri.path().to_owned(),
+            method: head.method.clone(),
+            schema: self.schema.clone(),
+            negotiated_by_profile: self.negotiated_by_profile,
+            accept: Vec::new(),
+            content_type: self.content_type.clone(),
+        }
+    }
+}
+
 /// Headers are bytes; types are read as Latin-1, in which every byte is a character.
 fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()

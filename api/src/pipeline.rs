@@ -2,6 +2,7 @@
 //!
 //! This is the only place where the rooms meet. It decides their order and nothing else.
 
+pub mod plans;
 mod timing;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::plan::{self, ActionPlan};
 use crate::response::cors::{self, Cors};
 use crate::response::{self, PgrstResponse};
 use crate::sql;
+use crate::sql::types::MainQuery;
 use crate::state::AppState;
 use timing::Stopwatch;
 
@@ -51,7 +53,7 @@ where
 
 async fn run<B>(
     state: &Arc<AppState>,
-    conf: &AppConfig,
+    conf: &Arc<AppConfig>,
     parts: &Parts,
     body: B,
     role: &mut Option<String>,
@@ -69,21 +71,33 @@ where
         state.observer().observe(&Observation::SchemaCacheEmpty);
         return Err(Error::NoSchemaCache);
     };
-    let preferences = preferences::from_headers(conf, &parts.headers);
-    let body = body
-        .collect()
-        .await
-        .map_err(|error| ApiRequestError::InvalidBody(format!("could not read the request body: {error}")))?
-        .to_bytes();
+    let replay = state.plans().replay(conf, &cache, parts);
+    let (request, planned, query);
+    if let Some(replay) = replay {
+        watch.lap("parse");
+        request = replay.request;
+        planned = Planned::Again(replay.planned);
+        query = MainQuery { tx_vars: sql::settings(planned.plan(), conf, &request, &auth), ..replay.query };
+        watch.lap("plan");
+    } else {
+        let preferences = preferences::from_headers(conf, &parts.headers);
+        let body = body
+            .collect()
+            .await
+            .map_err(|error| {
+                ApiRequestError::InvalidBody(format!("could not read the request body: {error}"))
+            })?
+            .to_bytes();
 
-    watch.restart();
-    let request = ApiRequest::from_http(conf, preferences, parts, body)?;
-    watch.lap("parse");
-    let plan = plan::action_plan(conf, &request, &cache)?;
-    watch.lap("plan");
-
-    let query = sql::main_query(&plan, conf, &request, &auth);
-    let result = execute::run(state.pool(), &query, &plan, &request, &auth, conf, &cache).await;
+        watch.restart();
+        request = ApiRequest::from_http(conf, preferences, parts, body)?;
+        watch.lap("parse");
+        planned = Planned::First(plan::action_plan(conf, &request, &cache)?);
+        watch.lap("plan");
+        query = sql::main_query(planned.plan(), conf, &request, &auth);
+    }
+    let plan = planned.plan();
+    let result = execute::run(state.pool(), &query, plan, &request, &auth, conf, &cache).await;
     if let Err(error) = &result {
         if let Error::Db(error) = error {
             state.note_database_error(error);
@@ -95,7 +109,7 @@ where
     let result = result?;
     watch.lap("transaction");
 
-    let response = response::action_response(&plan, result, &request, conf, &cache);
+    let response = response::action_response(plan, result, &request, conf, &cache);
     if conf.log_query {
         let status = match &response {
             Ok(response) => response.status,
@@ -110,12 +124,27 @@ where
         response.headers.append(HeaderName::from_static("server-timing"), watch.header());
     }
     if conf.url_use_legacy_target_names {
-        warn_of_legacy_names(state, parts, &plan, &mut response);
+        warn_of_legacy_names(state, parts, plan, &mut response);
     }
     if !response.headers.contains_key(VARY) {
         response.headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
     }
     Ok(response)
+}
+
+/// A plan, made for this request or for an earlier one of its shape.
+enum Planned {
+    First(ActionPlan),
+    Again(Arc<plans::Planned>),
+}
+
+impl Planned {
+    fn plan(&self) -> &ActionPlan {
+        match self {
+            Self::First(plan) => plan,
+            Self::Again(planned) => &planned.plan,
+        }
+    }
 }
 
 /// Tells the client and the log of embeds addressed by their target's name instead of their alias.

@@ -52,7 +52,12 @@ use crate::auth::AuthResult;
 use crate::config::AppConfig;
 use crate::plan::ActionPlan;
 use main_statement::Answer;
-use types::MainQuery;
+use types::{MainQuery, Statement};
+
+/// The settings of a planned request's transaction; [`main_query`] has them already.
+pub fn settings(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &AuthResult) -> Statement {
+    tx_vars::statement(plan, conf, req, auth)
+}
 
 /// What a planned request runs. Empty for plans that need no database.
 pub fn main_query(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &AuthResult) -> MainQuery {

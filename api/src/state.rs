@@ -22,6 +22,7 @@ use crate::error::DbError;
 use crate::execute::{Connector, Pool};
 use crate::observability::observation::FatalError;
 use crate::observability::{Observation, Observer};
+use crate::pipeline::plans::PlanCache;
 use crate::schema_cache::SchemaCache;
 
 /// How far the schema cache is.
@@ -43,6 +44,7 @@ pub struct AppState {
     observer: Observer,
     verifier: Verifier,
     pool: Pool,
+    plans: PlanCache,
     environment: Environment,
     /// What the database said last, for when it cannot be asked.
     database_settings: ArcSwap<DatabaseSettings>,
@@ -69,6 +71,7 @@ impl AppState {
         Ok(Arc::new(Self {
             verifier: Verifier::new(&conf),
             pool: Pool::with_connector(&conf, Connector::new(&conf)?, Some(observer.clone())),
+            plans: PlanCache::default(),
             config: ArcSwap::from_pointee(conf),
             schema_cache: ArcSwapOption::empty(),
             pg_version: ArcSwapOption::empty(),
@@ -104,6 +107,11 @@ impl AppState {
     /// Verifies tokens.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    /// Plans of requests that come again.
+    pub fn plans(&self) -> &PlanCache {
+        &self.plans
     }
 
     /// Connections to the database.

@@ -10,6 +10,7 @@ mod name;
 mod order;
 pub(super) mod pairs;
 mod select;
+pub(crate) mod shape;
 #[cfg(test)]
 mod test;
 

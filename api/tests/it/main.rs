@@ -8,6 +8,7 @@ mod execute;
 mod fixture;
 mod openapi;
 mod plan;
+mod plans;
 mod requests;
 mod responses;
 mod schema_cache;

@@ -37,7 +37,7 @@ pub(crate) fn decode(text: &[u8], plus: bool) -> Vec<u8> {
 }
 
 /// `name=value&…` sorted by name; values of a name that occurs more than once are joined by commas.
-pub(super) fn canonical(pairs: &[Pair]) -> String {
+pub(crate) fn canonical(pairs: &[Pair]) -> String {
     let mut sorted: Vec<&Pair> = pairs.iter().collect();
     sorted.sort_by(|a, b| a.0.cmp(&b.0));
     let mut out = String::new();

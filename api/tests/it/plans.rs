@@ -1,0 +1,175 @@
+//! Plans that are used again say what a new plan would say, whatever the values.
+
+use std::sync::Arc;
+
+use api::api_request::{ApiRequest, preferences};
+use api::config::AppConfig;
+use api::pipeline::plans::{PlanCache, Replay};
+use api::plan::action_plan;
+use api::schema_cache::SchemaCache;
+use api::sql::types::{MainQuery, Statement};
+use http::request::Parts;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::prelude::*;
+
+use crate::fixture::{cache, conf, main_query_of};
+
+/// Requests with `{}` where values go, which the cache must be able to answer.
+const FIT: &[&str] = &[
+    "GET /clients?id=eq.{}",
+    "HEAD /clients?id=neq.{}",
+    "GET /clients?id=gt.{}&id=lte.{}&select=id,n:name&order=name.desc&limit=3",
+    "GET /clients?id=gte.{}&name=lt.{}&name=not.like.a*&or=(id.eq.1,name.eq.b)",
+    "GET /projects?select=id,clients(name)&clients.name=eq.{}&id=eq.{}",
+    "GET /projects?select=id,clients!inner(*)&clients.id=eq.{}",
+    "GET /documents?data->>a=eq.{}&select=data->b",
+    "GET /documents?color=eq.{}",
+    "GET /rpc/get_clients?id=eq.{}",
+];
+
+fn head(text: &str, headers: &[(&str, &str)]) -> Parts {
+    let (method, uri) = text.split_once(' ').unwrap();
+    let uri = uri.replace('>', "%3E");
+    let mut builder = http::Request::builder().method(method).uri(uri);
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(()).unwrap().into_parts().0
+}
+
+/// Fills in values, encoded.
+fn filled(template: &str, values: &[String]) -> String {
+    let mut text = String::new();
+    for (at, part) in template.split("{}").enumerate() {
+        if at > 0 {
+            text.extend(utf8_percent_encode(&values[at - 1], NON_ALPHANUMERIC));
+        }
+        text.push_str(part);
+    }
+    text
+}
+
+struct Rooms {
+    conf: Arc<AppConfig>,
+    cache: Arc<SchemaCache>,
+    plans: PlanCache,
+}
+
+impl Rooms {
+    fn new() -> Self {
+        Self { conf: Arc::new(conf()), cache: Arc::new(cache()), plans: PlanCache::default() }
+    }
+
+    fn replay(&self, head: &Parts) -> Option<Replay> {
+        self.plans.replay(&self.conf, &self.cache, head)
+    }
+
+    fn planned(&self, head: &Parts) -> (ApiRequest, MainQuery) {
+        let preferences = preferences::from_headers(&self.conf, &head.headers);
+        let request = ApiRequest::from_http(&self.conf, preferences, head, Default::default()).unwrap();
+        let plan = action_plan(&self.conf, &request, &self.cache).unwrap();
+        let query = main_query_of(&plan, &self.conf, &request);
+        (request, query)
+    }
+
+    #[track_caller]
+    fn check(&self, head: &Parts, replay: Replay) {
+        let (request, query) = self.planned(head);
+        let own = |query: &MainQuery| -> Vec<Statement> { query.statements().skip(1).cloned().collect() };
+        assert_eq!(own(&replay.query), own(&query), "{}", head.uri);
+        assert_eq!(replay.query.aggregated(), query.aggregated());
+        let again = &replay.request;
+        assert_eq!(again.query.canonical, request.query.canonical);
+        assert_eq!(format!("{:?}", again.action), format!("{:?}", request.action));
+        assert_eq!(again.top_level_range, request.top_level_range);
+        assert_eq!(format!("{:?}", again.preferences), format!("{:?}", request.preferences));
+        assert_eq!((&again.headers, &again.cookies), (&request.headers, &request.cookies));
+        assert_eq!((&again.path, &again.method), (&request.path, &request.method));
+        assert_eq!(
+            (&again.schema, again.negotiated_by_profile),
+            (&request.schema, request.negotiated_by_profile)
+        );
+    }
+}
+
+#[test]
+fn shapes_are_planned_once_they_come_again() {
+    for template in FIT {
+        let rooms = Rooms::new();
+        let values = |prefix: &str| vec![format!("{prefix}1"), format!("{prefix} two")];
+        assert!(rooms.replay(&head(&filled(template, &values("a")), &[])).is_none(), "{template}");
+        for prefix in ["b", "c"] {
+            let head = head(&filled(template, &values(prefix)), &[("cookie", "a=b"), ("x-mark", prefix)]);
+            let replay = rooms.replay(&head).unwrap_or_else(|| panic!("{template} is not replayed"));
+            rooms.check(&head, replay);
+        }
+    }
+}
+
+#[test]
+fn headers_that_matter_are_part_of_a_shape() {
+    let rooms = Rooms::new();
+    for headers in [
+        vec![],
+        vec![("accept", "application/vnd.pgrst.object+json")],
+        vec![("prefer", "count=exact")],
+        vec![("prefer", "count=planned"), ("prefer", "max-affected=3, handling=strict")],
+        vec![("range", "0-4")],
+    ] {
+        for round in 0..3 {
+            let head = head("GET /clients?id=eq.1", &headers);
+            let replay = rooms.replay(&head);
+            assert_eq!(replay.is_some(), round > 0, "{headers:?}");
+            if let Some(replay) = replay {
+                rooms.check(&head, replay);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_replayed_is_planned_each_time() {
+    let rooms = Rooms::new();
+    for text in [
+        "POST /clients",
+        "GET /nothing?id=eq.1",
+        "GET /clients?unknown=xx.1",
+        "GET /clients?id=eq.pgapp-value-of-a-filter-0-&name=like.pgapp-value-of-a-filter-0-",
+        "GET /",
+    ] {
+        for _ in 0..3 {
+            assert!(rooms.replay(&head(text, &[])).is_none(), "{text}");
+        }
+    }
+    let head = head("GET /clients", &[("content-length", "2")]);
+    assert!((0..3).all(|_| rooms.replay(&head).is_none()));
+}
+
+#[test]
+fn another_schema_cache_or_configuration_forgets_plans() {
+    let mut rooms = Rooms::new();
+    let head = head("GET /clients?id=eq.1", &[]);
+    assert!(rooms.replay(&head).is_none() && rooms.replay(&head).is_some());
+    rooms.cache = Arc::new(cache());
+    assert!(rooms.replay(&head).is_none() && rooms.replay(&head).is_some());
+    rooms.conf = Arc::new(AppConfig { db_max_rows: Some(2), ..conf() });
+    assert!(rooms.replay(&head).is_none());
+    rooms.check(&head, rooms.replay(&head).unwrap());
+}
+
+proptest! {
+    #[test]
+    fn any_value_is_filled_in_as_it_would_be_planned(
+        template in proptest::sample::select(FIT),
+        first in "(\\PC|[ \\n\"'*%().,:+&]){0,12}",
+        second in "(\\PC|[ \\n\"'*%().,:+&]){0,12}",
+    ) {
+        let rooms = Rooms::new();
+        let seen = head(&filled(template, &["x".to_owned(), "y".to_owned()]), &[]);
+        prop_assert!(rooms.replay(&seen).is_none());
+        let head = head(&filled(template, &[first, second]), &[]);
+        if let Some(replay) = rooms.replay(&head) {
+            rooms.check(&head, replay);
+        }
+    }
+}
