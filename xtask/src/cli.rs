@@ -46,7 +46,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("ci", "the whole gate: format, lints, docs, tests, conformance"),
             ("test", "the tests only"),
-            ("bench [OPTIONS]", "our server against a hand-written one and pgbench, in interleaved rounds"),
+            ("bench [instructions]", "our server against a hand-written one and pgbench"),
             ("codegen [--check]", "write the pages made from tables in the code, or check them"),
             ("doctor", "what this machine has, what is missing, and how to get it"),
         ],
@@ -128,7 +128,7 @@ pub(crate) enum Command {
     /// Compare the REST server with a hand-written one and with pgbench
     #[command(
         disable_help_flag = true,
-        after_help = "Example:\n  cargo xtask bench\n  cargo xtask bench --seconds 1 --rounds 3 --only point\n  cargo xtask bench --scale"
+        after_help = "Example:\n  cargo xtask bench\n  cargo xtask bench --seconds 1 --rounds 3 --only point\n  cargo xtask bench --scale\n  cargo xtask bench instructions"
     )]
     Bench(BenchArgs),
     /// Write the pages that are made from tables in the code
@@ -346,7 +346,7 @@ pub(crate) struct TestArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Options of the comparison; `--help` lists them
+    /// `instructions` to count them, then options; `--help` lists those
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     pub(crate) args: Vec<std::ffi::OsString>,
 }
