@@ -93,6 +93,22 @@ async fn an_origins_new_table_arrives_with_an_import() {
 }
 
 #[tokio::test]
+async fn a_bootstrap_puts_back_what_is_missing_and_leaves_the_rest() {
+    let it = TestStack::databases();
+    it.up().await.unwrap();
+    let again = it.stack.bootstrap().await.unwrap().unwrap();
+    assert_eq!((again.added.len(), again.unchanged), (0, 1));
+    let custom = it.connect(Database::Custom).await;
+    custom.batch_execute("DROP SERVER origin CASCADE").await.unwrap();
+    let back = it.stack.bootstrap().await.unwrap().unwrap();
+    assert_eq!(back.added, ["todos"]);
+    assert_eq!(it.todos().await, ["cat/dog"]);
+    it.down(Volumes::Keep).await;
+    let error = it.stack.bootstrap().await.unwrap_err();
+    assert!(matches!(error, local_stack::Error::NotRunning { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_bare_stack_has_no_foreign_objects_and_can_be_wired_later() {
     let mut it = TestStack::databases();
     it.config.bare = true;
@@ -101,6 +117,7 @@ async fn a_bare_stack_has_no_foreign_objects_and_can_be_wired_later() {
     let count = "SELECT count(*) FROM pg_foreign_server";
     assert_eq!(custom.query_one(count, &[]).await.unwrap().get::<_, i64>(0), 0);
     assert!(it.stack.fdw_import().await.unwrap_err().to_string().contains("is bare"));
+    assert!(it.stack.bootstrap().await.unwrap().is_none(), "there is nothing to import from");
 
     it.down(Volumes::Keep).await;
     it.config.bare = false;
