@@ -144,11 +144,6 @@ impl Emulator {
         }
     }
 
-    /// For `AWS_ENDPOINT_URL`.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
     pub(crate) fn params_dir(&self) -> PathBuf {
         self.dir.path().join("params")
     }
