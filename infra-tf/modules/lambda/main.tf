@@ -75,11 +75,11 @@ resource "aws_lambda_function" "this" {
   lifecycle {
     precondition {
       condition     = local.artifact_exists
-      error_message = "The Lambda artifact ${var.artifact_path} does not exist. Build it with: cargo xtask lambda build"
+      error_message = "The Lambda artifact ${var.artifact_path} does not exist. Build it with: cargo xtask lambda build --arch ${var.architecture}"
     }
     precondition {
       condition     = !local.artifact_stale
-      error_message = "The Lambda artifact ${var.artifact_path} was built from other sources than those checked out. Build it anew with: cargo xtask lambda build"
+      error_message = "The Lambda artifact ${var.artifact_path} was built from other sources than those checked out. Build it anew with: cargo xtask lambda build --arch ${var.architecture}"
     }
   }
 
