@@ -106,4 +106,35 @@ mod tests {
         assert!(parse(b"{}").unwrap().is_empty());
         assert!(parse(b"warning").is_err());
     }
+
+    /// The real program on a state without a provider, where it is installed.
+    #[tokio::test]
+    async fn outputs_of_a_real_state_are_read_and_missing_ones_explained() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "output \"database_endpoint\" {\n  value = \"db.example.com\"\n}\n\
+                    output \"database_port\" {\n  value = 5432\n}\noutput \"database_proxy_endpoint\" {\n  value = null\n}\n";
+        std::fs::write(dir.path().join("main.tf"), text).unwrap();
+        let mut apply = Command::new("terraform");
+        apply
+            .args(["apply", "-auto-approve", "-input=false"])
+            .current_dir(dir.path())
+            .env("CHECKPOINT_DISABLE", "1");
+        match apply.output().await {
+            Err(err) if err.kind() == ErrorKind::NotFound => return,
+            out => assert!(out.unwrap().status.success()),
+        }
+        let outputs = terraform(dir.path()).await.unwrap();
+        assert_eq!(
+            (outputs["database_endpoint"].as_str(), outputs["database_port"].as_str()),
+            ("db.example.com", "5432")
+        );
+        assert!(!outputs.contains_key("database_proxy_endpoint"));
+        let err = serverless(dir.path(), Database::Proxy, Role::Iam).await.unwrap_err().to_string();
+        assert_eq!(err, "the deployment has no proxy; set database_proxy_enabled = true and apply");
+        let nothing = tempfile::tempdir().unwrap();
+        let err = serverless(nothing.path(), Database::Aurora, Role::Iam).await.unwrap_err().to_string();
+        assert!(err.contains("nothing was applied with this state"), "{err}");
+        let nowhere = terraform(Path::new("/nowhere")).await.unwrap_err().to_string();
+        assert!(nowhere.starts_with("`terraform output` failed in /nowhere"), "{nowhere}");
+    }
 }

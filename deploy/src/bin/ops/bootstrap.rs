@@ -1,6 +1,6 @@
 //! `bootstrap`: the SQL bootstrap of a database, wherever it is.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context, bail};
 use aws_config::SdkConfig;
@@ -62,6 +62,9 @@ pub(crate) struct BootstrapArgs {
     instance: Option<String>,
     #[command(flatten)]
     place: crate::Place,
+    /// File with the authorities of RDS; $PGSSLROOTCERT, else a copy in the cache folder, when left out
+    #[arg(long, value_name = "FILE")]
+    ssl_root_cert: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -75,7 +78,7 @@ pub(crate) async fn run(args: BootstrapArgs) -> anyhow::Result<u8> {
         };
     }
     let config = sdk_config().await?;
-    let options = args.place.options(Role::Master, args.instance.as_ref(), 0);
+    let options = args.place.options(Role::Master, args.instance.as_ref(), 0, args.ssl_root_cert.as_ref());
     let database = match args.target {
         Target::Rds => Database::Rds,
         Target::Compute => Database::Compute,

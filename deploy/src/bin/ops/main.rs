@@ -16,6 +16,7 @@ use infra_cfn::catalog::DEFAULT_PREFIX;
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
+    bin_name = "cargo xtask",
     about = "Reaches, sets up and enters what was deployed",
     arg_required_else_help = true
 )]
@@ -53,13 +54,16 @@ struct Place {
     /// Folder whose Terraform state has the outputs (serverless deployment) [default: infra-tf]
     #[arg(long, value_name = "DIR")]
     tf_dir: Option<PathBuf>,
-    /// File with the authorities of RDS; $PGSSLROOTCERT, else a copy in the cache folder, when left out
-    #[arg(long, value_name = "FILE")]
-    ssl_root_cert: Option<PathBuf>,
 }
 
 impl Place {
-    fn options(&self, role: Role, instance: Option<&String>, local_port: u16) -> Options {
+    fn options(
+        &self,
+        role: Role,
+        instance: Option<&String>,
+        local_port: u16,
+        ssl_root_cert: Option<&PathBuf>,
+    ) -> Options {
         let terraform = self.tf_dir.clone().unwrap_or_else(|| {
             let here = PathBuf::from("infra-tf");
             // Started from somewhere else in the workspace.
@@ -71,9 +75,8 @@ impl Place {
             role,
             instance: instance.cloned(),
             local_port,
-            ssl_root_cert: self
-                .ssl_root_cert
-                .clone()
+            ssl_root_cert: ssl_root_cert
+                .cloned()
                 .or_else(|| std::env::var_os("PGSSLROOTCERT").filter(|it| !it.is_empty()).map(PathBuf::from)),
         }
     }
@@ -107,6 +110,9 @@ mod tests {
         for command in Cli::command().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains(&format!("cargo xtask {}", command.get_name())), "{}", command.get_name());
+            let args = ["cargo xtask", command.get_name(), "--help"];
+            let shown = Cli::try_parse_from(args).err().map(|it| it.to_string()).unwrap_or_default();
+            assert!(shown.contains(&format!("Usage: cargo xtask {}", command.get_name())), "{shown}");
         }
     }
 }

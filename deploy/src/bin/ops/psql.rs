@@ -36,6 +36,9 @@ pub(crate) struct PsqlArgs {
     target: Option<String>,
     #[command(flatten)]
     place: crate::Place,
+    /// File with the authorities of RDS; $PGSSLROOTCERT, else a copy in the cache folder, when left out
+    #[arg(long, value_name = "FILE")]
+    ssl_root_cert: Option<PathBuf>,
     /// Arguments for psql
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<OsString>,
@@ -43,7 +46,8 @@ pub(crate) struct PsqlArgs {
 
 pub(crate) async fn run(args: PsqlArgs) -> anyhow::Result<u8> {
     let config = sdk_config().await?;
-    let options = args.place.options(args.role, args.target.as_ref(), args.local_port);
+    let options =
+        args.place.options(args.role, args.target.as_ref(), args.local_port, args.ssl_root_cert.as_ref());
     let place = access::locate(&config, args.database, &options).await?;
     if args.print_env {
         if place.way != Way::Direct && args.local_port == 0 {

@@ -65,7 +65,7 @@ pub(crate) async fn run(args: TunnelArgs) -> anyhow::Result<u8> {
             check: Check::Nothing,
         },
         _ => {
-            let options = args.place.options(Role::Iam, args.target.as_ref(), args.local_port);
+            let options = args.place.options(Role::Iam, args.target.as_ref(), args.local_port, None);
             let mut place = access::locate(&config, args.to, &options).await?;
             if let Some((host, port)) = &args.host {
                 (place.host, place.port) = (host.clone(), *port);
