@@ -125,7 +125,7 @@ pub(super) struct Message {
     pub(super) kind: Kind,
     /// Its number; only the two streams count.
     pub(super) sequence: i64,
-    /// Bit 0: first of its stream; bit 1: last.
+    /// Bit 0: first of its stream; bit 1: last. Acknowledgements have both, as AWS's plugin sends them.
     pub(super) flags: u64,
     /// Its identity, repeated by its acknowledgement.
     pub(super) id: Uuid,
@@ -180,9 +180,8 @@ pub(super) struct Acknowledgement {
 impl Message {
     /// A numbered frame with a fresh identity.
     pub(super) fn numbered(kind: Kind, sequence: i64, payload_type: PayloadType, payload: Bytes) -> Self {
-        // The agent's protocol marks the first frame of a stream.
-        let flags = u64::from(sequence == 0);
-        Self { kind, sequence, flags, id: fresh_id(), payload_type, payload }
+        // AWS's plugin marks no first frame, and agents ask for none.
+        Self { kind, sequence, flags: 0, id: fresh_id(), payload_type, payload }
     }
 
     /// The acknowledgement of this frame.

@@ -290,6 +290,34 @@ async fn a_port_that_refuses_is_reported_and_the_tunnel_stays() {
     assert!(setup.log.has(|it| *it == Event::Refused));
 }
 
+/// More than the session keeps for readers: the agent has to wait, and nothing is dropped meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_takes_its_time_loses_nothing() {
+    const N_BYTES: usize = 40_000_000;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let destination = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.write_all(&noise(9, N_BYTES)).await.unwrap();
+    });
+    let setup = Setup::new(destination, Faults::default()).await;
+    let mut socket = setup.connect().await;
+    let received = || setup.tunnel.traffic().received();
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let before = received();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        if before >= 16_000_000 && before == received() {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{} bytes came, and more are coming", received());
+    }
+    assert!(received() < N_BYTES as u64, "the network did not have to wait");
+    let mut back = vec![0; N_BYTES];
+    timeout(PATIENCE, socket.read_exact(&mut back)).await.expect("the rest comes").unwrap();
+    assert!(back == noise(9, N_BYTES), "the bytes come as they were sent");
+}
+
 #[tokio::test]
 async fn what_stands_in_the_way_is_said() {
     let offline = refused(Faults { offline: true, ..Faults::default() }).await.to_string();
