@@ -56,17 +56,22 @@ impl Figures {
         }
     }
 
-    /// Prints the ratios: above one, our server answers more requests per second.
+    /// Prints the ratios: above one, our server is ahead.
     pub(crate) fn print_summary(&self) {
-        print("\nrequests per second of pgapp-api against");
-        print(&format!("{:<12} {:>12} {:>8} {:>8}", "", "handwritten", "plain", "pgbench"));
-        for workload in self.samples.keys() {
-            print(&format!(
-                "{workload:<12} {:>12} {:>8} {:>8}",
-                text2(self.ratio(workload, "handwritten")),
-                text2(self.ratio(workload, "plain")),
-                text2(self.ratio(workload, "pgbench"))
-            ));
+        for (heading, figure) in [
+            ("requests per second of pgapp-api over those of", Figure::Throughput),
+            ("CPU per request of the others over that of pgapp-api", Figure::Cpu),
+        ] {
+            print(&format!("\n{heading}"));
+            print(&format!("{:<12} {:>12} {:>8} {:>8}", "", "handwritten", "plain", "pgbench"));
+            for workload in self.samples.keys() {
+                print(&format!(
+                    "{workload:<12} {:>12} {:>8} {:>8}",
+                    text2(self.ratio(workload, "handwritten", figure)),
+                    text2(self.ratio(workload, "plain", figure)),
+                    text2(self.ratio(workload, "pgbench", figure))
+                ));
+            }
         }
         for (contestant, (ready_after, kib)) in &self.idle {
             print(&format!(
@@ -77,12 +82,15 @@ impl Figures {
         }
     }
 
-    /// Median over rounds of our throughput over theirs, taken round by round so that drift cancels out.
-    fn ratio(&self, workload: &str, other: &str) -> Option<f64> {
+    /// Median over rounds of how far we are ahead, taken round by round so that drift cancels out.
+    fn ratio(&self, workload: &str, other: &str, figure: Figure) -> Option<f64> {
         let rows = self.samples.get(workload)?;
         let (ours, theirs) = (rows.get("pgapp-api")?, rows.get(other)?);
-        let mut ratios: Vec<f64> =
-            ours.iter().zip(theirs).map(|(a, b)| a.per_second / b.per_second).collect();
+        let ahead = |(ours, theirs): (&Sample, &Sample)| match figure {
+            Figure::Throughput => ours.per_second / theirs.per_second,
+            Figure::Cpu => cpu(theirs) / cpu(ours),
+        };
+        let mut ratios: Vec<f64> = ours.iter().zip(theirs).map(ahead).collect();
         middle(&mut ratios)
     }
 
@@ -106,9 +114,15 @@ impl Figures {
                         ((*contestant).to_owned(), value)
                     })
                     .collect();
-                row.insert("ratio_to_handwritten".to_owned(), json!(self.ratio(workload, "handwritten")));
-                row.insert("ratio_to_plain".to_owned(), json!(self.ratio(workload, "plain")));
-                row.insert("ratio_to_pgbench".to_owned(), json!(self.ratio(workload, "pgbench")));
+                let ratios = |other| {
+                    json!({
+                        "throughput": self.ratio(workload, other, Figure::Throughput),
+                        "cpu": self.ratio(workload, other, Figure::Cpu),
+                    })
+                };
+                row.insert("ratio_to_handwritten".to_owned(), ratios("handwritten"));
+                row.insert("ratio_to_plain".to_owned(), ratios("plain"));
+                row.insert("ratio_to_pgbench".to_owned(), ratios("pgbench"));
                 ((*workload).to_owned(), Value::Object(row))
             })
             .collect();
@@ -128,6 +142,18 @@ impl Figures {
         print(&format!("figures written to {}", path.display()));
         Ok(())
     }
+}
+
+/// What a ratio is of.
+#[derive(Debug, Clone, Copy)]
+enum Figure {
+    Throughput,
+    Cpu,
+}
+
+/// CPU of a request, server and Postgres together.
+fn cpu(sample: &Sample) -> f64 {
+    sample.server_cpu_us.unwrap_or_default() + sample.postgres_cpu_us
 }
 
 fn median(samples: &[Sample], figure: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {

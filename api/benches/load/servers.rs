@@ -28,11 +28,11 @@ pub(crate) struct Server {
 impl Server {
     /// The server of this project, optimised build.
     pub(crate) async fn ours(database: &Database) -> Result<Self> {
-        Self::ours_with(&database.uri(), "public", "bench_anon").await
+        Self::ours_with(&database.uri(), "public", "bench_anon", "/customers?limit=1").await
     }
 
-    /// The same over any database.
-    pub(crate) async fn ours_with(uri: &str, schema: &str, anon: &str) -> Result<Self> {
+    /// The same over any database; it is ready once it answers the probe.
+    pub(crate) async fn ours_with(uri: &str, schema: &str, anon: &str, probe: &str) -> Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], local_stack::ports::free()?));
         let mut command = Command::new(env!("CARGO_BIN_EXE_pgapp-api"));
         command
@@ -43,7 +43,7 @@ impl Server {
             .env("PGRST_LOG_LEVEL", "crit")
             .env("PGRST_SERVER_HOST", "127.0.0.1")
             .env("PGRST_SERVER_PORT", address.port().to_string());
-        Self::start("pgapp-api", command, address).await
+        Self::start("pgapp-api", command, address, probe).await
     }
 
     /// The hand-written peer.
@@ -58,10 +58,16 @@ impl Server {
                 "plain"
             }
         };
-        Self::start(name, command, address).await
+        Self::start(name, command, address, "/customers?id=eq.1&select=id").await
     }
 
-    async fn start(name: &'static str, mut command: Command, address: SocketAddr) -> Result<Self> {
+    async fn start(
+        name: &'static str,
+        mut command: Command,
+        address: SocketAddr,
+        probe: &str,
+    ) -> Result<Self> {
+        let probe = format!("GET {probe} HTTP/1.1\r\nHost: bench\r\n\r\n");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let begun = Instant::now();
         let mut child = command.spawn().with_context(|| format!("start {name}"))?;
@@ -70,7 +76,7 @@ impl Server {
                 bail!("{name} ended at once: {status}");
             }
             if let Ok(mut connection) = Connection::open(address).await
-                && let Ok(answer) = connection.exchange(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n").await
+                && let Ok(answer) = connection.exchange(probe.as_bytes()).await
                 && answer.status == 200
             {
                 return Ok(Self { name, address, ready_after: begun.elapsed(), child });
