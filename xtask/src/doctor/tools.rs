@@ -1,10 +1,10 @@
 //! Programs that commands start.
 
+use std::path::Path;
+
 use xshell::{Shell, cmd};
 
 use super::finding::{Finding, Fix, Level, Purpose};
-use crate::workspace;
-
 /// The oldest Rust that compiles this, from the root manifest.
 const OLDEST_RUST: &str = env!("CARGO_PKG_RUST_VERSION");
 
@@ -149,7 +149,7 @@ pub(super) fn for_deployments(sh: &Shell) -> Vec<Finding> {
         "`publish` asks it for a token of ECR",
         Fix::everywhere("https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"),
     ));
-    findings.push(linker());
+    findings.push(target(sh));
     findings
 }
 
@@ -168,25 +168,21 @@ fn terraform(sh: &Shell) -> Finding {
     }
 }
 
-/// Functions run on Graviton: a linker for it, on machines of another kind.
-fn linker() -> Finding {
-    let (purpose, what) = (Purpose::Deployments, "linker for arm64");
+/// Functions run on Graviton by default: the standard library for it, on machines of another kind. The linker is brought
+/// by `lambda build` itself.
+fn target(sh: &Shell) -> Finding {
+    let (purpose, what) = (Purpose::Deployments, "Rust for arm64");
     if cfg!(all(target_arch = "aarch64", target_os = "linux")) {
         return Finding::ok(purpose, what, "not needed: this machine is one");
     }
-    let linkers = ["cargo-lambda", "cargo-zigbuild", "zig", "aarch64-linux-gnu-gcc"];
-    match workspace::find_program(&linkers) {
-        Some(found) => Finding::ok(purpose, what, found.display().to_string()),
-        None => {
-            let fix = Fix::by_platform(
-                "sudo apt-get install gcc-aarch64-linux-gnu (or: pip install cargo-zigbuild)",
-                "sudo dnf install gcc-aarch64-linux-gnu (or: pip install cargo-zigbuild)",
-                "brew install zig && cargo install --locked cargo-zigbuild",
-            );
-            let found = format!("none of {} found; `lambda build` needs one", linkers.join(", "));
-            Finding::new(purpose, Level::Note, what, found).fix(fix)
-        }
+    let triple = "aarch64-unknown-linux-gnu";
+    let sysroot = ask(sh, "rustc", &["--print", "sysroot"]).unwrap_or_default();
+    if Path::new(&sysroot).join("lib/rustlib").join(triple).is_dir() {
+        return Finding::ok(purpose, what, format!("target {triple} is installed"));
     }
+    let found = format!("target {triple} is not installed; `lambda build --arch arm64` needs it");
+    Finding::new(purpose, Level::Note, what, found)
+        .fix(Fix::everywhere(format!("rustup target add {triple}")))
 }
 
 #[cfg(test)]
