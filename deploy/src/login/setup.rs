@@ -1,24 +1,13 @@
 //! The steps of the console that need no console: an access key and a virtual MFA device for a user.
 
-use std::time::Duration;
-
 use anyhow::{Context, anyhow};
-use aws_config::{SdkConfig, profile::ProfileFileCredentialsProvider};
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider},
-};
+use aws_config::SdkConfig;
 use aws_sdk_iam::{Client, error::ProvideErrorMetadata};
 use bootstrap_sql::Secret;
 use qrcode::{QrCode, render::unicode::Dense1x2};
-use tokio::time::{Instant, sleep};
 
 use super::files;
 use crate::cloud::aws::errors::sorted;
-
-/// A new key is not known everywhere at once.
-const SPREADING: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// An access key.
 #[derive(Debug, Clone)]
@@ -62,24 +51,13 @@ pub async fn create_key(config: &SdkConfig, user: &str) -> anyhow::Result<Access
     Ok(AccessKey { id: key.access_key_id, secret: Secret::new(key.secret_access_key) })
 }
 
-/// The key that an earlier run has stored in a profile.
+/// Whether an earlier run has stored a key in a profile of `~/.aws/credentials`.
 ///
 /// # Errors
-/// When the files cannot be read.
-pub async fn stored_key(profile: &str) -> anyhow::Result<Option<AccessKey>> {
+/// When there is no home folder.
+pub fn has_key(profile: &str) -> anyhow::Result<bool> {
     let path = files::home().context("find ~/.aws: HOME is not set")?.join(".aws/credentials");
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
-    if !files::has_section(&text, profile) {
-        return Ok(None);
-    }
-    let provider = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
-    let found = provider.provide_credentials().await;
-    let found =
-        found.with_context(|| format!("read the key of profile \"{profile}\" in ~/.aws/credentials"))?;
-    Ok(Some(AccessKey {
-        id: found.access_key_id().to_owned(),
-        secret: Secret::new(found.secret_access_key()),
-    }))
+    Ok(files::has_section(&std::fs::read_to_string(&path).unwrap_or_default(), profile))
 }
 
 /// Stores a key in a profile of `~/.aws/credentials`.
@@ -110,38 +88,22 @@ pub fn store_profiles(
     files::add_section(&path, &format!("profile {name}"), &pairs).map(drop)
 }
 
-/// The same configuration with another key.
-pub fn with_key(config: &SdkConfig, key: &AccessKey) -> SdkConfig {
-    let credentials = Credentials::new(&key.id, key.secret.expose(), None, None, "new key");
-    config.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()
-}
-
-/// Makes a virtual device for a user, with the user's own key, which may be seconds old.
+/// Makes a virtual device for a user. Done as the administrator who made the user: without MFA, the user's own policy allows
+/// to make a device but not to remove one that was not enabled.
 ///
 /// # Errors
 /// When IAM refuses.
 pub async fn create_device(config: &SdkConfig, user: &str) -> anyhow::Result<Device> {
-    let client = Client::new(config);
-    let deadline = Instant::now() + SPREADING;
-    let answer = loop {
-        match client.create_virtual_mfa_device().virtual_mfa_device_name(user).send().await {
-            Ok(answer) => break answer,
-            Err(err) => {
-                let code = err.as_service_error().and_then(|it| it.code()).unwrap_or_default();
-                if code == "InvalidClientTokenId" && Instant::now() < deadline {
-                    sleep(PAUSE).await;
-                    continue;
-                }
-                if code == "EntityAlreadyExists" {
-                    return Err(anyhow!(
-                        "there is a device \"{user}\" already; if it was never enabled, remove it: aws iam \
-                         delete-virtual-mfa-device --serial-number arn:aws:iam::ACCOUNT:mfa/{user}"
-                    ));
-                }
-                return Err(anyhow!(sorted(err)).context("make a virtual MFA device"));
-            }
+    let call = Client::new(config).create_virtual_mfa_device().virtual_mfa_device_name(user);
+    let answer = call.send().await.map_err(|err| {
+        if err.as_service_error().and_then(|it| it.code()) == Some("EntityAlreadyExists") {
+            return anyhow!(
+                "there is a device \"{user}\" already; if it was never enabled, remove it: aws iam \
+                 delete-virtual-mfa-device --serial-number arn:aws:iam::ACCOUNT:mfa/{user}"
+            );
         }
-    };
+        anyhow!(sorted(err)).context("make a virtual MFA device")
+    })?;
     let device = answer.virtual_mfa_device.context("the answer of IAM has no device in it")?;
     let seed = device.base32_string_seed.context("the answer of IAM has no seed in it")?;
     let seed = String::from_utf8(seed.into_inner()).context("the seed of the device is not text")?;

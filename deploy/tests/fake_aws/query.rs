@@ -81,8 +81,6 @@ pub(super) fn respond(account: &mut Account, form: &BTreeMap<String, String>, ke
             );
             result(action, IAM, &inner)
         }
-        // A user may make a device for itself only.
-        "CreateVirtualMFADevice" if key != "AKIANEW" => error(403, "AccessDenied", "not with this key"),
         "CreateVirtualMFADevice" => {
             let serial = format!("arn:aws:iam::123456789012:mfa/{}", get("VirtualMFADeviceName"));
             if !account.devices.insert(serial.clone()) {
@@ -114,6 +112,8 @@ pub(super) fn respond(account: &mut Account, form: &BTreeMap<String, String>, ke
                 ),
             )
         }
+        // The user's own policy asks for MFA here.
+        "DeleteVirtualMFADevice" if key == "AKIANEW" => error(403, "AccessDenied", "with an explicit deny"),
         "DeleteVirtualMFADevice" => {
             account.devices.remove(get("SerialNumber"));
             (

@@ -160,18 +160,14 @@ async fn set_up(prefix: &str) -> anyhow::Result<u8> {
     let region = config.region().map(ToString::to_string).unwrap_or_default();
 
     let source = format!("{prefix}-user");
-    let (key, is_new) = match setup::stored_key(&source).await? {
-        Some(key) => (key, false),
-        None => (setup::create_key(&config, &user).await?, true),
-    };
-    if is_new {
+    if !setup::has_key(&source)? {
+        let key = setup::create_key(&config, &user).await?;
         setup::store_key(&source, &key)?;
         out::note(&format!(
             "made an access key for {user}; it is in ~/.aws/credentials, profile \"{source}\""
         ));
     }
-    let own = setup::with_key(&config, &key);
-    let device = setup::create_device(&own, &user).await?;
+    let device = setup::create_device(&config, &user).await?;
     if std::io::stderr().is_terminal() {
         out::note(&setup::qr_code(device.address.expose())?);
         out::note("Scan this with an authenticator app, then type two codes in a row.");
@@ -179,11 +175,11 @@ async fn set_up(prefix: &str) -> anyhow::Result<u8> {
         // Without a terminal there is nobody to scan: the address is what a password manager takes. Printed on demand only.
         out::data(device.address.expose())?;
     }
-    let serial = match confirm(&own, &user, &device.serial).await {
+    let serial = match confirm(&config, &user, &device.serial).await {
         Ok(Ok(())) => device.serial,
         other => {
             // A device that is half made would be in the way of the next try.
-            setup::remove_device(&own, &device.serial).await?;
+            setup::remove_device(&config, &device.serial).await?;
             return other?.map(|()| 0).or_else(Ok);
         }
     };
