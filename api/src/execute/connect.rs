@@ -98,7 +98,8 @@ enum Failure {
 impl Connector {
     /// Reads the connection string, with passwords from where it says.
     pub fn new(conf: &AppConfig) -> Result<Self, DbError> {
-        Self::with_credentials(conf, CredentialSource::Password)
+        let credentials = CredentialSource::of_process().map_err(|it| not_established(format!("{it}\n")))?;
+        Self::with_credentials(conf, credentials)
     }
 
     /// Reads the connection string, with passwords from elsewhere.
