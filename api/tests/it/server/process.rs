@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -92,19 +93,21 @@ impl Builder {
             .spawn()
             .unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
-        collect(child.stdout.take().unwrap(), Arc::clone(&lines));
-        collect(child.stderr.take().unwrap(), Arc::clone(&lines));
-        Server { child, lines, api: None }
+        let readers = vec![
+            collect(child.stdout.take().unwrap(), Arc::clone(&lines)),
+            collect(child.stderr.take().unwrap(), Arc::clone(&lines)),
+        ];
+        Server { child, lines, readers, api: None }
     }
 }
 
-fn collect(from: impl Read + Send + 'static, into: Arc<Mutex<Vec<String>>>) {
+fn collect(from: impl Read + Send + 'static, into: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines() {
             let Ok(line) = line else { return };
             into.lock().unwrap().push(line);
         }
-    });
+    })
 }
 
 /// The address at the end of a line of log.
@@ -124,6 +127,7 @@ fn address(line: &str) -> Address {
 pub(super) struct Server {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
     api: Option<Address>,
 }
 
@@ -168,6 +172,17 @@ impl Server {
 
     pub(super) fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
+    }
+
+    /// Everything that was logged, to the last line: the server is killed and its pipes are read to their ends. What is
+    /// logged before an answer is in a pipe by the time the answer is here.
+    pub(super) fn last_lines(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        for reader in std::mem::take(&mut self.readers) {
+            reader.join().unwrap();
+        }
+        self.lines()
     }
 
     /// Forgets what was logged so far.
