@@ -26,7 +26,7 @@
 //! Where the body is JSON, [`types::MainQuery::rows`] takes the place of the main statement: its rows
 //! are the body, encoded outside of the database, and what else the main statement would have told is
 //! asked for by [`types::RowsQuery::settings`]. [`types::RowsQuery::aggregated`] is the main statement for
-//! when the rows cannot be encoded.
+//! when the rows cannot be encoded, or statements are logged.
 //!
 //! [`types::MainQuery::explain`] answers one row with one `json` column; `[0].Plan."Plan Rows"` is
 //! the planned count. [`types::MainQuery::tx_vars`] and [`types::MainQuery::pre_request`] are run
@@ -74,6 +74,11 @@ pub fn main_query(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &
     };
     let (main, rows) = match answer {
         Some(Answer::Aggregated(main)) => (Some(main), None),
+        // Whoever reads statements in the log expects PostgREST's, and a log must not show what was not run.
+        Some(Answer::Rows(rows)) if conf.log_query => {
+            let main = Statement { text: rows.aggregated(), params: rows.statement.params };
+            (Some(main), None)
+        }
         Some(Answer::Rows(rows)) => (None, Some(rows)),
         None => (None, None),
     };
