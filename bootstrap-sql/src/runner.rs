@@ -83,7 +83,7 @@ async fn apply_locked(
         steps.push(report);
     }
     if let Some((sql, verifier)) = password_statement(target, vars) {
-        set_password(client, &sql, &verifier).await?;
+        set_password(client, target, &sql, &verifier).await?;
     }
     Ok(Report { target, steps, unknown_steps })
 }
@@ -299,16 +299,28 @@ fn render_all(bundle: &Bundle, vars: &Vars) -> Result<Vec<Rendered>, Error> {
         .collect()
 }
 
-/// The statement that sets the password of the REST server's login, with the verifier it holds.
+/// The statement that sets the password of the target's login, with the verifier it holds.
 fn password_statement(target: Target, vars: &Vars) -> Option<(String, Secret)> {
-    let password = vars.authenticator_password.as_ref().filter(|_| target == Target::Custom)?;
+    let (login, password) = match target {
+        Target::Custom => (&vars.authenticator, vars.authenticator_password.as_ref()?),
+        Target::Origin if vars.with_fdw_user => (&vars.fdw_user, vars.fdw_password.as_ref()?),
+        Target::Origin | Target::Aurora => return None,
+    };
     let verifier = password.scram_verifier();
-    let sql = format!("ALTER ROLE {} PASSWORD {}", vars.authenticator.quoted(), literal(verifier.expose()));
+    let sql = format!("ALTER ROLE {} PASSWORD {}", login.quoted(), literal(verifier.expose()));
     Some((sql, verifier))
 }
 
-async fn set_password(client: &mut Client, sql: &str, verifier: &Secret) -> Result<(), Error> {
-    let action = "set the password of the REST server's login";
+async fn set_password(
+    client: &mut Client,
+    target: Target,
+    sql: &str,
+    verifier: &Secret,
+) -> Result<(), Error> {
+    let action = match target {
+        Target::Origin => "set the password of the custom database's login",
+        Target::Custom | Target::Aurora => "set the password of the REST server's login",
+    };
     let mut attempt = 1;
     loop {
         let tx = client.transaction().await.during(action)?;

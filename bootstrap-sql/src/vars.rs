@@ -19,6 +19,13 @@ pub struct Vars {
     pub postgres_fdw: bool,
     /// Whether the origin gets the tutorial's table `todos` with its row.
     pub sample_table: bool,
+    /// Whether the origin gets a login for the foreign data wrapper of the custom database. Off by default: a laptop
+    /// joins its databases with the documented users.
+    pub with_fdw_user: bool,
+    /// Name of that login.
+    pub fdw_user: Ident,
+    /// Its password, set at every run so that a rotated one takes effect; `None` leaves the role's password alone.
+    pub fdw_password: Option<Secret>,
     /// Channel on which the REST server listens for schema changes.
     pub reload_channel: Ident,
     /// Login that authenticates with IAM tokens; the target `aurora` needs it.
@@ -34,6 +41,9 @@ impl Default for Vars {
             web_anon_may_use_public: false,
             postgres_fdw: true,
             sample_table: true,
+            with_fdw_user: false,
+            fdw_user: Ident::constant("customdb_fdw"),
+            fdw_password: None,
             reload_channel: Ident::constant("pgrst"),
             iam_user: None,
         }
@@ -58,12 +68,14 @@ pub(crate) enum LookupError {
 
 impl Vars {
     /// Names of all variables, as step files write them.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 9] = [
         "authenticator",
         "web_anon",
         "web_anon_may_use_public",
         "postgres_fdw",
         "sample_table",
+        "with_fdw_user",
+        "fdw_user",
         "reload_channel",
         "iam_user",
     ];
@@ -75,6 +87,8 @@ impl Vars {
             "web_anon_may_use_public" => Value::Flag(self.web_anon_may_use_public),
             "postgres_fdw" => Value::Flag(self.postgres_fdw),
             "sample_table" => Value::Flag(self.sample_table),
+            "with_fdw_user" => Value::Flag(self.with_fdw_user),
+            "fdw_user" => Value::Ident(self.fdw_user.clone()),
             "reload_channel" => Value::Ident(self.reload_channel.clone()),
             "iam_user" => Value::Ident(self.iam_user.clone().ok_or(LookupError::Unset)?),
             _ => return Err(LookupError::Unknown),

@@ -15,3 +15,4 @@ pub mod outputs;
 pub mod place;
 pub mod secret;
 pub mod token;
+pub mod trust;

@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use deploy::{
     cloud::aws::Aws,
+    remote::outputs::{Environment, terraform},
     verify::{
         self, Subject, Target,
         http::{Http, Signer},
@@ -184,7 +185,7 @@ async fn find(cli: &Verify) -> anyhow::Result<Option<Subject>> {
             let directory = cli.dir.clone().unwrap_or_else(|| root.join("infra-tf"));
             let outputs = match url {
                 Some(_) => serde_json::Value::Null,
-                None => serverless::outputs(&directory, &cli.env).await?,
+                None => terraform(&Environment { folder: directory, name: cli.env.clone() }).await?,
             };
             if cli.if_wanted && !serverless::is_wanted(&outputs) {
                 return Ok(None);

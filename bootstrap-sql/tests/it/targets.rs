@@ -486,3 +486,97 @@ async fn database_is_made_once() {
     let error = database::create_if_missing(&poor, &"x".try_into().unwrap()).await.unwrap_err();
     assert!(chain(&error).contains("create the database \"x\": permission denied"), "{}", chain(&error));
 }
+
+#[tokio::test]
+async fn login_for_the_wrapper_handles_rows_and_nothing_else() {
+    let cluster = Cluster::start().await;
+    // As a managed service has it: the owner is no superuser and may make roles.
+    let admin = cluster.origin_as_superuser().await;
+    admin
+        .batch_execute(
+            "ALTER ROLE someuser CREATEROLE; CREATE ROLE stranger; GRANT CREATE ON SCHEMA public TO stranger;
+             SET ROLE stranger; CREATE TABLE public.of_a_stranger (x int); RESET ROLE",
+        )
+        .await
+        .unwrap();
+    let mut origin = cluster.origin().await;
+    // First without the login, as on a laptop.
+    apply_quietly(&mut origin, Target::Origin, &Vars::default()).await;
+    let exists = "SELECT count(*) FROM pg_roles WHERE rolname = 'customdb_fdw'";
+    assert_eq!(text(&origin, exists).await, "0");
+    origin.batch_execute("CREATE TABLE before (id serial PRIMARY KEY, x text)").await.unwrap();
+
+    let vars =
+        Vars { with_fdw_user: true, fdw_password: Some(Secret::from("fdwpassword")), ..Vars::default() };
+    let report = apply_quietly(&mut origin, Target::Origin, &vars).await;
+    let notes: Vec<_> = report.notes().map(|(_, note)| note.to_owned()).collect();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(
+        notes[0].ends_with("until their owners grant it to \"customdb_fdw\": public.of_a_stranger"),
+        "{notes:?}"
+    );
+    origin.batch_execute("CREATE TABLE after (id serial PRIMARY KEY, x text)").await.unwrap();
+
+    let login = cluster.try_connect("somedb", "customdb_fdw", "fdwpassword").await.unwrap();
+    for table in ["before", "after"] {
+        login
+            .batch_execute(&format!(
+                "INSERT INTO {table} (x) VALUES ('a'); UPDATE {table} SET x = 'b'; SELECT * FROM {table}; DELETE FROM {table}"
+            ))
+            .await
+            .unwrap();
+        for statement in [
+            format!("TRUNCATE {table}"),
+            format!("DROP TABLE {table}"),
+            format!("ALTER TABLE {table} ADD y int"),
+        ] {
+            assert_eq!(refused(&login, &statement).await, "42501", "{statement}");
+        }
+    }
+    assert_eq!(refused(&login, "SELECT * FROM of_a_stranger").await, "42501");
+    assert_eq!(refused(&login, "CREATE ROLE x").await, "42501");
+    assert_eq!(refused(&login, "SELECT * FROM pgapp.schema_step").await, "42501");
+
+    // The stranger's table is theirs to give; the next run sees it, and takes the rotated password.
+    admin.batch_execute("DROP TABLE of_a_stranger").await.unwrap();
+    let rotated = Vars { fdw_password: Some(Secret::from("rotated")), ..vars };
+    let report = apply_quietly(&mut origin, Target::Origin, &rotated).await;
+    assert_eq!((report.steps[1].outcome, report.notes().count()), (Outcome::Reapplied, 0));
+    assert!(cluster.try_connect("somedb", "customdb_fdw", "fdwpassword").await.is_err());
+    cluster.try_connect("somedb", "customdb_fdw", "rotated").await.unwrap();
+    let planned = bootstrap_sql::plan(&origin, Target::Origin, &rotated).await.unwrap();
+    let planned = planned.iter().map(|it| it.sql.as_str()).collect::<String>();
+    assert!(
+        planned.contains("ALTER ROLE \"customdb_fdw\" PASSWORD '********'") && !planned.contains("rotated")
+    );
+}
+
+#[tokio::test]
+async fn joined_by_the_narrow_login_rows_and_defaults_work() {
+    let cluster = Cluster::start().await;
+    cluster.origin_as_superuser().await.batch_execute("ALTER ROLE someuser CREATEROLE").await.unwrap();
+    let (mut origin, mut custom) = (cluster.origin().await, cluster.custom().await);
+    let vars = Vars { with_fdw_user: true, fdw_password: Some(Secret::from("fdwpassword")), ..local_vars() };
+    apply_quietly(&mut origin, Target::Origin, &vars).await;
+    origin
+        .batch_execute("CREATE TABLE pets (id serial PRIMARY KEY, name text, born date DEFAULT '2020-01-01')")
+        .await
+        .unwrap();
+    apply_quietly(&mut custom, Target::Custom, &local_vars()).await;
+    let mut config = cluster.fdw_config();
+    (config.user, config.password) = ("customdb_fdw".into(), Secret::from("fdwpassword"));
+    bootstrap_sql::fdw::wire(&mut custom, &config).await.unwrap();
+    let report = bootstrap_sql::fdw::import(&mut custom, &config).await.unwrap();
+    assert_eq!(
+        (report.added.as_slice(), report.skipped.len()),
+        (&["pets".to_owned(), "todos".to_owned()][..], 0),
+        "{report:?}"
+    );
+    let api = anonymous(&cluster).await;
+    // The sequence belongs to the origin's owner; its next value comes over the same login.
+    api.batch_execute("INSERT INTO public.pets (name) VALUES ('Rex')").await.unwrap();
+    assert_eq!(
+        text(&api, "SELECT concat_ws('/', id, name, born) FROM public.pets").await,
+        "1/Rex/2020-01-01"
+    );
+}

@@ -13,7 +13,8 @@ use tokio_postgres::{Client, NoTls, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
-    authorities, outputs,
+    authorities,
+    outputs::{self, Environment},
     place::{Check, Database, Login, Place, Role, Way},
     secret, token,
 };
@@ -28,8 +29,8 @@ use crate::{
 pub struct Options {
     /// Prefix of the stack names.
     pub prefix: String,
-    /// Folder of the Terraform configuration.
-    pub terraform: PathBuf,
+    /// Environment of the Terraform configuration.
+    pub terraform: Environment,
     /// Who to be in the serverless deployment's database.
     pub role: Role,
     /// Instance to go through.

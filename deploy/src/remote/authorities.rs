@@ -33,6 +33,15 @@ pub async fn bundle(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// What is in that file.
+///
+/// # Errors
+/// As [`bundle`], and when it cannot be read.
+pub async fn read(named: Option<&Path>) -> anyhow::Result<Vec<u8>> {
+    let path = bundle(named).await?;
+    std::fs::read(&path).with_context(|| format!("read {}", path.display()))
+}
+
 fn cache_dir() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
     Some(set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?.join("postgres-as-app"))

@@ -13,7 +13,7 @@ use bootstrap_sql::{
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::access::Access;
+use super::{access::Access, trust};
 
 /// A database server that can be connected to.
 pub trait Server: Sync {
@@ -34,6 +34,15 @@ impl Server for Access {
     }
 }
 
+/// A login of the origin that may handle rows and nothing else.
+#[derive(Debug)]
+pub struct FdwLogin {
+    /// Its name.
+    pub user: Ident,
+    /// Its password.
+    pub password: Secret,
+}
+
 /// What a database becomes.
 #[derive(Debug)]
 pub enum Job {
@@ -41,6 +50,8 @@ pub enum Job {
     Origin {
         /// Whether it gets the tutorial's table.
         sample_table: bool,
+        /// Login with which the custom database comes; `None` makes none.
+        fdw: Option<Box<FdwLogin>>,
     },
     /// The database that is served, joined to the origin.
     Custom {
@@ -50,6 +61,9 @@ pub enum Job {
         is_open: bool,
         /// The origin.
         origin: Box<FdwConfig>,
+        /// Certificates of the authorities (PEM) that vouch for the origin, to be kept beside the data; `None` where
+        /// `origin` names a file that is there already, or asks for none.
+        authorities: Option<Vec<u8>>,
     },
     /// The database of the functions. It is created if it does not exist.
     Aurora {
@@ -84,7 +98,18 @@ impl Job {
 
     fn vars(&self) -> Vars {
         match self {
-            Self::Origin { sample_table } => Vars { sample_table: *sample_table, ..Vars::default() },
+            Self::Origin { sample_table, fdw } => {
+                let vars = Vars { sample_table: *sample_table, ..Vars::default() };
+                match fdw.as_deref() {
+                    Some(FdwLogin { user, password }) => Vars {
+                        with_fdw_user: true,
+                        fdw_user: user.clone(),
+                        fdw_password: Some(password.clone()),
+                        ..vars
+                    },
+                    None => vars,
+                }
+            }
             Self::Custom { authenticator_password, is_open, .. } => Vars {
                 authenticator_password: authenticator_password.clone(),
                 web_anon_may_use_public: *is_open,
@@ -135,13 +160,21 @@ pub async fn apply(
     };
     let steps = bootstrap_sql::apply(&mut client, job.target(), &job.vars(), &mut on_event).await?;
     let (mut wired, mut imported) = (None, None);
-    if let Job::Custom { origin, .. } = job {
-        let report = fdw::wire(&mut client, origin).await?;
+    if let Job::Custom { origin, authorities, .. } = job {
+        let mut origin = FdwConfig::clone(origin);
+        if let Some(pem) = authorities {
+            let (path, is_new) = trust::place(&mut client, pem).await?;
+            if is_new {
+                say(format!("put the authorities that vouch for the origin into {path}"));
+            }
+            origin.sslrootcert = Some(path);
+        }
+        let report = fdw::wire(&mut client, &origin).await?;
         if report.server_changed || !report.mappings_changed.is_empty() {
             say(format!("joined to {}:{}", origin.host, origin.port));
         }
         wired = Some(report);
-        let report = fdw::import(&mut client, origin).await?;
+        let report = fdw::import(&mut client, &origin).await.map_err(|err| refused(err, &origin))?;
         report.added.iter().for_each(|it| say(format!("imported {it}")));
         report.changed.iter().for_each(|it| say(format!("changed {}: {}", it.table, it.changes.join("; "))));
         report.dropped.iter().for_each(|it| say(format!("dropped {it}")));
@@ -181,10 +214,28 @@ pub async fn plan(server: &impl Server, job: &Job) -> anyhow::Result<String> {
             }
         }
     }
-    if let Job::Custom { origin, .. } = job {
-        text.push_str(&wiring(origin));
+    if let Job::Custom { origin, authorities, .. } = job {
+        let mut origin = FdwConfig::clone(origin);
+        if let Some(pem) = authorities {
+            let path = trust::path(&client, pem).await?;
+            let _ = writeln!(text, "-- the authorities that vouch for the origin, kept in\n-- {path}\n");
+            origin.sslrootcert = Some(path);
+        }
+        text.push_str(&wiring(&origin));
     }
     Ok(text.trim_end().to_owned())
+}
+
+/// The first visit to the origin with its login: what is most likely wrong when that is refused.
+fn refused(err: bootstrap_sql::Error, origin: &FdwConfig) -> anyhow::Error {
+    let chain = anyhow::Error::new(err);
+    if !format!("{chain:#}").contains("authentication failed") {
+        return chain;
+    }
+    chain.context(format!(
+        "the origin does not let \"{}\" in; `cargo xtask bootstrap --target rds` makes this login and sets its password",
+        origin.user
+    ))
 }
 
 /// What the wiring comes to where nothing is in place yet.

@@ -1,6 +1,6 @@
 //! Reads the outputs of a deployment: of its stacks, or of Terraform's state.
 
-use std::{io::ErrorKind, path::Path};
+use std::{io::ErrorKind, path::PathBuf, process::Stdio};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -35,6 +35,17 @@ pub async fn authenticator_secret(cloud: &impl Cloud, prefix: &str) -> anyhow::R
     persist.get("AuthenticatorSecret").cloned().context("stack persist has no output \"AuthenticatorSecret\"")
 }
 
+/// The secret with the login of the custom database at the origin.
+///
+/// # Errors
+/// When the stack or the output is missing.
+pub async fn fdw_secret(cloud: &impl Cloud, prefix: &str) -> anyhow::Result<String> {
+    let (rds, _) = stack(cloud, prefix, "rds").await?;
+    rds.get("FdwSecret").cloned().context(
+        "stack rds has no output \"FdwSecret\"; it was made from an older template: cargo xtask deploy --stack rds",
+    )
+}
+
 /// Outputs of a stack, and whether it was made for a public database.
 async fn stack(cloud: &impl Cloud, prefix: &str, name: &str) -> anyhow::Result<(Outputs, bool)> {
     let stack_name = format!("{prefix}-{name}");
@@ -49,62 +60,82 @@ async fn stack(cloud: &impl Cloud, prefix: &str, name: &str) -> anyhow::Result<(
     Ok((stack.outputs.into_iter().map(|it| (it.key, it.value)).collect(), is_public))
 }
 
+/// An environment of a Terraform configuration, as `cargo xtask tf` keeps them apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// Folder of the configuration.
+    pub folder: PathBuf,
+    /// Name.
+    pub name: String,
+}
+
 /// The place of a database of the serverless deployment.
 ///
 /// # Errors
 /// When Terraform cannot be asked, or an output is missing.
-pub async fn serverless(folder: &Path, database: Database, role: Role) -> anyhow::Result<Place> {
-    Ok(place::serverless(&terraform(folder).await?, database, role)?)
+pub async fn serverless(environment: &Environment, database: Database, role: Role) -> anyhow::Result<Place> {
+    Ok(place::serverless(&texts(&terraform(environment).await?), database, role)?)
 }
 
-/// The outputs that `terraform output` knows in a folder.
+/// What `terraform output -json` prints in an environment: an object of outputs by name.
 ///
 /// # Errors
 /// When Terraform is missing, or fails.
-pub async fn terraform(folder: &Path) -> anyhow::Result<Outputs> {
+pub async fn terraform(environment: &Environment) -> anyhow::Result<Value> {
+    let Environment { folder, name } = environment;
     let mut command = Command::new("terraform");
+    // Where `cargo xtask tf init` leaves what it knows; who calls terraform without it has one environment only.
+    let data = folder.join(".terraform").join(name);
+    if data.join("terraform.tfstate").is_file() && std::env::var_os("TF_DATA_DIR").is_none() {
+        command.env("TF_DATA_DIR", std::path::absolute(&data).context("find the working directory")?);
+    }
     command.arg(format!("-chdir={}", folder.display())).args(["output", "-json", "-no-color"]);
-    let out = match command.kill_on_drop(true).output().await {
+    let out = match command.stdin(Stdio::null()).kill_on_drop(true).output().await {
         Err(err) if err.kind() == ErrorKind::NotFound => {
-            bail!("`terraform` was not found; install it, or name the way with --target and --host")
+            bail!(
+                "`terraform` was not found, which knows where the deployment is; install it \
+                 (https://developer.hashicorp.com/terraform/install), or tell a tunnel its way with --target and --host"
+            )
         }
         other => other.context("run terraform output")?,
     };
     if !out.status.success() {
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
-        bail!("`terraform output` failed in {}: {}", folder.display(), said.trim());
+        bail!(
+            "`terraform output` failed in {}; `cargo xtask tf init --env {name}` connects to the state: {}",
+            folder.display(),
+            said.trim()
+        );
     }
-    parse(&out.stdout)
+    serde_json::from_slice(&out.stdout).context("read what terraform output prints")
 }
 
-/// What is not text is written as JSON; what is null counts as missing.
-fn parse(json: &[u8]) -> anyhow::Result<Outputs> {
-    let outputs: Value = serde_json::from_slice(json).context("read what terraform output prints")?;
+/// Outputs as text: what is none is written as JSON; what is null counts as missing.
+pub fn texts(outputs: &Value) -> Outputs {
     let entries = outputs.as_object().into_iter().flatten();
-    Ok(entries
+    entries
         .filter_map(|(name, output)| match &output["value"] {
             Value::Null => None,
             Value::String(text) => Some((name.clone(), text.clone())),
             other => Some((name.clone(), other.to_string())),
         })
-        .collect())
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn outputs_of_every_type_are_read() {
-        let json =
-            br#"{"a":{"sensitive":false,"type":"string","value":"x"},"b":{"value":5432},"c":{"value":null}}"#;
-        let outputs = parse(json).unwrap();
+        let outputs = json!({"a":{"sensitive":false,"type":"string","value":"x"},"b":{"value":5432},"c":{"value":null}});
         assert_eq!(
-            outputs.into_iter().collect::<Vec<_>>(),
+            texts(&outputs).into_iter().collect::<Vec<_>>(),
             [("a".into(), "x".into()), ("b".into(), "5432".into())]
         );
-        assert!(parse(b"{}").unwrap().is_empty());
-        assert!(parse(b"warning").is_err());
+        assert!(texts(&json!({})).is_empty());
     }
 
     /// The real program on a state without a provider, where it is installed.
@@ -123,18 +154,22 @@ mod tests {
             Err(err) if err.kind() == ErrorKind::NotFound => return,
             out => assert!(out.unwrap().status.success()),
         }
-        let outputs = terraform(dir.path()).await.unwrap();
+        let of = |folder: &std::path::Path| Environment { folder: folder.to_owned(), name: "dev".into() };
+        let outputs = texts(&terraform(&of(dir.path())).await.unwrap());
         assert_eq!(
             (outputs["database_endpoint"].as_str(), outputs["database_port"].as_str()),
             ("db.example.com", "5432")
         );
         assert!(!outputs.contains_key("database_proxy_endpoint"));
-        let err = serverless(dir.path(), Database::Proxy, Role::Iam).await.unwrap_err().to_string();
+        let err = serverless(&of(dir.path()), Database::Proxy, Role::Iam).await.unwrap_err().to_string();
         assert_eq!(err, "the deployment has no proxy; set database_proxy_enabled = true and apply");
         let nothing = tempfile::tempdir().unwrap();
-        let err = serverless(nothing.path(), Database::Aurora, Role::Iam).await.unwrap_err().to_string();
+        let err = serverless(&of(nothing.path()), Database::Aurora, Role::Iam).await.unwrap_err().to_string();
         assert!(err.contains("nothing was applied with this state"), "{err}");
-        let nowhere = terraform(Path::new("/nowhere")).await.unwrap_err().to_string();
-        assert!(nowhere.starts_with("`terraform output` failed in /nowhere"), "{nowhere}");
+        let nowhere = terraform(&of("/nowhere".as_ref())).await.unwrap_err().to_string();
+        assert!(
+            nowhere.starts_with("`terraform output` failed in /nowhere; `cargo xtask tf init"),
+            "{nowhere}"
+        );
     }
 }

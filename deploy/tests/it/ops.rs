@@ -98,7 +98,11 @@ impl World {
         let url = |dbname: &str, rest: &str| format!("postgresql://{MASTER}@localhost:{port}/{dbname}{rest}");
         self.stack(
             "rds",
-            &[("PsqlConnection", &url("somedb", "?sslmode=verify-full")), ("DatabaseSecret", "arn:rds")],
+            &[
+                ("PsqlConnection", &url("somedb", "?sslmode=verify-full")),
+                ("DatabaseSecret", "arn:rds"),
+                ("FdwSecret", "arn:fdw"),
+            ],
         );
         self.stack(
             "persist",
@@ -109,6 +113,7 @@ impl World {
         let login = format!(r#"{{"username":"{MASTER}","password":"{PASSWORD}"}}"#);
         self.aws.add_secret("arn:rds", &login);
         self.aws.add_secret("arn:custom", &login);
+        self.aws.add_secret("arn:fdw", r#"{"username":"customdb_fdw","password":"fdw-password"}"#);
         self.aws.add_secret("arn:authenticator", r#"{"password":"authenticator-password"}"#);
     }
 
@@ -175,9 +180,13 @@ impl World {
     }
 
     pub(crate) async fn connect(&self, dbname: &str) -> Client {
+        self.connect_as(dbname, self.server.superuser(), self.server.password()).await
+    }
+
+    async fn connect_as(&self, dbname: &str, user: &str, password: &str) -> Client {
         let mut config = tokio_postgres::Config::new();
         config.host(self.server.host()).port(self.server.port()).dbname(dbname);
-        config.user(self.server.superuser()).password(self.server.password());
+        config.user(user).password(password);
         let (client, connection) = config.connect(NoTls).await.unwrap();
         tokio::spawn(connection);
         client
@@ -300,20 +309,36 @@ async fn the_hybrid_databases_are_set_up_and_joined() {
     let dry = world.run(&["bootstrap", "--target", "compute", "--dry-run"]).await.is(0);
     assert!(dry.out().contains("-- custom/0002_roles\n"), "{}", dry.out());
     assert!(dry.out().contains("CREATE USER MAPPING FOR PUBLIC SERVER \"origin\""), "{}", dry.out());
-    for secret in [PASSWORD, "authenticator-password"] {
+    assert!(dry.out().contains("sslmode 'verify-full', sslrootcert '"), "{}", dry.out());
+    for secret in [PASSWORD, "authenticator-password", "fdw-password"] {
         assert!(!dry.out().contains(secret), "a secret is in the plan");
     }
     let custom = world.connect("mydb").await;
     let ledger = "SELECT to_regclass('pgapp.schema_step') IS NOT NULL";
     assert!(!custom.query_one(ledger, &[]).await.unwrap().get::<_, bool>(0), "a dry run changes nothing");
 
+    // The custom database comes with a login of its own, which the origin gets first.
+    let early = world.run(&["bootstrap", "--target", "compute"]).await.is(1);
+    assert!(early.err().contains("`cargo xtask bootstrap --target rds` makes this login"), "{}", early.err());
     let origin = world.run(&["bootstrap", "--target", "rds", "--sample-table"]).await.is(0);
     assert!(origin.err().contains("applied 0001"), "{}", origin.err());
     let joined = world.run(&["bootstrap", "--target", "compute"]).await.is(0);
-    assert!(joined.err().contains("joined to localhost:"), "{}", joined.err());
     assert!(joined.err().contains("imported todos"), "{}", joined.err());
     let row = custom.query_one("SELECT col1, col2 FROM todos", &[]).await.unwrap();
     assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1)), ("cat", "dog"));
+    // It is verify-full by the authorities that were put beside the data, and the login handles rows only.
+    let options = "SELECT array_to_string(srvoptions, ' ') FROM pg_foreign_server WHERE srvname = 'origin'";
+    let options: String = custom.query_one(options, &[]).await.unwrap().get(0);
+    assert!(options.contains("sslmode=verify-full sslrootcert=/"), "{options}");
+    let user = "SELECT array_to_string(umoptions, ' ') FROM pg_user_mappings WHERE srvname = 'origin'";
+    let user: String = custom.query_one(user, &[]).await.unwrap().get(0);
+    assert!(user.contains("user=customdb_fdw") && !user.contains(PASSWORD), "a mapping of the master user");
+    let narrow = world.connect_as("somedb", "customdb_fdw", "fdw-password").await;
+    assert!(narrow.batch_execute("DROP TABLE todos").await.is_err());
+    // A server with somebody else's certificate is not the origin.
+    let wrong = world.path("wrong.crt");
+    world.run(&["bootstrap", "--target", "compute", "--fdw-ssl-root-cert", &wrong]).await.is(1);
+    world.run(&["bootstrap", "--target", "compute"]).await.is(0);
     // The login of the REST server has the password of the secret; nothing is open to anonymous requests.
     let verifier = "SELECT rolpassword LIKE 'SCRAM-SHA-256$%' FROM pg_authid WHERE rolname = 'authenticator'";
     assert!(custom.query_one(verifier, &[]).await.unwrap().get::<_, bool>(0));

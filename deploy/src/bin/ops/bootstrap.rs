@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use aws_config::SdkConfig;
 use bootstrap_sql::{
     Ident,
@@ -13,9 +13,10 @@ use deploy::{
     cloud::aws::{Aws, sdk_config},
     remote::{
         access::{self, Access, Options},
-        bootstrap::{Done, Job, Server, apply, plan},
+        authorities,
+        bootstrap::{Done, FdwLogin, Job, Server, apply, plan},
         outputs,
-        place::{Check, Database, Login, Role},
+        place::{Database, Role},
         secret,
     },
 };
@@ -53,8 +54,8 @@ pub(crate) struct BootstrapArgs {
     /// Give the origin the tutorial's table (target rds)
     #[arg(long)]
     sample_table: bool,
-    /// File with the authorities of RDS on the custom database's machine; without it the custom database uses TLS to its
-    /// origin without checking who answers (target compute)
+    /// File on the custom database's machine with the authorities that vouch for the origin, instead of those of RDS that
+    /// the bootstrap puts beside the data (target compute)
     #[arg(long, value_name = "FILE")]
     fdw_ssl_root_cert: Option<String>,
     /// Instance to go through, instead of the deployment's
@@ -120,30 +121,39 @@ async fn job(config: &SdkConfig, args: &BootstrapArgs, options: &Options) -> any
         Target::Compute => {
             let cloud = Aws::new(config)?;
             let origin = access::locate(config, Database::Rds, options).await?;
-            let Login::Secret(id) = &origin.login else { bail!("the origin has no secret") };
-            let login = secret::credentials(config, id).await?;
+            let login =
+                secret::credentials(config, &outputs::fdw_secret(&cloud, &options.prefix).await?).await?;
             let mut fdw =
                 FdwConfig::new(origin.host, origin.port, origin.dbname, login.username, login.password);
-            (fdw.sslmode, fdw.sslrootcert) = match &args.fdw_ssl_root_cert {
-                Some(file) => (SslMode::VerifyFull, Some(file.clone())),
-                None if origin.check == Check::Nothing => (SslMode::Prefer, None),
-                None => (SslMode::Require, None),
+            fdw.sslmode = SslMode::VerifyFull;
+            fdw.sslrootcert.clone_from(&args.fdw_ssl_root_cert);
+            let authorities = match &args.fdw_ssl_root_cert {
+                Some(_) => None,
+                None => Some(authorities::read(options.ssl_root_cert.as_deref()).await?),
             };
             let id = outputs::authenticator_secret(&cloud, &options.prefix).await?;
             Job::Custom {
                 authenticator_password: Some(secret::password(config, &id).await?),
                 is_open: false,
                 origin: Box::new(fdw),
+                authorities,
             }
         }
         Target::Aurora => {
-            let outputs = outputs::terraform(&options.terraform).await?;
+            let outputs = outputs::texts(&outputs::terraform(&options.terraform).await?);
             let user = outputs.get("database_iam_token_username").context(
                 "the Terraform deployment has no output \"database_iam_token_username\"; apply it first",
             )?;
             Job::Aurora { iam_user: Ident::try_from(user.as_str()).context("name of the IAM user")? }
         }
-        Target::Rds | Target::Local => Job::Origin { sample_table: args.sample_table },
+        Target::Rds | Target::Local => {
+            let id = outputs::fdw_secret(&Aws::new(config)?, &options.prefix).await?;
+            let login = secret::credentials(config, &id).await?;
+            let user =
+                Ident::try_from(login.username.as_str()).context("name of the custom database's login")?;
+            let fdw = FdwLogin { user, password: login.password };
+            Job::Origin { sample_table: args.sample_table, fdw: Some(Box::new(fdw)) }
+        }
     })
 }
 
@@ -203,10 +213,11 @@ async fn local(args: &BootstrapArgs) -> anyhow::Result<()> {
     }
     let is_bare = stack.config()?.bare;
     let origin = stack.connection(database::Database::Origin)?;
-    let sample = Job::Origin { sample_table: !is_bare };
+    let sample = Job::Origin { sample_table: !is_bare, fdw: None };
     out::data(&plan(&Local(origin.clone()), &sample).await?)?;
     let of = origin.database;
     let fdw = FdwConfig::new("127.0.0.1", origin.port, of.dbname(), of.user(), of.password().into());
-    let custom = Job::Custom { authenticator_password: None, is_open: true, origin: Box::new(fdw) };
+    let custom =
+        Job::Custom { authenticator_password: None, is_open: true, origin: Box::new(fdw), authorities: None };
     out::data(&plan(&Local(stack.connection(database::Database::Custom)?), &custom).await?)
 }

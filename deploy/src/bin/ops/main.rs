@@ -10,7 +10,7 @@ mod tunnel;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use deploy::remote::{access::Options, place::Role};
+use deploy::remote::{access::Options, outputs::Environment, place::Role};
 use infra_cfn::catalog::DEFAULT_PREFIX;
 
 #[derive(Parser)]
@@ -54,6 +54,9 @@ struct Place {
     /// Folder whose Terraform state has the outputs (serverless deployment) [default: infra-tf]
     #[arg(long, value_name = "DIR")]
     tf_dir: Option<PathBuf>,
+    /// Environment of the Terraform configuration (serverless deployment)
+    #[arg(long, value_name = "NAME", default_value = "dev")]
+    env: String,
 }
 
 impl Place {
@@ -64,14 +67,14 @@ impl Place {
         local_port: u16,
         ssl_root_cert: Option<&PathBuf>,
     ) -> Options {
-        let terraform = self.tf_dir.clone().unwrap_or_else(|| {
+        let folder = self.tf_dir.clone().unwrap_or_else(|| {
             let here = PathBuf::from("infra-tf");
             // Started from somewhere else in the workspace.
             if here.is_dir() { here } else { PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../infra-tf") }
         });
         Options {
             prefix: self.prefix.clone(),
-            terraform,
+            terraform: Environment { folder, name: self.env.clone() },
             role,
             instance: instance.cloned(),
             local_port,

@@ -1,39 +1,11 @@
 //! The serverless deployment, from the outputs of its Terraform configuration.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde_json::Value;
-use tokio::process::Command;
 
 use super::{Bucket, Closed, Subject, Target, clean_url};
-
-/// The outputs of an initialised environment, as `terraform output -json` prints them.
-///
-/// # Errors
-/// When there is no Terraform, or it has no state.
-pub async fn outputs(directory: &Path, environment: &str) -> anyhow::Result<Value> {
-    let mut terraform = Command::new("terraform");
-    // Where `cargo xtask tf init` leaves what it knows; a pipeline that calls terraform itself has one environment only.
-    let data = directory.join(".terraform").join(environment);
-    if data.join("terraform.tfstate").is_file() && std::env::var_os("TF_DATA_DIR").is_none() {
-        terraform.env("TF_DATA_DIR", &data);
-    }
-    let output = terraform
-        .arg(format!("-chdir={}", directory.display()))
-        .args(["output", "-json"])
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .context(
-            "run terraform (https://developer.hashicorp.com/terraform/install), or name the API with --url",
-        )?;
-    if !output.status.success() {
-        let reason = String::from_utf8_lossy(&output.stderr);
-        bail!("terraform has no outputs; `cargo xtask tf init` connects to its state: {}", reason.trim());
-    }
-    serde_json::from_slice(&output.stdout).context("read the outputs of terraform")
-}
 
 /// Whether the configuration wants its pipeline to try the API.
 pub fn is_wanted(outputs: &Value) -> bool {
