@@ -54,8 +54,8 @@ impl Ident {
         ident(&self.0)
     }
 
-    /// For names written in this crate's source.
-    pub(crate) fn constant(name: &'static str) -> Self {
+    /// For names written in source code, which are neither empty nor hold a zero byte.
+    pub fn constant(name: &'static str) -> Self {
         Self(name.to_owned())
     }
 }

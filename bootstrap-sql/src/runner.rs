@@ -302,9 +302,10 @@ fn render_all(bundle: &Bundle, vars: &Vars) -> Result<Vec<Rendered>, Error> {
 /// The statement that sets the password of the target's login, with the verifier it holds.
 fn password_statement(target: Target, vars: &Vars) -> Option<(String, Secret)> {
     let (login, password) = match target {
-        Target::Custom => (&vars.authenticator, vars.authenticator_password.as_ref()?),
         Target::Origin if vars.with_fdw_user => (&vars.fdw_user, vars.fdw_password.as_ref()?),
-        Target::Origin | Target::Aurora => return None,
+        Target::Origin => return None,
+        Target::Custom => (&vars.authenticator, vars.authenticator_password.as_ref()?),
+        Target::Aurora => (vars.iam_user.as_ref()?, vars.iam_user_password.as_ref()?),
     };
     let verifier = password.scram_verifier();
     let sql = format!("ALTER ROLE {} PASSWORD {}", login.quoted(), literal(verifier.expose()));
@@ -319,7 +320,8 @@ async fn set_password(
 ) -> Result<(), Error> {
     let action = match target {
         Target::Origin => "set the password of the custom database's login",
-        Target::Custom | Target::Aurora => "set the password of the REST server's login",
+        Target::Custom => "set the password of the REST server's login",
+        Target::Aurora => "set the password of the functions' login",
     };
     let mut attempt = 1;
     loop {

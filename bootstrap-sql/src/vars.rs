@@ -30,6 +30,9 @@ pub struct Vars {
     pub reload_channel: Ident,
     /// Login that authenticates with IAM tokens; the target `aurora` needs it.
     pub iam_user: Option<Ident>,
+    /// A password for that login where no service accepts tokens, as on a laptop; set at every run. `None`, as on AWS,
+    /// gives it none.
+    pub iam_user_password: Option<Secret>,
 }
 
 impl Default for Vars {
@@ -46,6 +49,7 @@ impl Default for Vars {
             fdw_password: None,
             reload_channel: Ident::constant("pgrst"),
             iam_user: None,
+            iam_user_password: None,
         }
     }
 }

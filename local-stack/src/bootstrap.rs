@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use bootstrap_sql::fdw::{self, FdwConfig, ImportReport, SslMode};
-use bootstrap_sql::{Outcome, Secret, StepEvent, Target, Vars};
+use bootstrap_sql::{Ident, Outcome, Secret, StepEvent, Target, Vars};
 use tokio_postgres::Client;
 
+use crate::animals;
 use crate::config::StackConfig;
 use crate::database::{Connection, Database};
 use crate::error::Error;
@@ -52,6 +53,36 @@ impl Bootstrap<'_> {
         };
         let report = bootstrap_sql::apply(&mut client, target, &vars, &mut on_event).await;
         report.map(drop).map_err(|source| Error::Bootstrap { service, source: Box::new(source) })
+    }
+
+    /// The table of the animals app, as in the serverless deployment, in a database of its own at the origin.
+    pub(crate) async fn apply_animals(&self) -> Result<(), Error> {
+        let service = Database::Origin.service();
+        let failed = |source| Error::Bootstrap { service, source: Box::new(source) };
+        let database = Ident::constant(animals::DATABASE);
+        let admin = connect(self.config, Database::Origin).await?;
+        bootstrap_sql::database::create_if_missing(&admin, &database).await.map_err(failed)?;
+        let connection = Connection { database: Database::Origin, port: self.config.port(service) };
+        let mut client = connection.connect_to(animals::DATABASE).await.map_err(|error| {
+            let doing = format!("connect to \"{}\"", animals::DATABASE);
+            Error::Database { service, doing, reason: describe(&error) }
+        })?;
+        let vars = Vars {
+            iam_user: Some(Ident::constant(animals::USER)),
+            iam_user_password: Some(Secret::new(self.secrets.animals_password.clone())),
+            ..Vars::default()
+        };
+        let mut on_event = |event| match event {
+            // Not so a step that runs again: what it could not do, letting in by IAM tokens, nobody expects here.
+            StepEvent::Finished(step) if step.outcome == Outcome::Applied => {
+                self.progress.step(service, format!("applied {} to \"{}\"", step.step, animals::DATABASE));
+            }
+            _ => {}
+        };
+        bootstrap_sql::apply(&mut client, Target::Aurora, &vars, &mut on_event)
+            .await
+            .map(drop)
+            .map_err(failed)
     }
 
     /// Joins the custom database to the origin.

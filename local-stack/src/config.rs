@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::animals;
 use crate::service::ServiceName;
 
 /// Name of a stack: part of folder names and of the compose project's name.
@@ -146,6 +147,9 @@ pub struct StackConfig {
     pub origin_port: u16,
     /// Port of the custom database.
     pub custom_port: u16,
+    /// Port of the animals app; none: it is no part of the stack.
+    #[serde(default)]
+    pub animals_port: Option<u16>,
     /// Where the data folders go instead of `.stack/<name>/data`; native backend only.
     pub data_dir: Option<PathBuf>,
     /// No foreign-data objects and no sample table: for following the tutorial by hand.
@@ -163,6 +167,7 @@ impl Default for StackConfig {
             admin_port: None,
             origin_port: 54321,
             custom_port: 54322,
+            animals_port: None,
             data_dir: None,
             bare: false,
             release: false,
@@ -171,12 +176,20 @@ impl Default for StackConfig {
 }
 
 impl StackConfig {
-    /// The port that a service is reached at.
+    /// The services of the stack, in the order in which they are shown.
+    pub fn services(&self) -> Vec<ServiceName> {
+        let mut services = ServiceName::ALL.to_vec();
+        services.retain(|it| *it != ServiceName::Animals || self.animals_port.is_some());
+        services
+    }
+
+    /// The port that a service is reached at, or would be if it were part of the stack.
     pub fn port(&self, service: ServiceName) -> u16 {
         match service {
             ServiceName::OriginDb => self.origin_port,
             ServiceName::CustomDb => self.custom_port,
             ServiceName::Api => self.api_port,
+            ServiceName::Animals => self.animals_port.unwrap_or(animals::DEFAULT_PORT),
         }
     }
 
@@ -188,6 +201,7 @@ impl StackConfig {
             (ServiceName::Api, "--api-port", self.api_port),
         ];
         ports.extend(self.admin_port.map(|it| (ServiceName::Api, "--admin-port", it)));
+        ports.extend(self.animals_port.map(|it| (ServiceName::Animals, "--animals-port", it)));
         ports
     }
 
@@ -208,6 +222,8 @@ impl StackConfig {
         }
         let port = |it: Option<u16>| it.map_or_else(|| "none".to_owned(), |it| it.to_string());
         compare("--admin-port", port(self.admin_port), port(asked.admin_port), Cost::Restart);
+        // Nothing else depends on the app: it comes, moves and goes beside what runs.
+        compare("--animals-port", port(self.animals_port), port(asked.animals_port), Cost::Nothing);
         let dir = |it: &Option<PathBuf>| {
             it.as_ref().map_or_else(|| "default".to_owned(), |it| it.display().to_string())
         };
@@ -227,6 +243,8 @@ fn on_off(flag: bool) -> String {
 /// What it takes to bring a difference into force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cost {
+    /// `up` does it, whatever runs.
+    Nothing,
     /// `down`, then `up`.
     Restart,
     /// The stack's data would have to be given up.
@@ -278,6 +296,17 @@ mod tests {
             "--release is off, asked for on",
         ];
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_animals_app_is_a_service_where_it_has_a_port_and_comes_for_nothing() {
+        let without = StackConfig::default();
+        let with = StackConfig { animals_port: Some(3100), ..without.clone() };
+        assert!(!without.services().contains(&ServiceName::Animals));
+        assert!(with.services().contains(&ServiceName::Animals));
+        for (is, asked) in [(&without, &with), (&with, &without)] {
+            assert_eq!(is.differences(BackendKind::Native, asked)[0].cost, Cost::Nothing);
+        }
     }
 
     #[test]

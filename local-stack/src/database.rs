@@ -59,7 +59,7 @@ impl TryFrom<ServiceName> for Database {
         match service {
             ServiceName::OriginDb => Ok(Self::Origin),
             ServiceName::CustomDb => Ok(Self::Custom),
-            ServiceName::Api => Err(service),
+            ServiceName::Api | ServiceName::Animals => Err(service),
         }
     }
 }

@@ -61,12 +61,15 @@ impl Docker {
             (ServiceName::OriginDb, "PGAPP_ORIGIN_PORT"),
             (ServiceName::CustomDb, "PGAPP_CUSTOM_PORT"),
             (ServiceName::Api, "PGAPP_API_PORT"),
+            (ServiceName::Animals, "PGAPP_ANIMALS_PORT"),
         ] {
             command.env(variable, self.config.port(service).to_string());
         }
         let (profile, tag) =
             if self.config.release { ("release", "local-release") } else { ("dev", "local") };
         command.env("CARGO_PROFILE", profile).env("PGAPP_IMAGE_TAG", tag);
+        // What `up` starts is always named; what `down` removes has to be known to compose.
+        command.env("COMPOSE_PROFILES", ServiceName::Animals.as_str());
         command
     }
 
@@ -159,15 +162,20 @@ impl Driver for Docker {
         self.engine.run(self.compose(&args), "start the databases", &|_| {}).await
     }
 
-    async fn start_api(
+    async fn start_program(
         &self,
+        service: ServiceName,
         launch: &ApiLaunch<'_>,
         progress: &Progress,
     ) -> Result<Option<ApiProcess>, Error> {
-        progress.to(ServiceName::Api, ServiceState::Starting)?;
-        let mut command = self.compose(&["up", "-d", "--no-deps", "--no-build", ServiceName::Api.as_str()]);
-        command.envs(api_environment(launch, ServiceName::CustomDb.as_str(), POSTGRES_PORT));
-        self.engine.run(command, "start the REST server", &|_| {}).await?;
+        progress.to(service, ServiceState::Starting)?;
+        let mut command = self.compose(&["up", "-d", "--no-deps", "--no-build", service.as_str()]);
+        if service == ServiceName::Animals {
+            command.env("PGAPP_ANIMALS_PASSWORD", &launch.secrets.animals_password);
+        } else {
+            command.envs(api_environment(launch, ServiceName::CustomDb.as_str(), POSTGRES_PORT));
+        }
+        self.engine.run(command, &format!("start {service}"), &|_| {}).await?;
         Ok(None)
     }
 

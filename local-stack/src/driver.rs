@@ -17,7 +17,7 @@ pub(crate) enum Handle {
     Container(String),
 }
 
-/// What the REST server is started with.
+/// What the REST server and the animals app are started with.
 pub(crate) struct ApiLaunch<'a> {
     pub(crate) secrets: &'a Secrets,
     /// Built program; the Docker driver builds its own.
@@ -48,9 +48,10 @@ pub(crate) trait Driver: Send + Sync {
     /// Starts databases, all at once; returns when their processes are up, healthy or not.
     async fn start_databases(&self, services: &[ServiceName], progress: &Progress) -> Result<(), Error>;
 
-    /// Starts the REST server; returns its process where there is one to remember.
-    async fn start_api(
+    /// Starts the REST server or the animals app; returns its process where there is one to remember.
+    async fn start_program(
         &self,
+        service: ServiceName,
         launch: &ApiLaunch<'_>,
         progress: &Progress,
     ) -> Result<Option<ApiProcess>, Error>;

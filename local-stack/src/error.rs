@@ -147,6 +147,12 @@ pub enum Error {
         /// How long we waited.
         seconds: u64,
     },
+    /// The stack has no animals app.
+    #[error("the animals app is no part of stack \"{name}\"")]
+    NoAnimals {
+        /// The stack.
+        name: StackName,
+    },
     /// The stack has to be up for this.
     #[error("{service} of stack \"{name}\" is not running")]
     NotRunning {
@@ -229,6 +235,7 @@ impl Error {
                 Some("Choose a folder below one that everybody may enter, such as /var/lib.".to_owned())
             }
             Self::Cluster { source, .. } => cluster_hint(source),
+            Self::NoAnimals { name } => Some(format!("Add it with `cargo xtask up --name {name} --animals`.")),
             Self::NotRunning { name, .. } => Some(format!("Start it with `cargo xtask up --name {name}`.")),
             Self::NoDocker { .. } => Some(format!("Install or start Docker:\n{}", install::docker_commands())),
             Self::BaseImage { .. } => Some(

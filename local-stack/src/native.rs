@@ -1,5 +1,6 @@
 //! The native backend: Postgres clusters and the REST server as processes of this machine.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +10,7 @@ use async_trait::async_trait;
 use nix::sys::signal::Signal;
 
 use crate::account::Account;
+use crate::animals;
 use crate::cluster::{
     Cluster, ClusterError, DataDir, DataState, NewCluster, StopMode, log_tail, remove_if_there,
 };
@@ -40,8 +42,8 @@ const API_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Native {
     config: StackConfig,
     servers_dir: PathBuf,
-    /// As recorded, then as started.
-    api: Mutex<Option<ApiProcess>>,
+    /// The REST server and the animals app: as recorded, then as started.
+    programs: Mutex<BTreeMap<ServiceName, ApiProcess>>,
     /// Present when services are to be started; looking and stopping need no programs.
     tools: Option<Tools>,
 }
@@ -54,10 +56,12 @@ pub(crate) struct Tools {
 
 impl Native {
     pub(crate) fn new(state: &State, tools: Option<Tools>) -> Self {
+        let programs = [(ServiceName::Api, &state.api), (ServiceName::Animals, &state.animals)];
+        let recorded = programs.into_iter().filter_map(|(service, it)| Some((service, it.clone()?)));
         Self {
             config: state.config.clone(),
             servers_dir: state.servers_dir.clone(),
-            api: Mutex::new(state.api.clone()),
+            programs: Mutex::new(recorded.collect()),
             tools,
         }
     }
@@ -81,8 +85,8 @@ impl Native {
         Self::log_file(&self.servers_dir, service)
     }
 
-    fn api(&self) -> Option<ApiProcess> {
-        self.api.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn program(&self, service: ServiceName) -> Option<ApiProcess> {
+        self.programs.lock().unwrap_or_else(PoisonError::into_inner).get(&service).cloned()
     }
 
     fn tools(&self) -> Result<&Tools, Error> {
@@ -199,7 +203,7 @@ impl Driver for Native {
     async fn observe(&self, service: ServiceName) -> Result<Option<Handle>, Error> {
         let process = match Database::try_from(service) {
             Ok(database) => self.data(database).postmaster(),
-            Err(_) => self.api().map(|it| it.process).filter(ProcessIdentity::is_alive),
+            Err(_) => self.program(service).map(|it| it.process).filter(ProcessIdentity::is_alive),
         };
         Ok(process.map(Handle::Process))
     }
@@ -209,7 +213,7 @@ impl Driver for Native {
     }
 
     async fn is_outdated(&self, service: ServiceName, launch: &ApiLaunch<'_>) -> Result<bool, Error> {
-        let (ServiceName::Api, Some(running), Some(program)) = (service, self.api(), launch.program) else {
+        let (Some(running), Some(program)) = (self.program(service), launch.program) else {
             return Ok(false);
         };
         let fail = |source| Error::StartApi { program: program.to_owned(), source };
@@ -251,14 +255,15 @@ impl Driver for Native {
         both(services, |database| self.start_database(database, progress)).await
     }
 
-    async fn start_api(
+    async fn start_program(
         &self,
+        service: ServiceName,
         launch: &ApiLaunch<'_>,
         progress: &Progress,
     ) -> Result<Option<ApiProcess>, Error> {
         let Some(program) = launch.program else { return Ok(None) };
-        progress.to(ServiceName::Api, ServiceState::Starting)?;
-        let log_path = self.log(ServiceName::Api);
+        progress.to(service, ServiceState::Starting)?;
+        let log_path = self.log(service);
         let fail = |source| Error::StartApi { program: program.to_owned(), source };
         let log = std::fs::File::options().create(true).append(true).open(&log_path).map_err(fail)?;
         let build = build_of(program).map_err(fail)?;
@@ -268,12 +273,20 @@ impl Driver for Native {
         for (name, _) in std::env::vars_os().filter(|(name, _)| is_libpq_setting(&name.to_string_lossy())) {
             command.env_remove(name);
         }
-        command.envs(api_environment(launch, "127.0.0.1", self.config.custom_port));
-        command.env("PGRST_SERVER_HOST", "127.0.0.1");
-        command.env("PGRST_SERVER_PORT", self.config.api_port.to_string());
-        if let Some(port) = self.config.admin_port {
-            command.env("PGRST_ADMIN_SERVER_HOST", "127.0.0.1");
-            command.env("PGRST_ADMIN_SERVER_PORT", port.to_string());
+        if service == ServiceName::Animals {
+            // The rest of what the app reads is set; this one would be the caller's.
+            command.env_remove("DB_SSLROOTCERT");
+            command.envs(animals::environment(launch.secrets, self.config.origin_port));
+            let port = self.config.port(service).to_string();
+            command.args(["--animals", "--animals-host", "127.0.0.1", "--animals-port", &port]);
+        } else {
+            command.envs(api_environment(launch, "127.0.0.1", self.config.custom_port));
+            command.env("PGRST_SERVER_HOST", "127.0.0.1");
+            command.env("PGRST_SERVER_PORT", self.config.api_port.to_string());
+            if let Some(port) = self.config.admin_port {
+                command.env("PGRST_ADMIN_SERVER_HOST", "127.0.0.1");
+                command.env("PGRST_ADMIN_SERVER_PORT", port.to_string());
+            }
         }
         command.stdin(Stdio::null()).stdout(log.try_clone().map_err(fail)?).stderr(log);
         let child = command.spawn().map_err(fail)?;
@@ -281,11 +294,12 @@ impl Driver for Native {
         let Some(process) = process else {
             let log_tail = log_tail(&log_path, 0);
             let reason = "it ended at once".to_owned();
-            return Err(Error::Unhealthy { service: ServiceName::Api, reason, log_tail });
+            return Err(Error::Unhealthy { service, reason, log_tail });
         };
-        let started = Some(ApiProcess { process, program: program.to_owned(), build });
-        self.api.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&started);
-        Ok(started)
+        let started = ApiProcess { process, program: program.to_owned(), build };
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        programs.insert(service, started.clone());
+        Ok(Some(started))
     }
 
     async fn stop(&self, service: ServiceName) -> Result<(), Error> {
@@ -298,7 +312,7 @@ impl Driver for Native {
             };
             return stopped.map(drop).map_err(|source| Error::Cluster { service, source });
         }
-        let Some(ApiProcess { process, program, .. }) = self.api() else { return Ok(()) };
+        let Some(ApiProcess { process, program, .. }) = self.program(service) else { return Ok(()) };
         for (signal, timeout) in [(Signal::SIGTERM, API_STOP_TIMEOUT), (Signal::SIGKILL, STOP_TIMEOUT)] {
             let sent = process.signal(signal);
             sent.map_err(|source| Error::File {

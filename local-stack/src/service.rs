@@ -19,11 +19,13 @@ pub enum ServiceName {
     CustomDb,
     /// The REST server.
     Api,
+    /// The animals app; part of a stack only where it was asked for.
+    Animals,
 }
 
 impl ServiceName {
-    /// All of them, in the order of the graph.
-    pub const ALL: [Self; 3] = [Self::OriginDb, Self::CustomDb, Self::Api];
+    /// All that there can be; [`StackConfig::services`](crate::StackConfig::services) says which a stack has.
+    pub const ALL: [Self; 4] = [Self::OriginDb, Self::CustomDb, Self::Api, Self::Animals];
 
     /// The databases.
     pub const DATABASES: [Self; 2] = [Self::OriginDb, Self::CustomDb];
@@ -34,6 +36,7 @@ impl ServiceName {
             Self::OriginDb => "origindb",
             Self::CustomDb => "customdb",
             Self::Api => "api",
+            Self::Animals => "animals",
         }
     }
 
@@ -41,7 +44,8 @@ impl ServiceName {
     pub const fn needs(self) -> &'static [Self] {
         match self {
             Self::OriginDb => &[],
-            Self::CustomDb => &[Self::OriginDb],
+            // The app's table is on the origin's server.
+            Self::CustomDb | Self::Animals => &[Self::OriginDb],
             Self::Api => &[Self::CustomDb],
         }
     }
@@ -57,10 +61,9 @@ impl FromStr for ServiceName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|it| it.as_str() == text)
-            .ok_or_else(|| format!("unknown service \"{text}\", expected one of origindb, customdb, api"))
+        Self::ALL.into_iter().find(|it| it.as_str() == text).ok_or_else(|| {
+            format!("unknown service \"{text}\", expected one of origindb, customdb, api, animals")
+        })
     }
 }
 
@@ -186,8 +189,13 @@ mod tests {
     const STATES: [ServiceState; 7] = [Stopped, Preparing, Starting, Configuring, Running, Stopping, Failed];
 
     #[test]
-    fn own_services_start_origin_first_and_api_last() {
-        assert_eq!(start_order().unwrap(), ServiceName::ALL);
+    fn own_services_start_after_what_they_need() {
+        let order = start_order().unwrap();
+        assert_eq!(order.len(), ServiceName::ALL.len());
+        let place = |service| order.iter().position(|it| *it == service).unwrap();
+        for service in ServiceName::ALL {
+            assert!(service.needs().iter().all(|needed| place(*needed) < place(service)), "{service}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+use crate::animals;
 use crate::bootstrap;
 use crate::config::{BackendKind, StackConfig, StackName};
 use crate::database::{Connection, Database};
@@ -31,12 +32,12 @@ use crate::up::Run;
 
 pub use status::{ServiceStatus, Status};
 
-/// Where the REST server's program comes from.
+/// Where the program of the REST server and of the animals app comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiLauncher {
     /// A built `pgapp-api`. The Docker backend ignores it and builds an image from source.
     Program(PathBuf),
-    /// No REST server: databases only.
+    /// Neither of them: databases only.
     None,
 }
 
@@ -111,18 +112,27 @@ impl Stack {
         let progress = Progress::new(Arc::clone(&self.sink));
         let _lock = self.lock(&progress).await?;
         let recorded = self.reconcile(self.home.load()?, config).await?;
+        let animals_port = recorded.as_ref().and_then(|it| it.config.animals_port);
         let mut state = self.next_state(recorded, config, &progress).await?;
         let driver = self.driver_to_start(&mut state, &progress).await?;
         progress.emit(Event::Backend { kind: state.backend, detail: driver.describe() });
 
         driver.check().await?;
-        let services = services(api)?;
-        let missing = self.survey(&*driver, &state, &services, &progress).await?;
+        let services = services(api, &state.config)?;
+        let mut missing = self.survey(&*driver, &state, &services, &progress).await?;
+        let leaves = animals_port.is_some() && animals_port != state.config.animals_port;
+        if leaves && services.contains(&ServiceName::Animals) && !missing.contains(&ServiceName::Animals) {
+            missing.push(ServiceName::Animals);
+        }
         ports::refuse_taken(&self.root, &state.config, &missing)?;
 
         // From here on the machine is changed: the next run, or `down`, has to know.
         let secrets = self.home.secrets()?;
         self.home.save(&state)?;
+        if leaves {
+            self.survey(&*driver, &state, &[ServiceName::Animals], &progress).await?;
+            self.dispose(&*driver, &mut state, &[ServiceName::Animals], &progress).await?;
+        }
         let launch = ApiLaunch { secrets: &secrets, program: api.program() };
         let run = Run { stack: self, driver: &*driver, launch, progress: &progress };
         if let Err(error) = run.start(&mut state, &services, &missing).await {
@@ -190,8 +200,8 @@ impl Stack {
                 progress.to(service, ServiceState::Stopped)?;
             }
             state.expected.remove(&service);
-            if service == ServiceName::Api {
-                state.api = None;
+            if let Some(process) = state.process_mut(service) {
+                *process = None;
             }
             self.home.save(state)?;
         }
@@ -287,6 +297,9 @@ impl Stack {
             progress: &progress,
         };
         bootstrap.apply(Database::Origin).await?;
+        if state.config.animals_port.is_some() {
+            bootstrap.apply_animals().await?;
+        }
         bootstrap.apply(Database::Custom).await?;
         if state.config.bare {
             return Ok(None);
@@ -304,6 +317,9 @@ impl Stack {
         on_line: &mut (dyn FnMut(LogLine) + Send),
     ) -> Result<(), Error> {
         let state = self.state()?;
+        if services.contains(&ServiceName::Animals) && state.config.animals_port.is_none() {
+            return Err(Error::NoAnimals { name: self.name.clone() });
+        }
         let source = match state.backend {
             BackendKind::Native => LogSource::Files { servers_dir: state.servers_dir.clone() },
             BackendKind::Docker => LogSource::Engine {
@@ -337,15 +353,17 @@ pub(crate) fn connection(config: &StackConfig, database: Database) -> Connection
 }
 
 /// The admin server knows best; without one, the root path has to be answered.
-pub(crate) async fn ask_api(config: &StackConfig) -> Result<(), String> {
+pub(crate) async fn ask_program(config: &StackConfig, service: ServiceName) -> Result<(), String> {
     match config.admin_port {
+        _ if service == ServiceName::Animals => animals::ask(config).await,
         Some(port) => probe::http(port, "/ready").await,
         None => probe::http(config.api_port, "/").await,
     }
 }
 
-fn services(api: &ApiLauncher) -> Result<Vec<ServiceName>, Error> {
+fn services(api: &ApiLauncher, config: &StackConfig) -> Result<Vec<ServiceName>, Error> {
     let mut services = start_order()?;
-    services.retain(|it| *it != ServiceName::Api || *api != ApiLauncher::None);
+    let (asked, has_program) = (config.services(), *api != ApiLauncher::None);
+    services.retain(|it| asked.contains(it) && (has_program || ServiceName::DATABASES.contains(it)));
     Ok(services)
 }

@@ -51,7 +51,7 @@ pub enum StateError {
     },
 }
 
-/// A running REST server, as it was started.
+/// A running `pgapp-api`, as it was started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiProcess {
     /// The process.
@@ -82,6 +82,9 @@ pub struct State {
     pub imported: bool,
     /// The REST server, native backend only.
     pub api: Option<ApiProcess>,
+    /// The animals app, native backend only.
+    #[serde(default)]
+    pub animals: Option<ApiProcess>,
 }
 
 impl State {
@@ -101,6 +104,16 @@ impl State {
             expected: BTreeSet::new(),
             imported: false,
             api: None,
+            animals: None,
+        }
+    }
+
+    /// Where the process of a service that is no database is kept.
+    pub(crate) fn process_mut(&mut self, service: ServiceName) -> Option<&mut Option<ApiProcess>> {
+        match service {
+            ServiceName::Api => Some(&mut self.api),
+            ServiceName::Animals => Some(&mut self.animals),
+            ServiceName::OriginDb | ServiceName::CustomDb => None,
         }
     }
 }
@@ -112,6 +125,9 @@ pub struct Secrets {
     pub authenticator_password: String,
     /// Key that signs the stack's JSON Web Tokens (HS256).
     pub jwt_secret: String,
+    /// Password of the role that the animals app connects as; stacks of earlier versions have none yet.
+    #[serde(default)]
+    pub animals_password: String,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -122,12 +138,18 @@ impl std::fmt::Debug for Secrets {
 
 impl Secrets {
     fn generate() -> Self {
-        use rand::Rng;
-        use rand::distr::Alphanumeric;
-        let text = |len| rand::rng().sample_iter(Alphanumeric).take(len).map(char::from).collect();
         // PostgREST asks for 32 characters at least.
-        Self { authenticator_password: text(32), jwt_secret: text(48) }
+        Self {
+            authenticator_password: random_text(32),
+            jwt_secret: random_text(48),
+            animals_password: random_text(32),
+        }
     }
+}
+
+fn random_text(len: usize) -> String {
+    use rand::Rng;
+    rand::rng().sample_iter(rand::distr::Alphanumeric).take(len).map(char::from).collect()
 }
 
 /// A stack's folder.
@@ -206,10 +228,11 @@ impl StackHome {
 
     /// The stack's secrets, made at first use.
     pub(crate) fn secrets(&self) -> Result<Secrets, StateError> {
-        if let Some(secrets) = read_json(&self.dir.join("secrets.json"))? {
-            return Ok(secrets);
-        }
-        let secrets = Secrets::generate();
+        let secrets = match read_json::<Secrets>(&self.dir.join("secrets.json"))? {
+            Some(secrets) if !secrets.animals_password.is_empty() => return Ok(secrets),
+            Some(earlier) => Secrets { animals_password: random_text(32), ..earlier },
+            None => Secrets::generate(),
+        };
         self.write_json("secrets.json", &secrets, 0o600)?;
         Ok(secrets)
     }
@@ -305,6 +328,25 @@ mod tests {
         let mode = std::fs::metadata(home.dir().join("secrets.json")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(!format!("{first:?}").contains(&first.jwt_secret));
+    }
+
+    #[test]
+    fn what_an_earlier_version_wrote_is_read_and_completed() {
+        let root = tempfile::tempdir().unwrap();
+        let home = home(root.path());
+        let state =
+            State::new(StackConfig::default(), BackendKind::Native, root.path().to_owned(), "p".to_owned());
+        let mut earlier = serde_json::to_value(&state).unwrap();
+        earlier.as_object_mut().unwrap().remove("animals").unwrap();
+        earlier["config"].as_object_mut().unwrap().remove("animals_port").unwrap();
+        home.write_json("state.json", &earlier, 0o644).unwrap();
+        assert_eq!(home.load().unwrap(), Some(state));
+
+        let earlier = serde_json::json!({"authenticator_password": "a", "jwt_secret": "b"});
+        home.write_json("secrets.json", &earlier, 0o600).unwrap();
+        let first = home.secrets().unwrap();
+        assert_eq!((&*first.jwt_secret, first.animals_password.len()), ("b", 32));
+        assert_eq!(home.secrets().unwrap().animals_password, first.animals_password);
     }
 
     #[test]

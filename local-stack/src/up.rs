@@ -1,4 +1,4 @@
-//! The part of `up` that changes the machine: from what is missing to three healthy services.
+//! The part of `up` that changes the machine: from what is missing to healthy services.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::error::Error;
 use crate::event::Progress;
 use crate::probe;
 use crate::service::{ServiceName, ServiceState};
-use crate::stack::{Stack, ask_api, connection};
+use crate::stack::{Stack, ask_program, connection};
 use crate::state::State;
 
 /// Longest wait for a database to answer; recovery after a crash is part of it.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Longest wait for the REST server to answer.
+/// Longest wait for the REST server or the animals app to answer.
 const API_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One run's surroundings.
@@ -38,8 +38,10 @@ impl Run<'_> {
         self.driver.prepare(services, self.progress).await?;
         self.start_databases(state, missing).await?;
         self.set_up_databases(state).await?;
-        if services.contains(&ServiceName::Api) {
-            self.start_api(state, missing.contains(&ServiceName::Api)).await?;
+        for service in [ServiceName::Api, ServiceName::Animals] {
+            if services.contains(&service) {
+                self.start_program(state, service, missing.contains(&service)).await?;
+            }
         }
         Ok(())
     }
@@ -67,8 +69,14 @@ impl Run<'_> {
             origin_address: self.driver.origin_address(),
             progress: self.progress,
         };
-        let (origin, custom) =
-            tokio::join!(bootstrap.apply(Database::Origin), bootstrap.apply(Database::Custom));
+        let at_origin = async {
+            bootstrap.apply(Database::Origin).await?;
+            if state.config.animals_port.is_some() {
+                bootstrap.apply_animals().await?;
+            }
+            Ok::<(), Error>(())
+        };
+        let (origin, custom) = tokio::join!(at_origin, bootstrap.apply(Database::Custom));
         origin?;
         self.progress.to(ServiceName::OriginDb, ServiceState::Running)?;
         custom?;
@@ -84,11 +92,15 @@ impl Run<'_> {
         Ok(self.progress.to(ServiceName::CustomDb, ServiceState::Running)?)
     }
 
-    async fn start_api(&self, state: &mut State, is_missing: bool) -> Result<(), Error> {
-        let service = ServiceName::Api;
+    async fn start_program(
+        &self,
+        state: &mut State,
+        service: ServiceName,
+        is_missing: bool,
+    ) -> Result<(), Error> {
         if !is_missing {
             let is_outdated = self.driver.is_outdated(service, &self.launch).await?;
-            if !is_outdated && self.api_healthy(&state.config).await.is_ok() {
+            if !is_outdated && self.program_healthy(&state.config, service).await.is_ok() {
                 return Ok(());
             }
             let reason = if is_outdated { "its program was rebuilt" } else { "it did not answer" };
@@ -97,9 +109,12 @@ impl Run<'_> {
         }
         state.expected.insert(service);
         self.stack.home.save(state)?;
-        state.api = self.driver.start_api(&self.launch, self.progress).await?;
+        let started = self.driver.start_program(service, &self.launch, self.progress).await?;
+        if let Some(process) = state.process_mut(service) {
+            *process = started;
+        }
         self.stack.home.save(state)?;
-        self.api_healthy(&state.config).await?;
+        self.program_healthy(&state.config, service).await?;
         Ok(self.progress.to(service, ServiceState::Running)?)
     }
 
@@ -110,8 +125,8 @@ impl Run<'_> {
         self.until_healthy(database.service(), DATABASE_TIMEOUT, ask).await
     }
 
-    async fn api_healthy(&self, config: &StackConfig) -> Result<(), Error> {
-        self.until_healthy(ServiceName::Api, API_TIMEOUT, || ask_api(config)).await
+    async fn program_healthy(&self, config: &StackConfig, service: ServiceName) -> Result<(), Error> {
+        self.until_healthy(service, API_TIMEOUT, || ask_program(config, service)).await
     }
 
     async fn until_healthy<F>(

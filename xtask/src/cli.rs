@@ -24,13 +24,16 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
     (
         "local",
         &[
-            ("up", "start origin Postgres, custom Postgres and the REST server; return when healthy"),
+            (
+                "up [--animals]",
+                "start origin Postgres, custom Postgres and the REST server; return when healthy",
+            ),
             ("down [--volumes]", "stop them; with --volumes also remove their data"),
             ("status", "what runs, where, and its state"),
             ("logs [SERVICE] [-f]", "print or follow logs"),
             ("psql origin|custom [-- ARGS]", "open psql on one of the databases"),
             ("fdw import", "bring the foreign tables in step with the origin"),
-            ("open", "open the API in the browser"),
+            ("open [animals]", "open the API, or the animals app, in the browser"),
             ("publish customdb|api", "build an image, look for secrets, push it, print its digest"),
         ],
     ),
@@ -79,7 +82,7 @@ pub(crate) fn overview() -> String {
 pub(crate) enum Command {
     /// Start the local stack and return when it is healthy
     #[command(
-        after_help = "Example:\n  cargo xtask up\n  cargo xtask up --name two --api-port 3001 --origin-port 54331 --custom-port 54332"
+        after_help = "Example:\n  cargo xtask up\n  cargo xtask up --animals\n  cargo xtask up --name two --api-port 3001 --origin-port 54331 --custom-port 54332"
     )]
     Up(UpArgs),
     /// Stop the local stack; data stays unless --volumes is given
@@ -101,7 +104,7 @@ pub(crate) enum Command {
     /// Work with the foreign tables of the custom database
     #[command(after_help = "Example:\n  cargo xtask fdw import")]
     Fdw(FdwArgs),
-    /// Open the API in the browser
+    /// Open the API, or the animals app, in the browser
     #[command(after_help = "Example:\n  cargo xtask open")]
     Open(OpenArgs),
     /// Build an image, look for secrets in it, push it, print its digest
@@ -223,6 +226,15 @@ pub(crate) struct UpArgs {
     /// Port of the custom Postgres
     #[arg(long, default_value_t = 54322, value_name = "PORT")]
     pub(crate) custom_port: u16,
+    /// Run the animals app of the serverless deployment too; once added, it stays part of the stack
+    #[arg(long)]
+    pub(crate) animals: bool,
+    /// Port of the animals app [default: the one it had, else 3100]
+    #[arg(long, value_name = "PORT", requires = "animals")]
+    pub(crate) animals_port: Option<u16>,
+    /// Take the animals app out of the stack again; its rows stay
+    #[arg(long, conflicts_with_all = ["animals", "animals_port"])]
+    pub(crate) no_animals: bool,
     /// Folder for the databases' files [default: .stack/NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -266,6 +278,8 @@ pub(crate) enum ServiceArg {
     Customdb,
     /// The REST server
     Api,
+    /// The animals app
+    Animals,
 }
 
 #[derive(Debug, Args)]
@@ -321,8 +335,19 @@ pub(crate) struct FdwImportArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OpenArg {
+    /// The explorer of the REST server
+    Api,
+    /// The list of the animals app
+    Animals,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct OpenArgs {
+    /// What to open
+    #[arg(value_enum, default_value = "api")]
+    pub(crate) what: OpenArg,
     #[command(flatten)]
     pub(crate) stack: StackName,
 }

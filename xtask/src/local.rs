@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use local_stack::animals;
 use local_stack::database::Database;
 use local_stack::pgbin::{SearchPath, ServerBinaries};
 use local_stack::{
@@ -18,8 +19,8 @@ use local_stack::{
 use xshell::cmd;
 
 use crate::cli::{
-    BackendArg, DatabaseArg, DownArgs, FdwArgs, FdwCommand, LogsArgs, OpenArgs, PsqlArgs, ServiceArg,
-    StackName as NameArg, StatusArgs, UpArgs,
+    BackendArg, DatabaseArg, DownArgs, FdwArgs, FdwCommand, LogsArgs, OpenArg, OpenArgs, PsqlArgs,
+    ServiceArg, StackName as NameArg, StatusArgs, UpArgs,
 };
 use crate::{output, workspace};
 
@@ -28,8 +29,11 @@ const INTERRUPTED: u8 = 130;
 
 /// Builds the server when this machine is to run it, then brings the stack up.
 pub(crate) fn up(args: UpArgs) -> Result<ExitCode> {
+    let name = name(&args.stack)?;
+    let stack = stack(&name, render::renderer(args.json));
     let config = StackConfig {
-        name: name(&args.stack)?,
+        animals_port: animals_port(&args, recorded_animals_port(&stack)?),
+        name,
         backend: match args.backend {
             BackendArg::Auto => Backend::Auto,
             BackendArg::Native => Backend::Native,
@@ -43,7 +47,6 @@ pub(crate) fn up(args: UpArgs) -> Result<ExitCode> {
         bare: args.bare,
         release: args.release,
     };
-    let stack = stack(&config.name, render::renderer(args.json));
     run(async {
         let backend = stack.choose_backend(&config).await?;
         let program = match backend {
@@ -60,6 +63,23 @@ pub(crate) fn up(args: UpArgs) -> Result<ExitCode> {
     })
 }
 
+/// Whoever added the app wants it until they say otherwise: it is an addition, not a way in which the stack is made.
+fn animals_port(args: &UpArgs, recorded: Option<u16>) -> Option<u16> {
+    if args.no_animals {
+        return None;
+    }
+    let added = args.animals.then(|| args.animals_port.or(recorded).unwrap_or(animals::DEFAULT_PORT));
+    added.or(recorded)
+}
+
+fn recorded_animals_port(stack: &Stack) -> Result<Option<u16>> {
+    match stack.config() {
+        Ok(config) => Ok(config.animals_port),
+        Err(local_stack::Error::NoSuchStack { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn up_message(status: &Status, config: &StackConfig) -> String {
     let mut text = String::from("\nThe stack is up.\n");
     for service in &status.services {
@@ -70,6 +90,9 @@ fn up_message(status: &Status, config: &StackConfig) -> String {
         let _ = write!(text, "Try: curl {base}/");
     } else {
         let _ = write!(text, "Try: curl {base}/todos");
+    }
+    if let Some(port) = config.animals_port {
+        let _ = write!(text, "\n     curl http://localhost:{port}/animals");
     }
     text
 }
@@ -130,7 +153,8 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<ExitCode> {
         Some(ServiceArg::Origindb) => vec![ServiceName::OriginDb],
         Some(ServiceArg::Customdb) => vec![ServiceName::CustomDb],
         Some(ServiceArg::Api) => vec![ServiceName::Api],
-        None => ServiceName::ALL.to_vec(),
+        Some(ServiceArg::Animals) => vec![ServiceName::Animals],
+        None => stack.config()?.services(),
     };
     let is_one = services.len() == 1;
     run(async {
@@ -207,7 +231,12 @@ pub(crate) fn fdw(args: FdwArgs) -> Result<ExitCode> {
 /// Opens the API's address in the browser; prints it where there is none.
 pub(crate) fn open(args: &OpenArgs) -> Result<ExitCode> {
     let stack = stack(&name(&args.stack)?, render::renderer(false));
-    let url = format!("http://localhost:{}/", stack.config()?.api_port);
+    let config = stack.config()?;
+    let url = match (args.what, config.animals_port) {
+        (OpenArg::Api, _) => format!("http://localhost:{}/", config.api_port),
+        (OpenArg::Animals, Some(port)) => format!("http://localhost:{port}/animals"),
+        (OpenArg::Animals, None) => return Err(local_stack::Error::NoAnimals { name: config.name }.into()),
+    };
     output::data(&url);
     if !std::io::stdout().is_terminal() {
         return Ok(ExitCode::SUCCESS);
@@ -240,4 +269,37 @@ fn run(work: impl Future<Output = Result<()>>) -> Result<ExitCode> {
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command as Asked};
+    use clap::Parser;
+
+    fn port(options: &[&str], recorded: Option<u16>) -> Option<u16> {
+        let words = ["cargo xtask", "up"].iter().chain(options);
+        match Cli::try_parse_from(words).unwrap().command {
+            Some(Asked::Up(args)) => animals_port(&args, recorded),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_animals_app_stays_as_it_was_unless_told() {
+        assert_eq!(port(&[], None), None);
+        assert_eq!(port(&[], Some(3200)), Some(3200));
+        assert_eq!(port(&["--animals"], None), Some(3100));
+        assert_eq!(port(&["--animals"], Some(3200)), Some(3200));
+        assert_eq!(port(&["--animals", "--animals-port", "3300"], Some(3200)), Some(3300));
+        assert_eq!(port(&["--no-animals"], Some(3200)), None);
+    }
+
+    #[test]
+    fn a_port_for_an_app_that_is_not_wanted_is_refused() {
+        for options in [["--animals-port", "3300"].as_slice(), &["--no-animals", "--animals"]] {
+            let words = ["cargo xtask", "up"].iter().chain(options);
+            assert!(Cli::try_parse_from(words).is_err(), "{options:?}");
+        }
+    }
 }

@@ -475,6 +475,29 @@ async fn aurora_without_rds_iam_says_so_until_it_is_there() {
 }
 
 #[tokio::test]
+async fn aurora_user_gets_a_password_where_there_are_no_tokens() {
+    let cluster = Cluster::start().await;
+    let mut master = cluster.custom().await;
+    let vars = |password: &str| Vars {
+        iam_user: Some("app".try_into().unwrap()),
+        iam_user_password: Some(Secret::from(password)),
+        ..Vars::default()
+    };
+    apply_quietly(&mut master, Target::Aurora, &vars("old-word")).await;
+    let app = cluster.try_connect("mydb", "app", "old-word").await.unwrap();
+    app.batch_execute("INSERT INTO animals VALUES ('cat', 4.5, 25)").await.unwrap();
+    assert_eq!(refused(&app, "TRUNCATE animals").await, "42501");
+
+    // A new one counts from the next run on, and only the right one lets in.
+    apply_quietly(&mut master, Target::Aurora, &vars("new-word")).await;
+    cluster.try_connect("mydb", "app", "new-word").await.unwrap();
+    assert!(cluster.try_connect("mydb", "app", "old-word").await.is_err());
+    let planned = bootstrap_sql::plan(&master, Target::Aurora, &vars("new-word")).await.unwrap();
+    assert!(planned.iter().all(|it| !it.sql.contains("new-word")));
+    assert!(planned.last().unwrap().sql.starts_with("ALTER ROLE \"app\" PASSWORD '"), "{planned:?}");
+}
+
+#[tokio::test]
 async fn database_is_made_once() {
     let cluster = Cluster::start().await;
     let client = cluster.custom().await;

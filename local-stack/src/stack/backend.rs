@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Stack;
 use crate::account::Account;
-use crate::config::{Backend, BackendKind, Cost, StackConfig, StackName};
+use crate::config::{Backend, BackendKind, Cost, Difference, StackConfig, StackName};
 use crate::database::Database;
 use crate::docker::{Docker, Engine};
 use crate::download::cache_dir;
@@ -64,7 +64,12 @@ impl Stack {
         if !is_up && !driver.has_data().await? {
             return Ok(None);
         }
-        if is_up || differences.iter().any(|it| it.cost == Cost::NewData) {
+        let is_in_the_way = |it: &Difference| match it.cost {
+            Cost::Nothing => false,
+            Cost::Restart => is_up,
+            Cost::NewData => true,
+        };
+        if differences.iter().any(is_in_the_way) {
             return Err(Error::Differs { name: self.name.clone(), is_up, differences });
         }
         Ok(Some(state))

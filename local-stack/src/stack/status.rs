@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Stack, ask_api, connection};
+use super::{Stack, ask_program, connection};
+use crate::animals;
 use crate::config::{BackendKind, StackName};
 use crate::database::Database;
 use crate::driver::Handle;
@@ -18,7 +19,7 @@ pub struct Status {
     pub name: StackName,
     /// What it runs on.
     pub backend: BackendKind,
-    /// Its services in the order of the graph.
+    /// Its services; the animals app only where it is part of the stack.
     pub services: Vec<ServiceStatus>,
 }
 
@@ -58,14 +59,14 @@ impl Stack {
     pub(super) async fn status_of(&self, state: &State) -> Result<Status, Error> {
         let driver = self.driver_to_look(state).await?;
         let mut services = Vec::new();
-        for name in ServiceName::ALL {
+        for name in state.config.services() {
             let handle = driver.observe(name).await?;
             let asked = match (&handle, Database::try_from(name)) {
                 (None, _) => Err("it does not run".to_owned()),
                 (Some(_), Ok(database)) => {
                     probe::postgres(&connection(&state.config, database), database.dbname()).await
                 }
-                (Some(_), Err(_)) => ask_api(&state.config).await,
+                (Some(_), Err(_)) => ask_program(&state.config, name).await,
             };
             let (state_now, reason) = match asked {
                 Ok(()) => (ServiceState::Running, None),
@@ -76,6 +77,7 @@ impl Stack {
             };
             let url = match Database::try_from(name) {
                 Ok(database) => connection(&state.config, database).url(),
+                Err(ServiceName::Animals) => animals::url(state.config.port(name)),
                 Err(_) => format!("http://127.0.0.1:{}", state.config.api_port),
             };
             let (pid, container) = match handle {

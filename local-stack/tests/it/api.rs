@@ -85,7 +85,7 @@ async fn a_rest_server_that_ends_at_once_says_why_and_leaves_nothing_running() {
     let text = it.up().await.unwrap_err().to_string();
     assert!(text.starts_with("api is not healthy: it ended"), "{text}");
     assert!(text.contains("no such setting: colour"), "{text}");
-    for service in ServiceName::ALL {
+    for service in it.config.services() {
         assert_eq!(it.state_of(service).await, ServiceState::Stopped);
     }
     it.api = working;
@@ -135,7 +135,7 @@ async fn no_secret_shows_in_the_process_list_and_root_serves_no_requests() {
 async fn services_outlive_the_process_that_started_them() {
     let it = TestStack::whole();
     let status = it.up().await.unwrap();
-    for service in ServiceName::ALL {
+    for service in it.config.services() {
         let output = std::process::Command::new("ps")
             .args(["-o", "pgid=", "-p", &pid(&status, service).to_string()])
             .output();

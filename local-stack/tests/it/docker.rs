@@ -1,6 +1,6 @@
 //! The same stack in containers, where an engine answers.
 //!
-//! Databases only: the image of the REST server takes minutes to build, and the end-to-end tests use it.
+//! Databases only but for one case: the image of the REST server takes minutes to build where it was never built.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,19 +10,26 @@ use local_stack::{
     Volumes,
 };
 
+use crate::support::{ZEBRA, http, live_with_animals};
+
 const POSTGRES_IMAGE: &str = "postgres:15-bookworm";
+const RUST_IMAGE: &str = "rust:1.95-bookworm";
 
 /// The engine, or a line that says why these cases run natively only.
 async fn engine() -> Option<Engine> {
-    let engine = match Engine::find().await {
-        Ok(engine) => engine,
-        Err(reason) => {
-            eprintln!("skipped: {reason}; the native cases cover the same ground");
-            return None;
+    engine_with(&[POSTGRES_IMAGE]).await
+}
+
+async fn engine_with(images: &[&str]) -> Option<Engine> {
+    let found = async {
+        let engine = Engine::find().await?;
+        for image in images {
+            engine.ensure_image(image, &|_| {}).await?;
         }
+        Ok::<Engine, Error>(engine)
     };
-    match engine.ensure_image(POSTGRES_IMAGE, &|_| {}).await {
-        Ok(()) => Some(engine),
+    match found.await {
+        Ok(engine) => Some(engine),
         Err(reason) => {
             eprintln!("skipped: {reason}; the native cases cover the same ground");
             None
@@ -127,6 +134,47 @@ async fn containers_behave_as_processes_do() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+}
+
+#[tokio::test]
+async fn the_animals_app_runs_in_a_container_of_its_own() {
+    if engine_with(&[POSTGRES_IMAGE, RUST_IMAGE]).await.is_none() {
+        return;
+    }
+    let mut it = DockerStack::new("animals");
+    let api = ApiLauncher::Program(std::path::PathBuf::new());
+    let (first, second) = (local_stack::ports::free().unwrap(), local_stack::ports::free().unwrap());
+    it.config.animals_port = Some(first);
+    let status = it.stack.up(&it.config, &api).await.unwrap();
+    assert!(status.is_up(), "{status:?}");
+    let app = status.services.iter().find(|it| it.name == ServiceName::Animals).unwrap();
+    let container = app.container.clone().unwrap();
+    live_with_animals(first).await;
+    let inspect = ["inspect", "--format", "{{.Config.User}} {{.Args}}", &container];
+    let shown = std::process::Command::new("docker").args(inspect).output().unwrap();
+    let arguments = "65532:65532 [--animals --animals-host 0.0.0.0 --animals-port 3100]";
+    assert_eq!(String::from_utf8_lossy(&shown.stdout).trim(), arguments);
+
+    // It moves beside what runs, and comes back with its rows.
+    let others = |status: &local_stack::Status| -> Vec<_> {
+        status.services.iter().take(3).map(|it| it.container.clone()).collect()
+    };
+    it.config.animals_port = Some(second);
+    let moved = it.stack.up(&it.config, &api).await.unwrap();
+    assert_eq!(others(&moved), others(&status));
+    assert_eq!(http(second, "GET", "/animals", "").await, (200, ZEBRA.to_owned()));
+    assert!(local_stack::ports::is_free(first));
+    it.stack.down(Volumes::Keep).await.unwrap();
+    let mut lines = Vec::new();
+    it.stack.logs(&[ServiceName::Animals], false, &mut |line| lines.push(line.text)).await.unwrap();
+    assert!(lines.iter().any(|it| it.contains("answered")), "{lines:?}");
+    it.stack.up(&it.config, &api).await.unwrap();
+    assert_eq!(http(second, "GET", "/animals", "").await, (200, ZEBRA.to_owned()));
+
+    it.config.animals_port = None;
+    let without = it.stack.up(&it.config, &api).await.unwrap();
+    assert!(without.is_up() && without.services.len() == 3, "{without:?}");
+    assert!(local_stack::ports::is_free(second));
 }
 
 #[tokio::test]

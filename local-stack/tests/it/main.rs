@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its surroundings fail")]
 #![allow(clippy::print_stderr, reason = "a skipped case says so")]
 
+mod animals;
 mod api;
 mod docker;
 mod failures;

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, sync::Arc};
 
-use local_stack::{ServiceName, ServiceState, Stack, StackConfig, state::StackHome};
+use local_stack::{ServiceState, Stack, StackConfig, state::StackHome};
 use xshell::{Shell, cmd};
 
 use super::finding::{Finding, Fix, Level, Purpose};
@@ -22,16 +22,18 @@ pub(super) fn ports() -> Vec<Finding> {
         .into_iter()
         .filter_map(|name| {
             let config = Stack::new(&root, name.clone(), Arc::new(|_| {})).config().ok()?;
-            Some(ServiceName::ALL.map(|service| (config.port(service), name.to_string())))
+            let ports = config.services().into_iter().map(move |it| (config.port(it), name.to_string()));
+            Some(ports.collect::<Vec<_>>())
         })
         .flatten()
         .collect();
-    let taken: Vec<u16> = ServiceName::ALL
+    let taken: Vec<u16> = defaults
+        .services()
         .into_iter()
         .map(|service| defaults.port(service))
         .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_err())
         .collect();
-    let all: Vec<String> = ServiceName::ALL.iter().map(|it| defaults.port(*it).to_string()).collect();
+    let all: Vec<String> = defaults.services().into_iter().map(|it| defaults.port(it).to_string()).collect();
     vec![judge_ports(&all.join(", "), &taken, &ours)]
 }
 
