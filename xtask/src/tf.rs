@@ -8,6 +8,7 @@ mod backend;
 pub(crate) mod check;
 pub(crate) mod docs;
 mod environment;
+pub(crate) mod life;
 mod summary;
 mod terraform;
 

@@ -8,7 +8,7 @@ data "aws_iam_policy_document" "read" {
       "logs:DescribeLogGroups", "logs:DescribeQueryDefinitions", "logs:ListTagsForResource",
       "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource",
       "xray:GetGroup", "xray:GetGroups", "xray:GetSamplingRules", "xray:ListTagsForResource",
-      "sts:GetCallerIdentity",
+      "sns:GetSubscriptionAttributes", "sts:GetCallerIdentity",
     ]
     resources = ["*"]
   }
@@ -18,7 +18,7 @@ data "aws_iam_policy_document" "read" {
     actions = [
       "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
       "lambda:GetPolicy", "lambda:GetProvisionedConcurrencyConfig", "lambda:ListTags", "lambda:ListVersionsByFunction",
-      "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource",
+      "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource",
       "codedeploy:GetApplication", "codedeploy:GetDeploymentConfig", "codedeploy:GetDeploymentGroup", "codedeploy:ListTagsForResource",
       "backup:DescribeBackupVault", "backup:ListTags",
       "iam:GetInstanceProfile", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy",
@@ -28,7 +28,8 @@ data "aws_iam_policy_document" "read" {
     resources = [
       "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-*",
       "arn:${local.partition}:sns:${local.region}:${local.account}:${var.name}-*",
-      "arn:${local.partition}:codedeploy:${local.region}:${local.account}:*:${var.name}*",
+      "arn:${local.partition}:codedeploy:${local.region}:${local.account}:application:${var.name}",
+      "arn:${local.partition}:codedeploy:${local.region}:${local.account}:deploymentgroup:${var.name}/${var.name}-*",
       "arn:${local.partition}:codedeploy:${local.region}:${local.account}:deploymentconfig:CodeDeployDefault.*",
       "arn:${local.partition}:backup:${local.region}:${local.account}:backup-vault:${var.name}",
       "arn:${local.partition}:iam::${local.account}:role/${var.name}-*",
@@ -77,7 +78,7 @@ data "aws_iam_policy_document" "read" {
   statement {
     sid       = "ReadImageParameter"
     actions   = ["ssm:GetParameter"]
-    resources = ["arn:${local.partition}:ssm:${local.region}::parameter/aws/service/ami-amazon-linux-latest/*"]
+    resources = ["arn:${local.partition}:ssm:${local.region}:*:parameter/aws/service/ami-amazon-linux-latest/*"]
   }
 
   dynamic "statement" {
@@ -209,7 +210,11 @@ data "aws_iam_policy_document" "services" {
       "rds:DeregisterDBProxyTargets", "rds:ModifyDBCluster", "rds:ModifyDBClusterParameterGroup", "rds:ModifyDBInstance", "rds:ModifyDBSubnetGroup",
       "rds:RebootDBInstance", "rds:RegisterDBProxyTargets", "rds:RemoveTagsFromResource", "rds:ResetDBClusterParameterGroup",
     ]
-    resources = [for kind in ["cluster", "cluster-pg", "cluster-snapshot", "db", "subgrp"] : "arn:${local.partition}:rds:${local.region}:${local.account}:${kind}:${var.name}*"]
+    # ... and the groups that Amazon brings, which a new cluster or instance takes where it is given none.
+    resources = concat(
+      [for kind in ["cluster", "cluster-pg", "cluster-snapshot", "db", "subgrp"] : "arn:${local.partition}:rds:${local.region}:${local.account}:${kind}:${var.name}*"],
+      [for kind in ["og", "pg"] : "arn:${local.partition}:rds:${local.region}:${local.account}:${kind}:default*"],
+    )
   }
 
   statement {
@@ -231,10 +236,11 @@ data "aws_iam_policy_document" "services" {
     resources = ["arn:${local.partition}:rds:${local.region}:${local.account}:target-group:*"]
   }
 
+  # RDS knows no resource for a proxy that is yet to be made.
   statement {
     sid       = "CreateTagged"
     actions   = ["rds:CreateDBProxy", "backup:CreateBackupPlan"]
-    resources = ["arn:${local.partition}:rds:${local.region}:${local.account}:db-proxy:*", "arn:${local.partition}:backup:${local.region}:${local.account}:backup-plan:*"]
+    resources = ["*"]
 
     condition {
       test     = "StringEquals"
@@ -257,7 +263,7 @@ data "aws_iam_policy_document" "services" {
 
   statement {
     sid       = "MasterSecretRotation"
-    actions   = ["secretsmanager:CreateSecret", "secretsmanager:TagResource", "secretsmanager:RotateSecret"]
+    actions   = ["secretsmanager:CancelRotateSecret", "secretsmanager:CreateSecret", "secretsmanager:TagResource", "secretsmanager:RotateSecret"]
     resources = ["arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:rds!cluster-*"]
   }
 
@@ -270,7 +276,7 @@ data "aws_iam_policy_document" "services" {
       "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
       "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource", "logs:AssociateKmsKey",
       "cloudwatch:DeleteAlarms", "cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource",
-      "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:UntagResource", "sns:Unsubscribe",
+      "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:UntagResource",
       "codedeploy:CreateApplication", "codedeploy:CreateDeployment", "codedeploy:CreateDeploymentGroup", "codedeploy:DeleteApplication",
       "codedeploy:DeleteDeploymentGroup", "codedeploy:GetDeployment", "codedeploy:RegisterApplicationRevision", "codedeploy:GetApplicationRevision",
       "codedeploy:TagResource", "codedeploy:UntagResource", "codedeploy:UpdateDeploymentGroup",
@@ -331,12 +337,13 @@ data "aws_iam_policy_document" "services" {
     }
   }
 
-  # Log delivery and saved queries know no resources.
+  # Log delivery, saved queries and subscriptions know no resources.
   statement {
-    sid = "LogDeliveryAndQueries"
+    sid = "LogDeliveryQueriesSubscriptions"
     actions = [
       "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:UpdateLogDelivery",
       "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:PutQueryDefinition", "logs:DeleteQueryDefinition",
+      "sns:Unsubscribe",
     ]
     resources = ["*"]
   }

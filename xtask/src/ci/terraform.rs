@@ -1,21 +1,22 @@
-//! The Terraform of the serverless deployment: format, tables, validation, tests, policies.
+//! The Terraform of the serverless deployment: format, tables, validation, tests, a whole life, policies.
 
 use std::ffi::OsString;
 use std::net::{TcpStream, ToSocketAddrs as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::Outcome;
+use super::{Outcome, policies};
 use crate::tf::{check, docs};
-use crate::{python, workspace};
+use crate::{output, python, workspace};
 
-/// Where Terraform gets providers from.
 const REGISTRY: &str = "registry.terraform.io:443";
+/// Sets up providers that need neither registry nor account.
+const STAND_IN: &str = "../shared/terraform-offline/install.sh";
 
-/// Formats, tables, and the tests with the real program.
+/// Formats, tables, tests with the real program, and a whole life where providers are there that pretend.
 pub(super) fn run(sh: &Shell) -> Result<Outcome> {
     let infra = workspace::root().join("infra-tf");
     let outdated = docs::outdated(&infra)?;
@@ -27,36 +28,63 @@ pub(super) fn run(sh: &Shell) -> Result<Outcome> {
         return Ok(Outcome::Skipped("terraform is not installed (the tables were checked)".to_owned()));
     };
     cmd!(sh, "{terraform} fmt -check -recursive -diff {infra}").quiet().run().context("check the format")?;
-    let Some(providers) = providers(sh)? else {
-        return Ok(Outcome::Skipped(format!("{REGISTRY} is out of reach (format and tables were checked)")));
-    };
-    match check::validate_and_test(&infra, &providers)? {
-        check::Verdict::Passed => Ok(Outcome::Done),
-        check::Verdict::Failed(folders) => bail!("failed: {}", folders.join(", ")),
+    match Providers::find(sh)? {
+        Providers::None => {
+            Ok(Outcome::Skipped(format!("{REGISTRY} is out of reach (format and tables were checked)")))
+        }
+        Providers::Real => {
+            pass(check::validate_and_test(&infra, &[])?)?;
+            // Real providers would make real things.
+            Ok(Outcome::DoneWithout(format!("without apply and destroy: {STAND_IN} is not there")))
+        }
+        Providers::StandIn(env) => {
+            let (verdict, lives) = check::validate_test_and_live(&infra, &env)?;
+            pass(verdict)?;
+            output::note(&policies::check(sh, &lives)?);
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+fn pass(verdict: check::Verdict) -> Result<()> {
+    match verdict {
+        check::Verdict::Passed => Ok(()),
+        check::Verdict::Failed(what) => bail!("failed: {}", what.join(", ")),
         check::Verdict::Interrupted => bail!("interrupted"),
     }
 }
 
-/// Variables by which Terraform finds providers: the user's own, a stand-in beside the project, or the registry's,
-/// which takes none. `None` when there are no providers to be had.
-fn providers(sh: &Shell) -> Result<Option<Vec<(OsString, OsString)>>> {
-    const CONFIG: &str = "TF_CLI_CONFIG_FILE";
-    // Terraform ignores a variable that names no file, and so is it here.
-    if std::env::var_os(CONFIG).is_some_and(|it| Path::new(&it).is_file()) {
-        return Ok(Some(Vec::new()));
+/// Where Terraform gets providers from.
+enum Providers {
+    /// Ones that pretend, beside the project, and the variables by which Terraform finds them.
+    StandIn(Vec<(OsString, OsString)>),
+    /// The user's own source, or the registry.
+    Real,
+    /// Nowhere.
+    None,
+}
+
+impl Providers {
+    fn find(sh: &Shell) -> Result<Self> {
+        const CONFIG: &str = "TF_CLI_CONFIG_FILE";
+        let stand_in = workspace::root().join(STAND_IN);
+        if stand_in.is_file() {
+            let line =
+                cmd!(sh, "{stand_in}").quiet().read().context("set up providers that need no registry")?;
+            let file =
+                line.split_once(&format!("export {CONFIG}=")).map(|(_, it)| it.trim().trim_matches('"'));
+            let file = file.with_context(|| format!("{STAND_IN} names no configuration"))?;
+            return Ok(Self::StandIn(vec![(CONFIG.into(), file.into())]));
+        }
+        // Terraform ignores a variable that names no file, and so is it here.
+        if std::env::var_os(CONFIG).is_some_and(|it| Path::new(&it).is_file()) {
+            return Ok(Self::Real);
+        }
+        let reachable = REGISTRY.to_socket_addrs().is_ok_and(|mut addresses| {
+            addresses.any(|it| TcpStream::connect_timeout(&it, Duration::from_secs(5)).is_ok())
+        });
+        Ok(if reachable { Self::Real } else { Self::None })
     }
-    let stand_in: PathBuf =
-        workspace::root().join("..").join("shared").join("terraform-offline").join("install.sh");
-    if stand_in.is_file() {
-        let line = cmd!(sh, "{stand_in}").quiet().read().context("set up providers that need no registry")?;
-        let file = line.split_once(&format!("export {CONFIG}=")).map(|(_, it)| it.trim().trim_matches('"'));
-        let file = file.with_context(|| format!("{} names no configuration", stand_in.display()))?;
-        return Ok(Some(vec![(CONFIG.into(), file.into())]));
-    }
-    let reachable = REGISTRY.to_socket_addrs().is_ok_and(|mut addresses| {
-        addresses.any(|it| TcpStream::connect_timeout(&it, Duration::from_secs(5)).is_ok())
-    });
-    Ok(reachable.then(Vec::new))
 }
 
 /// Policies on what would be deployed.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use super::life::{self, Life};
 use super::terraform::{Ended, Terraform};
 use crate::{output, tidy, workspace};
 
@@ -55,7 +56,7 @@ pub(super) fn validate(infra: &Path, args: &CheckArgs) -> Result<Ended> {
 /// Runs the tests of configurations that have some.
 pub(super) fn test(infra: &Path, args: &CheckArgs) -> Result<Ended> {
     let verdict = each(infra, args, &[], |terraform, folder| {
-        if !folder.join("tests").is_dir() {
+        if !has_tests(folder) {
             return Ok(Ended::Well);
         }
         terraform.run(std::iter::once("test".into()).chain(args.args.clone()))
@@ -66,13 +67,42 @@ pub(super) fn test(infra: &Path, args: &CheckArgs) -> Result<Ended> {
 /// Both, for the gate, with further variables for Terraform.
 pub(crate) fn validate_and_test(infra: &Path, env: &[(OsString, OsString)]) -> Result<Verdict> {
     let all = CheckArgs { folders: Vec::new(), args: Vec::new() };
-    each(infra, &all, env, |terraform, folder| {
-        let valid = terraform.run(["validate"])?;
-        if valid != Ended::Well || !folder.join("tests").is_dir() {
-            return Ok(valid);
-        }
-        terraform.run(["test"])
-    })
+    each(infra, &all, env, validate_and_test_one)
+}
+
+/// Both, and the whole life of each configuration, with providers that pretend.
+pub(crate) fn validate_test_and_live(
+    infra: &Path,
+    env: &[(OsString, OsString)],
+) -> Result<(Verdict, Vec<Life>)> {
+    let copy = copy(infra)?;
+    let terraform = prepare(&copy, env)?;
+    let folders = folders(&copy)?;
+    let (name, text) = life::LOCAL_STATE;
+    for folder in &folders {
+        let file = folder.join(name);
+        std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;
+    }
+    let verdict = visit(&terraform, &copy, &folders, &["init", "-input=false"], validate_and_test_one)?;
+    if !matches!(verdict, Verdict::Passed) {
+        return Ok((verdict, Vec::new()));
+    }
+    output::note("── apply, a second plan, destroy; with providers that pretend");
+    let (lives, failed) = life::all(&terraform, &copy, &folders)?;
+    Ok((if failed.is_empty() { Verdict::Passed } else { Verdict::Failed(failed) }, lives))
+}
+
+fn validate_and_test_one(terraform: &Terraform, folder: &Path) -> Result<Ended> {
+    let valid = terraform.run(["validate"])?;
+    if valid != Ended::Well || !has_tests(folder) {
+        return Ok(valid);
+    }
+    terraform.run(["test"])
+}
+
+fn has_tests(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder.join("tests")).into_iter().flatten().flatten();
+    entries.map(|it| it.file_name()).any(|it| it.to_string_lossy().ends_with(".tftest.hcl"))
 }
 
 fn each(
@@ -82,29 +112,43 @@ fn each(
     run: impl Fn(&Terraform, &Path) -> Result<Ended>,
 ) -> Result<Verdict> {
     let copy = copy(infra)?;
-    let plugins = workspace::target_dir().join("terraform").join("plugins");
-    std::fs::create_dir_all(&plugins).with_context(|| format!("make {}", plugins.display()))?;
-    let mut terraform =
-        Terraform::find(&copy)?.with_env("TF_PLUGIN_CACHE_DIR", plugins).with_env("TF_IN_AUTOMATION", "1");
-    for (name, value) in env {
-        terraform = terraform.with_env(name, value);
-    }
     let folders = if args.folders.is_empty() {
         folders(&copy)?
     } else {
         args.folders.iter().map(|it| copy.join(it)).collect()
     };
+    visit(&prepare(&copy, env)?, &copy, &folders, &["init", "-backend=false", "-input=false"], run)
+}
+
+/// Terraform on a copy, with a cache of providers.
+fn prepare(copy: &Path, env: &[(OsString, OsString)]) -> Result<Terraform> {
+    let plugins = workspace::target_dir().join("terraform").join("plugins");
+    std::fs::create_dir_all(&plugins).with_context(|| format!("make {}", plugins.display()))?;
+    let terraform =
+        Terraform::find(copy)?.with_env("TF_PLUGIN_CACHE_DIR", plugins).with_env("TF_IN_AUTOMATION", "1");
+    Ok(env.iter().fold(terraform, |it, (name, value)| it.with_env(name, value)))
+}
+
+/// Initialises folders one after the other, since the cache of providers is not safe for two at a time, and runs
+/// something in each.
+fn visit(
+    terraform: &Terraform,
+    copy: &Path,
+    folders: &[PathBuf],
+    init: &[&str],
+    run: impl Fn(&Terraform, &Path) -> Result<Ended>,
+) -> Result<Verdict> {
     let mut failed = Vec::new();
     for folder in folders {
-        let shown = folder.strip_prefix(&copy).unwrap_or(&folder).display().to_string();
+        let shown = folder.strip_prefix(copy).unwrap_or(folder).display().to_string();
         let shown = if shown.is_empty() { "(root)".to_owned() } else { shown };
         if !folder.is_dir() {
             bail!("there is no folder infra-tf/{shown}");
         }
         output::note(&format!("── {shown}"));
-        let terraform = terraform.within(&folder);
-        let ended = match terraform.run(["init", "-backend=false", "-input=false"])? {
-            Ended::Well => run(&terraform, &folder)?,
+        let terraform = terraform.within(folder);
+        let ended = match terraform.run(init)? {
+            Ended::Well => run(&terraform, folder)?,
             other => other,
         };
         match ended {

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::{ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
@@ -23,6 +23,14 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
+    fn of(status: ExitStatus, interrupted: bool) -> Self {
+        match (status.success(), interrupted) {
+            (true, _) => Self::Well,
+            (false, true) => Self::Interrupted,
+            (false, false) => Self::Badly,
+        }
+    }
+
     pub(super) fn code(self) -> ExitCode {
         match self {
             Self::Well => ExitCode::SUCCESS,
@@ -89,6 +97,26 @@ impl Terraform {
         String::from_utf8(output.stdout).context("read what terraform printed")
     }
 
+    /// Runs a command and keeps what it says, to be shown where it failed.
+    pub(super) fn keep<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Result<(Ended, String)> {
+        let mut command = self.command(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        runtime()?.block_on(async {
+            let child = command.spawn().with_context(|| format!("start {}", self.program.display()))?;
+            let mut interrupted = false;
+            let output = child.wait_with_output();
+            tokio::pin!(output);
+            let output = loop {
+                tokio::select! {
+                    output = &mut output => break output.context("wait for terraform")?,
+                    _ = tokio::signal::ctrl_c() => interrupted = true,
+                }
+            };
+            let text = [output.stdout, output.stderr].concat();
+            Ok((Ended::of(output.status, interrupted), String::from_utf8_lossy(&text).into_owned()))
+        })
+    }
+
     fn command<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Command {
         let mut command = Command::new(&self.program);
         command.args(args).current_dir(&self.folder).envs(self.env.iter().map(|(name, value)| (name, value)));
@@ -106,11 +134,7 @@ impl Terraform {
                     _ = tokio::signal::ctrl_c() => interrupted = true,
                 }
             };
-            Ok(match (status.success(), interrupted) {
-                (true, _) => Ended::Well,
-                (false, true) => Ended::Interrupted,
-                (false, false) => Ended::Badly,
-            })
+            Ok(Ended::of(status, interrupted))
         })
     }
 }

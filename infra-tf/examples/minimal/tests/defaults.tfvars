@@ -1,0 +1,1 @@
+lambda_artifact_path = "../../tests/fixtures/artifact.zip"

@@ -1,0 +1,2 @@
+name          = "test"
+resource_arns = ["arn:aws:rds:eu-west-1:123456789012:cluster:test"]

@@ -1,0 +1,23 @@
+region                                       = "eu-west-1"
+environment                                  = "test"
+tags                                         = { Owner = "someone" }
+lambda_artifact_path                         = "tests/fixtures/artifact.zip"
+availability_zone_count                      = 3
+nat_mode                                     = "per_az"
+vpc_interface_endpoints                      = ["ssm", "ssmmessages", "ec2messages", "logs", "xray", "secretsmanager"]
+database_max_capacity                        = 16
+database_reader_count                        = 2
+database_performance_insights_retention_days = 93
+database_secret_rotation_days                = 30
+database_backup_retention_days               = 35
+lambda_provisioned_concurrency               = 2
+lambda_reserved_concurrency                  = 20
+deployment_strategy                          = "canary"
+api_authorization                            = "AWS_IAM"
+api_cache_enabled                            = true
+alarm_emails                                 = ["someone@example.org"]
+trace_sampling_rate                          = 1
+backup_copy_to_vault_arn                     = "arn:aws:backup:eu-central-1:123456789012:backup-vault:away"
+github_repository                            = "someone/postgres-as-app"
+state_bucket_name                            = "test-state"
+state_kms_key_arn                            = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000001"

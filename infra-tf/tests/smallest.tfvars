@@ -1,0 +1,17 @@
+lambda_artifact_path                  = "tests/fixtures/artifact.zip"
+create_kms_key                        = false
+vpc_interface_endpoints               = []
+vpc_flow_logs_enabled                 = false
+database_proxy_enabled                = false
+database_min_capacity                 = 0
+database_reader_count                 = 0
+database_performance_insights_enabled = false
+database_deletion_protection          = false
+database_skip_final_snapshot          = true
+tracing_enabled                       = false
+bastion_enabled                       = false
+dashboard_enabled                     = false
+alarms_enabled                        = false
+log_queries_enabled                   = false
+waf_enabled                           = false
+backup_enabled                        = false

@@ -1,0 +1,138 @@
+//! The IAM policies that Terraform makes: each action exists, and the resources it is granted on are of its kind.
+//!
+//! IAM takes a policy with an invented action, or with a resource that the action does not know, and grants nothing.
+//! parliament knows both; it looks at one statement at a time, so the statements of an action are joined for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use xshell::{Shell, cmd};
+
+use crate::tf::life::{Life, Policy};
+use crate::{python, workspace};
+
+/// Granting on "*" where a resource could be named: checkov says that, too, and knows the reasons given.
+const LEFT_TO_CHECKOV: &str = "RESOURCE_STAR";
+
+/// Checks every policy and returns the count as a line.
+pub(super) fn check(sh: &Shell, lives: &[Life]) -> Result<String> {
+    let folder = workspace::target_dir().join("terraform").join("policies");
+    sh.remove_path(&folder)?;
+    sh.create_dir(&folder)?;
+    let mut seen = BTreeSet::new();
+    for (life, policy) in lives.iter().flat_map(|life| life.policies.iter().map(move |it| (life, it))) {
+        let text = joined(policy)?.to_string();
+        if seen.insert(text.clone()) {
+            sh.write_file(folder.join(file_name(&life.name, &policy.address)), text)?;
+        }
+    }
+    if seen.is_empty() {
+        bail!("no policy was made, so none was checked");
+    }
+    let parliament = python::tool(sh, "parliament")?;
+    let report = cmd!(sh, "{parliament} --directory {folder} --include_policy_extension json --json")
+        .quiet()
+        .ignore_status()
+        .read()
+        .context("start parliament")?;
+    let findings = findings(&report)?;
+    if !findings.is_empty() {
+        bail!("parliament\n{}", findings.join("\n"));
+    }
+    Ok(format!("parliament: {} policies, no findings", seen.len()))
+}
+
+fn file_name(life: &str, address: &str) -> String {
+    let plain = |it: char| if it.is_ascii_alphanumeric() || it == '_' || it == '.' { it } else { '-' };
+    format!("{life}--{address}.json").chars().map(plain).collect()
+}
+
+/// A policy that grants each action on all the resources that the statements of this one name for it.
+///
+/// Conditions and principals are left out. A denial and the trust of a role only count for the names of actions.
+fn joined(policy: &Policy) -> Result<Value> {
+    let strings = |it: &Value| -> Vec<String> {
+        let list = it.as_array().map_or_else(|| std::slice::from_ref(it), Vec::as_slice);
+        list.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect()
+    };
+    let statements = &policy.document["Statement"];
+    let statements = statements.as_array().map_or_else(|| std::slice::from_ref(statements), Vec::as_slice);
+    let mut resources: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for statement in statements {
+        let actions = strings(&statement["Action"]);
+        if actions.is_empty() {
+            bail!("{} has a statement without actions", policy.address);
+        }
+        let is_grant = statement["Effect"] == "Allow" && !statement["Resource"].is_null();
+        for action in actions {
+            let on = if is_grant { strings(&statement["Resource"]) } else { vec!["*".to_owned()] };
+            resources.entry(action).or_default().extend(on);
+        }
+    }
+    let statements: Vec<Value> = resources
+        .into_iter()
+        .map(|(action, on)| json!({"Effect": "Allow", "Action": action, "Resource": on}))
+        .collect();
+    Ok(json!({"Version": "2012-10-17", "Statement": statements}))
+}
+
+/// What parliament found, a line each.
+fn findings(report: &str) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for line in report.lines().filter(|it| !it.trim().is_empty()) {
+        let finding: Value = serde_json::from_str(line).context("read parliament's report")?;
+        if finding["issue"] == LEFT_TO_CHECKOV {
+            continue;
+        }
+        let text = |it: &Value| it.as_str().map_or_else(|| it.to_string(), ToOwned::to_owned);
+        let file = text(&finding["location"]["filepath"]);
+        let file = file.rsplit('/').next().unwrap_or_default();
+        lines.push(format!("{file}: {}: {}", text(&finding["title"]), text(&finding["detail"])));
+    }
+    lines.sort();
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(statements: &Value) -> Policy {
+        let document = json!({"Version": "2012-10-17", "Statement": statements});
+        Policy { address: "data.aws_iam_policy_document.this".to_owned(), document }
+    }
+
+    #[test]
+    fn statements_of_an_action_are_joined() {
+        let joined = joined(&policy(&json!([
+            {"Effect": "Allow", "Action": ["ec2:RunInstances", "ec2:StopInstances"], "Resource": "a"},
+            {"Effect": "Allow", "Action": "ec2:RunInstances", "Resource": ["b", "c"], "Condition": {"x": {}}},
+        ])));
+        let expected = json!([
+            {"Effect": "Allow", "Action": "ec2:RunInstances", "Resource": ["a", "b", "c"]},
+            {"Effect": "Allow", "Action": "ec2:StopInstances", "Resource": ["a"]},
+        ]);
+        assert_eq!(joined.expect("a policy")["Statement"], expected);
+    }
+
+    #[test]
+    fn denials_and_trust_only_name_actions() {
+        for statement in [
+            json!({"Effect": "Deny", "Action": "iam:PassRole", "Resource": "arn:aws:s3:::x"}),
+            json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}),
+        ] {
+            let joined = joined(&policy(&statement)).expect("a policy");
+            assert_eq!(joined["Statement"][0]["Resource"], json!(["*"]), "{statement}");
+        }
+        assert!(joined(&policy(&json!([{"Effect": "Allow", "NotAction": "iam:*"}]))).is_err());
+    }
+
+    #[test]
+    fn findings_name_the_policy_and_leave_wide_resources_to_checkov() {
+        let report = r#"{"issue":"RESOURCE_STAR","title":"t","detail":[],"location":{"filepath":"a.json"}}
+{"issue":"UNKNOWN_ACTION","title":"Unknown action","detail":"no such rds:Fly","location":{"filepath":"/p/root--x.json"}}"#;
+        assert_eq!(findings(report).expect("a report"), ["root--x.json: Unknown action: no such rds:Fly"]);
+        assert!(findings("Traceback").is_err());
+    }
+}

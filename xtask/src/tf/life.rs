@@ -1,0 +1,193 @@
+//! The whole life of each configuration: applied, planned again, destroyed.
+//!
+//! Only ever with providers that pretend: what is applied here exists nowhere. It shows what a plan cannot: keys that
+//! are unknown until something exists, an order that does not work out, a second plan that wants to change again.
+
+use std::ffi::OsString;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::terraform::{Ended, Terraform};
+use crate::output;
+
+/// Each folder keeps its state beside it, whatever its backend is.
+pub(super) const LOCAL_STATE: (&str, &str) = ("life_override.tf", "terraform {\n  backend \"local\" {}\n}\n");
+
+/// One life that went well.
+#[derive(Debug)]
+pub(crate) struct Life {
+    /// Folder and variables: `modules/waf everything`.
+    pub(crate) name: String,
+    /// How many resources were made.
+    pub(crate) n_resources: usize,
+    /// The IAM policies that were made.
+    pub(crate) policies: Vec<Policy>,
+    time: Duration,
+}
+
+/// An IAM policy of a configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Policy {
+    /// `module.lambda.data.aws_iam_policy_document.this`.
+    pub(crate) address: String,
+    pub(crate) document: Value,
+}
+
+/// Lives of initialised folders, one for each `tests/*.tfvars`; two folders at a time on two processors.
+///
+/// The second list says what failed.
+pub(super) fn all(
+    terraform: &Terraform,
+    base: &Path,
+    folders: &[PathBuf],
+) -> Result<(Vec<Life>, Vec<String>)> {
+    // The stand-in asks for no credentials. Should a provider ever be the real one, these get it nowhere.
+    let terraform = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+        .iter()
+        .fold(terraform.clone(), |it, name| it.with_env(name, "none"))
+        .with_env("AWS_EC2_METADATA_DISABLED", "true");
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new((Vec::new(), Vec::new()));
+    let work = || -> Result<()> {
+        while let Some(folder) = folders.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for variables in variable_files(folder)? {
+                let life = live(&terraform.within(folder), base, folder, &variables);
+                let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                match life {
+                    Ok(life) => {
+                        output::note(&line(&life));
+                        done.0.push(life);
+                    }
+                    Err(error) => {
+                        output::failure(&error);
+                        done.1.push(error.to_string().lines().next().unwrap_or_default().to_owned());
+                    }
+                }
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let n_threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(4);
+        let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().try_for_each(|it| match it.join() {
+            Ok(ended) => ended,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    })?;
+    Ok(done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+fn line(life: &Life) -> String {
+    format!(
+        "   {:<32} {:>3} resources applied, nothing to change, destroyed  {:>5.1} s",
+        life.name,
+        life.n_resources,
+        life.time.as_secs_f64()
+    )
+}
+
+/// The sets of variables that a folder is tried with.
+fn variable_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let tests = folder.join("tests");
+    let entries = std::fs::read_dir(&tests).with_context(|| format!("read {}", tests.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("read {}", tests.display()))?.path();
+        if path.extension().is_some_and(|it| it == "tfvars") {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        bail!("{} has no .tfvars to apply the configuration with", tests.display());
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn live(terraform: &Terraform, base: &Path, folder: &Path, variables: &Path) -> Result<Life> {
+    let begun = Instant::now();
+    let stem = variables.file_stem().unwrap_or_default().to_string_lossy();
+    let folder = folder.strip_prefix(base).unwrap_or(folder).display().to_string();
+    let name = format!("{} {stem}", if folder.is_empty() { "(root)" } else { &folder });
+    let mut file = OsString::from("-var-file=");
+    file.push(variables);
+    let step = |what: &str, args: &[&str]| -> Result<()> {
+        let common = [OsString::from("-input=false"), "-no-color".into(), file.clone()];
+        let args = args.iter().map(OsString::from).chain(common);
+        match terraform.keep(args)? {
+            (Ended::Well, _) => Ok(()),
+            (Ended::Badly, text) => bail!("{name}: {what}\n{text}"),
+            (Ended::Interrupted, _) => bail!("{name}: interrupted"),
+        }
+    };
+    step("cannot be applied", &["apply", "-auto-approve"])?;
+    let state: Value =
+        serde_json::from_str(&terraform.read(["show", "-json"])?).context("read what was applied")?;
+    step("a second plan changes something again", &["plan", "-detailed-exitcode"])?;
+    // The plan has just refreshed what is known.
+    step("cannot be destroyed", &["destroy", "-auto-approve", "-refresh=false"])?;
+    let mut life = Life { name, n_resources: 0, policies: Vec::new(), time: begun.elapsed() };
+    collect(&state["values"]["root_module"], &mut life)?;
+    Ok(life)
+}
+
+/// Counts what a module made, and takes its policies out.
+fn collect(module: &Value, life: &mut Life) -> Result<()> {
+    let list = |name: &str| module[name].as_array().into_iter().flatten();
+    for resource in list("resources") {
+        if resource["mode"] == "managed" {
+            life.n_resources += 1;
+        }
+        if resource["type"] != "aws_iam_policy_document" {
+            continue;
+        }
+        let address = resource["address"].as_str().context("a resource without an address")?.to_owned();
+        let text =
+            resource["values"]["json"].as_str().with_context(|| format!("{address} renders no policy"))?;
+        let document = serde_json::from_str(text).with_context(|| format!("{address} is no JSON"))?;
+        life.policies.push(Policy { address, document });
+    }
+    list("child_modules").try_for_each(|it| collect(it, life))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn managed_resources_are_counted_and_policies_taken_out_of_every_module() {
+        let policy = json!({"mode": "data", "type": "aws_iam_policy_document",
+            "address": "module.a.data.aws_iam_policy_document.this", "values": {"json": "{\"Version\":\"x\"}"}});
+        let made = json!({"mode": "managed", "type": "aws_vpc", "address": "aws_vpc.this", "values": {}});
+        let module = json!({"resources": [made.clone()],
+            "child_modules": [{"resources": [policy, made.clone()], "child_modules": [{"resources": [made]}]}]});
+        let mut life =
+            Life { name: String::new(), n_resources: 0, policies: Vec::new(), time: Duration::ZERO };
+        collect(&module, &mut life).expect("a state");
+        assert_eq!(life.n_resources, 3);
+        let expected = Policy {
+            address: "module.a.data.aws_iam_policy_document.this".to_owned(),
+            document: json!({"Version": "x"}),
+        };
+        assert_eq!(life.policies, [expected]);
+    }
+
+    #[test]
+    fn folder_without_variables_is_a_mistake() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(dir.path().join("tests")).expect("a folder");
+        let error = variable_files(dir.path()).expect_err("nothing to apply with");
+        assert!(error.to_string().contains("no .tfvars"), "{error}");
+        std::fs::write(dir.path().join("tests").join("defaults.tfvars"), "").expect("a file");
+        std::fs::write(dir.path().join("tests").join("root.tftest.hcl"), "").expect("a file");
+        assert_eq!(variable_files(dir.path()).expect("one").len(), 1);
+    }
+}
