@@ -182,6 +182,20 @@ mod tests {
     }
 
     #[test]
+    fn http_api_events_of_the_first_format() {
+        let event = json!({
+            "version": "1.0", "resource": "/animals", "path": "/v1/animals", "httpMethod": "POST",
+            "headers": {"Content-Length": "7"}, "multiValueHeaders": {"Content-Length": ["7"]},
+            "queryStringParameters": {"name": "b", "x": "1"},
+            "multiValueQueryStringParameters": {"name": ["a b", "b"], "x": ["1"]},
+            "requestContext": {"apiId": "id", "stage": "v1", "path": "/v1/animals", "protocol": "HTTP/1.1"},
+            "pathParameters": null, "stageVariables": null, "body": "eyJhIjoxfQ==", "isBase64Encoded": true
+        });
+        let door = check(&event, &Method::POST, "/v1/animals", "name=a%20b&name=b&x=1", r#"{"a":1}"#);
+        assert_eq!(door, Door::Gateway);
+    }
+
+    #[test]
     fn load_balancer_events_keep_their_encoding() {
         let mut event = json!({
             "requestContext": {"elb": {"targetGroupArn": "arn"}}, "httpMethod": "DELETE", "path": "/animals",

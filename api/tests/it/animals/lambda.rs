@@ -60,6 +60,18 @@ pub(super) fn rest(call: &Call) -> Value {
     })
 }
 
+/// An HTTP API that sends format 1.0, as a REST API does but for the stage in the path and the encoded body.
+fn http_api_in_the_first_format(call: &Call) -> Value {
+    let mut event = rest(call);
+    event["version"] = "1.0".into();
+    event["path"] = format!("/v1{}", call.path).into();
+    event["isBase64Encoded"] = true.into();
+    event["body"] =
+        call.body.as_deref().map(|it| base64::engine::general_purpose::STANDARD.encode(it)).into();
+    event["requestContext"]["protocol"] = "HTTP/1.1".into();
+    event
+}
+
 /// An HTTP API behind a named stage, whose name is in the path; bodies in base64.
 fn http_api(call: &Call) -> Value {
     json!({
@@ -103,7 +115,7 @@ async fn every_front_door_holds_the_contract() {
     let cluster = TestCluster::shared().await.unwrap();
     let db = database::with_table(cluster).await;
     let function = Function::start(&database::variables(cluster, &db, cluster.server().port())).await;
-    let doors: [Wrap; 4] = [rest, http_api, function_url, balancer];
+    let doors: [Wrap; 5] = [rest, http_api_in_the_first_format, http_api, function_url, balancer];
     for wrap in doors {
         contract::hold(&Wrapped(&function, wrap)).await;
     }
