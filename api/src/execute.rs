@@ -3,6 +3,7 @@
 //! [`script`] says what to run and what the rows mean (pure), [`session`] runs it on one connection,
 //! [`pool`] lends connections.
 
+mod aws;
 mod body;
 mod connect;
 pub mod conninfo;
@@ -35,10 +36,11 @@ use crate::schema_cache::table::Table;
 use crate::spool::Spooled;
 use crate::sql::types::MainQuery;
 
+pub use aws::{InvalidSource, ProcessCredentials};
 pub use connect::cold::{Notification, Notifications};
 pub use connect::{Connector, connect_cold, connect_listener};
 pub use credentials::{CredentialSource, TokenFuture, TokenSource};
-pub use iam::{EnvironmentCredentials, IamTokens, region_of};
+pub use iam::{IamTokens, region_of};
 pub use pool::{Pool, PoolMetrics};
 use rows::Rows;
 use script::End;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::execute::conninfo::{ConnInfo, ConnInfoError, Host, RootCert, Secret, SslMode, Surroundings};
-use crate::execute::{Connector, CredentialSource, EnvironmentCredentials, IamTokens, region_of};
+use crate::execute::{Connector, CredentialSource, IamTokens, InvalidSource, ProcessCredentials, region_of};
 
 /// The authorities of Aurora clusters, where `cargo xtask lambda build` was given them: beside the binary.
 pub const CA_BUNDLE: &str = "rds-ca-bundle.pem";
@@ -36,6 +36,9 @@ pub enum SettingsError {
     /// A token is signed for a region.
     #[error("AWS_REGION is not set, and DB_HOST does not name a region")]
     NoRegion,
+    /// A variable about AWS credentials.
+    #[error(transparent)]
+    Credentials(#[from] InvalidSource),
     /// Everything else.
     #[error(transparent)]
     ConnInfo(#[from] ConnInfoError),
@@ -82,7 +85,7 @@ impl Settings {
                     .or_else(|| set("AWS_DEFAULT_REGION"))
                     .or_else(|| region_of(&host).map(ToOwned::to_owned))
                     .ok_or(SettingsError::NoRegion)?;
-                let tokens = IamTokens::new(region, EnvironmentCredentials::read(&var));
+                let tokens = IamTokens::new(region, ProcessCredentials::read(&var)?);
                 CredentialSource::Token(std::sync::Arc::new(tokens))
             }
             Some("password") => {

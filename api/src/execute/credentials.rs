@@ -4,8 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
+use super::aws::ProcessCredentials;
 use super::conninfo::{ConnInfo, Host, Secret};
-use super::iam::{EnvironmentCredentials, IamTokens};
+use super::iam::IamTokens;
 
 /// A token for one new connection, or why there is none.
 pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Secret, String>> + Send + 'a>>;
@@ -41,7 +42,7 @@ impl CredentialSource {
             Some("iam") => {
                 let region = set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION"));
                 let region = region.ok_or("PGAPP_DB_AUTH is \"iam\", but AWS_REGION is not set")?;
-                let credentials = EnvironmentCredentials::read(&var);
+                let credentials = ProcessCredentials::read(&var).map_err(|it| it.to_string())?;
                 Ok(Self::Token(Arc::new(IamTokens::new(region, credentials))))
             }
             Some(other) => Err(format!("PGAPP_DB_AUTH is \"{other}\", expected iam or password")),

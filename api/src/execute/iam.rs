@@ -6,9 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 
@@ -19,7 +17,7 @@ use super::credentials::{TokenFuture, TokenSource};
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// Where the time comes from.
-type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// Signs tokens for one region.
 #[derive(Clone)]
@@ -90,32 +88,6 @@ impl TokenSource for IamTokens {
     }
 }
 
-/// Credentials from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, which Lambda sets and keeps
-/// valid for as long as a process lives.
-#[derive(Debug, Clone)]
-pub struct EnvironmentCredentials(Option<Credentials>);
-
-impl EnvironmentCredentials {
-    /// Reads variables through `var`.
-    pub fn read(var: impl Fn(&str) -> Option<String>) -> Self {
-        let set = |name| var(name).filter(|it| !it.is_empty());
-        let keys = set("AWS_ACCESS_KEY_ID").zip(set("AWS_SECRET_ACCESS_KEY"));
-        let session = set("AWS_SESSION_TOKEN");
-        Self(keys.map(|(id, secret)| Credentials::new(id, secret, session, None, "environment")))
-    }
-}
-
-impl ProvideCredentials for EnvironmentCredentials {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::ready(self.0.clone().ok_or_else(|| {
-            CredentialsError::not_loaded("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set")
-        }))
-    }
-}
-
 /// The region in the name of an RDS host, as in `NAME.ID.REGION.rds.amazonaws.com`.
 pub fn region_of(host: &str) -> Option<&str> {
     let host =
@@ -127,16 +99,18 @@ pub fn region_of(host: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::execute::ProcessCredentials;
     use std::collections::BTreeSet;
 
-    fn credentials(session: Option<&str>) -> EnvironmentCredentials {
+    fn credentials(session: Option<&str>) -> ProcessCredentials {
         let session = session.map(ToOwned::to_owned);
-        EnvironmentCredentials::read(move |name| match name {
+        let variables = move |name: &str| match name {
             "AWS_ACCESS_KEY_ID" => Some("AKIDEXAMPLE".to_owned()),
             "AWS_SECRET_ACCESS_KEY" => Some("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned()),
             "AWS_SESSION_TOKEN" => session.clone(),
             _ => None,
-        })
+        };
+        ProcessCredentials::read(variables).unwrap()
     }
 
     async fn token(session: Option<&str>, user: &str) -> String {
@@ -162,7 +136,8 @@ mod tests {
 
     #[tokio::test]
     async fn absence_of_credentials_is_an_error_that_says_what_to_set() {
-        let tokens = IamTokens::new("eu-west-1", EnvironmentCredentials::read(|_| None));
+        let forbidden = |name: &str| (name == "AWS_EC2_METADATA_DISABLED").then(|| "true".to_owned());
+        let tokens = IamTokens::new("eu-west-1", ProcessCredentials::read(forbidden).unwrap());
         let error = tokens.token("h", 1, "u").await.unwrap_err();
         assert!(error.contains("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"), "{error}");
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use api::animals::App;
 use api::animals::answer::Answer;
 use api::animals::settings::{CA_BUNDLE, Settings};
-use api::execute::{CredentialSource, EnvironmentCredentials, IamTokens, TokenSource as _};
+use api::execute::{CredentialSource, IamTokens, ProcessCredentials, TokenSource as _};
 use http::Method;
 use local_stack::testing::TestServer as _;
 use tokio::time::Instant;
@@ -69,7 +69,7 @@ async fn each_new_connection_presents_a_token_of_its_own_time() {
     let admin = admin(&tls).await;
     let now = Arc::new(Mutex::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)));
     let clock = Arc::clone(&now);
-    let tokens = IamTokens::new("eu-west-1", EnvironmentCredentials::read(aws))
+    let tokens = IamTokens::new("eu-west-1", ProcessCredentials::read(aws).unwrap())
         .with_clock(move || *clock.lock().unwrap());
     // The server takes the token of one moment only, as one whose tokens have expired since.
     let accept_token_of_now = async || {

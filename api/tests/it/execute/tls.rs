@@ -20,25 +20,25 @@ pub(crate) struct Tls {
     dir: TempDir,
 }
 
-struct Authority {
+pub(crate) struct Authority {
     params: CertificateParams,
     key: KeyPair,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self { params, key: KeyPair::generate().unwrap() }
     }
 
-    fn certificate(&self) -> String {
+    pub(crate) fn certificate(&self) -> String {
         self.params.self_signed(&self.key).unwrap().pem()
     }
 
     /// Certificate and key for a subject.
-    fn issue(&self, common_name: &str, names: Vec<SanType>) -> (String, String) {
+    pub(crate) fn issue(&self, common_name: &str, names: Vec<SanType>) -> (String, String) {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, common_name);
         params.subject_alt_names = names;

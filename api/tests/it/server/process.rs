@@ -69,6 +69,12 @@ impl Builder {
         self
     }
 
+    /// A variable that is no setting of PostgREST's.
+    pub(super) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub(super) fn file(mut self, path: &Path) -> Self {
         self.args.push(path.display().to_string());
         self
