@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod docs;
 mod environment;
 pub(crate) mod life;
+mod report;
 mod summary;
 mod terraform;
 
@@ -42,8 +43,10 @@ enum TfCommand {
     #[command(after_help = "Example:\n  cargo xtask tf backend -- -var region=eu-west-1")]
     Backend(BackendArgs),
     /// Initialise an environment: providers, modules, and its state in the bucket
-    #[command(after_help = "Example:\n  cargo xtask tf init --env production")]
-    Init(InEnvironment),
+    #[command(
+        after_help = "Example:\n  cargo xtask tf init --env production\n  cargo xtask tf init --bucket my-state --bucket-region eu-west-1 --bucket-key arn:aws:kms:…"
+    )]
+    Init(InitArgs),
     /// Plan, show what is created, changed, replaced and destroyed, and keep the plan for `apply`
     #[command(
         after_help = "Example:\n  cargo xtask tf plan --env production\n  cargo xtask tf plan -- -var lambda_architecture=x86_64"
@@ -98,6 +101,21 @@ struct BackendArgs {
 }
 
 #[derive(Debug, Args)]
+struct InitArgs {
+    #[command(flatten)]
+    which: InEnvironment,
+    /// Bucket of the state, in place of what infra-tf/backend.hcl says; for a pipeline, which has no such file
+    #[arg(long, value_name = "NAME", requires = "bucket_region")]
+    bucket: Option<String>,
+    /// Region of that bucket
+    #[arg(long, value_name = "REGION", requires = "bucket")]
+    bucket_region: Option<String>,
+    /// ARN of the KMS key that the state is encrypted with
+    #[arg(long, value_name = "ARN", requires = "bucket")]
+    bucket_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
 struct PlanArgs {
     #[command(flatten)]
     which: InEnvironment,
@@ -107,6 +125,9 @@ struct PlanArgs {
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+    /// Write the summary and the whole plan to a file, as Markdown that a comment on a pull request has room for
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -144,6 +165,9 @@ struct OutputArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Print the text of one output as it is, without quotes
+    #[arg(long, conflicts_with = "json", requires = "name")]
+    raw: bool,
     /// One output; all when left out
     name: Option<String>,
 }
@@ -170,8 +194,8 @@ pub(crate) fn run(args: &TfArgs) -> Result<ExitCode> {
         TfCommand::Validate(args) => check::validate(&folder, args)?,
         TfCommand::Test(args) => check::test(&folder, args)?,
         TfCommand::Init(args) => {
-            let root = Root::find(&folder, &args.env)?;
-            root.init(&args.args)?
+            let root = Root::find(&folder, &args.which.env)?;
+            root.init(args)?
         }
         TfCommand::Plan(args) => return Root::find(&folder, &args.which.env)?.plan(args),
         TfCommand::Apply(args) => return Root::find(&folder, &args.which.env)?.apply(args),
@@ -195,7 +219,9 @@ impl Root {
         // A data folder per environment: a plan can never meet the state of another one.
         let data = folder.join(".terraform").join(environment.as_str());
         std::fs::create_dir_all(&data).with_context(|| format!("make {}", data.display()))?;
-        let terraform = Terraform::find(folder)?.with_env("TF_DATA_DIR", &data);
+        // "In automation" only leaves out hints about Terraform's own commands, which know nothing of environments.
+        let terraform =
+            Terraform::find(folder)?.with_env("TF_DATA_DIR", &data).with_env("TF_IN_AUTOMATION", "1");
         Ok(Self { terraform, folder: folder.to_owned(), environment: environment.clone(), ask })
     }
 
@@ -204,11 +230,19 @@ impl Root {
         self.folder.join(".terraform").join(self.environment.as_str()).join("plan.tfplan")
     }
 
-    fn init(&self, args: &[OsString]) -> Result<Ended> {
+    fn init(&self, args: &InitArgs) -> Result<Ended> {
+        let further = &args.which.args;
         let backend = self.folder.join("backend.hcl");
-        let is_told_otherwise = args.iter().any(|it| it.to_string_lossy().starts_with("-backend"));
+        let is_told_otherwise = further.iter().any(|it| it.to_string_lossy().starts_with("-backend"));
         let mut all: Vec<OsString> = vec!["init".into(), "-input=false".into()];
-        if !is_told_otherwise {
+        let key = format!("-backend-config=key={}", self.environment.state_key());
+        if args.bucket.is_some() {
+            let told =
+                [("bucket", &args.bucket), ("region", &args.bucket_region), ("kms_key_id", &args.bucket_key)];
+            let told = told.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+            all.extend(told.map(|(name, value)| format!("-backend-config={name}={value}").into()));
+            all.push(key.into());
+        } else if !is_told_otherwise {
             if !backend.is_file() {
                 bail!(
                     "{} is not there, so nobody knows where the state is\n`cargo xtask tf backend` makes the bucket and \
@@ -217,9 +251,9 @@ impl Root {
                 );
             }
             all.push("-backend-config=backend.hcl".into());
-            all.push(format!("-backend-config=key={}", self.environment.state_key()).into());
+            all.push(key.into());
         }
-        all.extend(args.iter().cloned());
+        all.extend(further.iter().cloned());
         self.terraform.run(&all)
     }
 
@@ -265,6 +299,12 @@ impl Root {
         } else {
             output::data(&summary.to_text());
         }
+        if let Some(file) = &args.report {
+            let plan =
+                self.terraform.read([OsString::from("show"), "-no-color".into(), self.plan_file().into()])?;
+            let text = report::markdown(self.environment.as_str(), &summary, &plan);
+            std::fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
+        }
         if let Err(error) = summary.refuse_data_loss(args.allow_data_loss) {
             remove(&self.plan_file())?;
             return Err(error);
@@ -305,6 +345,11 @@ impl Root {
 
     fn destroy(&self, args: &DestroyArgs) -> Result<ExitCode> {
         let env = self.environment.as_str();
+        if args.confirm.as_deref().is_some_and(|it| it != env) {
+            output::note(&format!("the environment is {env}, and that is what --confirm has to say"));
+            output::note("nothing was destroyed");
+            return Ok(ExitCode::from(REFUSED));
+        }
         let summary = match self.make_plan(&["-destroy"], &args.which.args)? {
             Ok(summary) => summary,
             Err(ended) => return Ok(ended.code()),
@@ -327,6 +372,7 @@ impl Root {
     fn output(&self, args: &OutputArgs) -> Result<Ended> {
         let mut all: Vec<OsString> = vec!["output".into()];
         all.extend(args.json.then(|| "-json".into()));
+        all.extend(args.raw.then(|| "-raw".into()));
         all.extend(args.which.args.iter().cloned());
         all.extend(args.name.iter().map(OsString::from));
         self.terraform.run_for_data(&all)

@@ -91,7 +91,8 @@ data "aws_iam_policy_document" "read" {
       condition {
         test     = "StringLike"
         variable = "s3:prefix"
-        values   = ["${var.state_key_prefix}/*"]
+        # The second is where `terraform init` looks for workspaces, whether there are any or not.
+        values = ["${var.state_key_prefix}/*", "env:/"]
       }
     }
   }

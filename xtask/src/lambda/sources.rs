@@ -1,6 +1,7 @@
 //! A digest of what the artifact is made of, the same that Terraform computes from what is checked out.
 //!
-//! `infra-tf/main.tf` makes it of the same files: `Cargo.lock`, `api/Cargo.toml` and every `.rs` file below `api/src`.
+//! `infra-tf/main.tf` makes it of the same files: the manifests and the lock file, and whatever below `api/src` goes
+//! into the binary (code, SQL and HTML).
 //! It is the SHA-256 of the listing that `sha256sum` prints of them, in order of path.
 
 use std::path::Path;
@@ -8,9 +9,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sha2::{Digest as _, Sha256};
 
+const FILES: &[&str] = &["Cargo.lock", "Cargo.toml", "api/Cargo.toml"];
+const EXTENSIONS: &[&str] = &["html", "rs", "sql"];
+
 /// The digest of the sources of the workspace at `root`.
 pub(super) fn digest(root: &Path) -> Result<String> {
-    let mut files = vec!["Cargo.lock".to_owned(), "api/Cargo.toml".to_owned()];
+    let mut files: Vec<String> = FILES.iter().map(|&it| it.to_owned()).collect();
     collect(root, "api/src", &mut files)?;
     files.sort();
     let mut listing = String::new();
@@ -28,7 +32,7 @@ fn collect(root: &Path, folder: &str, files: &mut Vec<String>) -> Result<()> {
         let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
         if entry.path().is_dir() {
             collect(root, &path, files)?;
-        } else if path.ends_with(".rs") {
+        } else if entry.path().extension().is_some_and(|it| EXTENSIONS.iter().any(|known| it == *known)) {
             files.push(path);
         }
     }
@@ -53,15 +57,19 @@ mod tests {
             std::fs::write(path, text).expect("a file");
         };
         put("Cargo.lock", "lock");
+        put("Cargo.toml", "workspace");
         put("api/Cargo.toml", "manifest");
         put("api/src/lib.rs", "lib");
         put("api/src/a/b.rs", "b");
-        put("api/src/a/c.sql", "not counted");
+        put("api/src/a/c.sql", "sql");
+        put("api/src/a/d.snap", "not counted");
         let line = |text: &str, path: &str| format!("{}  {path}\n", sha256(text.as_bytes()));
         let listing = [
             line("lock", "Cargo.lock"),
+            line("workspace", "Cargo.toml"),
             line("manifest", "api/Cargo.toml"),
             line("b", "api/src/a/b.rs"),
+            line("sql", "api/src/a/c.sql"),
             line("lib", "api/src/lib.rs"),
         ];
         assert_eq!(digest(dir.path()).expect("a digest"), sha256(listing.concat().as_bytes()));

@@ -187,7 +187,8 @@ fn copy(infra: &Path) -> Result<PathBuf> {
         let is_needed = relative.starts_with("infra-tf")
             || relative.starts_with("api/src")
             || relative == Path::new("api/Cargo.toml")
-            || relative == Path::new("Cargo.lock");
+            || relative == Path::new("Cargo.lock")
+            || relative == Path::new("Cargo.toml");
         if !is_needed || relative.ends_with(".terraform.lock.hcl") {
             continue;
         }

@@ -119,7 +119,7 @@ fn live(terraform: &Terraform, base: &Path, folder: &Path, variables: &Path) -> 
     let mut file = OsString::from("-var-file=");
     file.push(variables);
     let step = |what: &str, args: &[&str]| -> Result<()> {
-        let common = [OsString::from("-input=false"), "-no-color".into(), file.clone()];
+        let common = [OsString::from("-input=false"), file.clone()];
         let args = args.iter().map(OsString::from).chain(common);
         match terraform.keep(args)? {
             (Ended::Well, _) => Ok(()),

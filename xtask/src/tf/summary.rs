@@ -142,10 +142,14 @@ impl Summary {
         json!({"environment": environment, "changes": changes, "outputs": self.outputs})
     }
 
+    /// What holds data and would be destroyed or replaced, by address.
+    pub(super) fn lost(&self) -> Vec<&str> {
+        self.changes.iter().filter(|it| it.loses_data()).map(|it| it.address.as_str()).collect()
+    }
+
     /// Refuses a plan that destroys what holds data, unless the user said so.
     pub(super) fn refuse_data_loss(&self, is_allowed: bool) -> Result<()> {
-        let losses = self.changes.iter().filter(|it| it.loses_data());
-        let lost: Vec<&str> = losses.map(|it| it.address.as_str()).collect();
+        let lost = self.lost();
         if lost.is_empty() || is_allowed {
             return Ok(());
         }

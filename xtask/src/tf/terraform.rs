@@ -5,6 +5,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 
+use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
@@ -46,6 +47,8 @@ pub(super) struct Terraform {
     program: PathBuf,
     folder: PathBuf,
     env: Vec<(OsString, OsString)>,
+    /// Terraform colours whatever is not told otherwise, files and pipes included.
+    plain: bool,
 }
 
 impl Terraform {
@@ -56,12 +59,13 @@ impl Terraform {
                 "terraform was not found\ninstall 1.11 or later: https://developer.hashicorp.com/terraform/install"
             );
         };
-        Ok(Self::at(program, folder))
+        let plain = AutoStream::choice(&std::io::stderr()) == ColorChoice::Never;
+        Ok(Self { plain, ..Self::at(program, folder) })
     }
 
     /// A program of the caller's choice.
     pub(super) fn at(program: PathBuf, folder: &Path) -> Self {
-        Self { program, folder: folder.to_owned(), env: Vec::new() }
+        Self { program, folder: folder.to_owned(), env: Vec::new(), plain: false }
     }
 
     /// The same in another folder.
@@ -119,7 +123,10 @@ impl Terraform {
 
     fn command<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(args).current_dir(&self.folder).envs(self.env.iter().map(|(name, value)| (name, value)));
+        let mut args = args.into_iter();
+        // The name of the command comes first, its options follow.
+        command.args(args.next()).args(self.plain.then_some("-no-color")).args(args);
+        command.current_dir(&self.folder).envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -52,7 +52,7 @@ impl Fixture {
     }
 
     fn plan(&self, allow_data_loss: bool) -> Result<ExitCode> {
-        self.root.plan(&PlanArgs { which: self.which(), allow_data_loss, json: false })
+        self.root.plan(&PlanArgs { which: self.which(), allow_data_loss, json: false, report: None })
     }
 }
 
@@ -136,13 +136,26 @@ fn apply_and_destroy_without_a_yes_change_nothing() {
 #[test]
 fn init_takes_the_backend_from_its_file() {
     let it = Fixture::new("");
-    let error = it.root.init(&[]).expect_err("no file");
+    let args = |bucket: Option<&str>| InitArgs {
+        which: InEnvironment { env: it.root.environment.clone(), args: vec!["-upgrade".into()] },
+        bucket: bucket.map(ToOwned::to_owned),
+        bucket_region: bucket.map(|_| "eu-west-1".to_owned()),
+        bucket_key: None,
+    };
+    let error = it.root.init(&args(None)).expect_err("no file");
     assert!(error.to_string().contains("cargo xtask tf backend"), "{error}");
     std::fs::write(it.root.folder.join("backend.hcl"), "").expect("a file");
-    assert_eq!(it.root.init(&["-upgrade".into()]).expect("it runs"), Ended::Well);
-    let expected =
-        "init -input=false -backend-config=backend.hcl -backend-config=key=infra-tf/dev.tfstate -upgrade";
-    assert_eq!(it.asked(), [expected]);
+    assert_eq!(it.root.init(&args(None)).expect("it runs"), Ended::Well);
+    // What is said is taken, whatever the file says.
+    assert_eq!(it.root.init(&args(Some("b"))).expect("it runs"), Ended::Well);
+    let key = "-backend-config=key=infra-tf/dev.tfstate -upgrade";
+    assert_eq!(
+        it.asked(),
+        [
+            format!("init -input=false -backend-config=backend.hcl {key}"),
+            format!("init -input=false -backend-config=bucket=b -backend-config=region=eu-west-1 {key}"),
+        ]
+    );
 }
 
 #[test]

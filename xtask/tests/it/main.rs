@@ -1,9 +1,11 @@
-//! The built tool: what it says of a machine, and images that it builds and pushes where an engine and a registry are.
+//! The built tool: what it says of a machine, images that it builds and pushes, Terraform that it drives; each where
+//! an engine, a registry, or providers that pretend are.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod doctor;
 mod publish;
+mod tf;
 
 use std::process::{Command, Output};
 
