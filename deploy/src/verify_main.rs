@@ -10,7 +10,7 @@ use deploy::{
     verify::{
         self, Subject, Target,
         http::{Http, Signer},
-        subject::{hybrid, local, serverless},
+        subject::{Detour, hybrid, local, serverless},
         token,
     },
 };
@@ -48,6 +48,10 @@ struct Verify {
     /// Kind of deployment
     #[arg(long, value_enum)]
     target: Target,
+    /// Connect there, though the API's name leads elsewhere or nowhere yet: to the load balancer before the record of the
+    /// name is there. The certificate is checked for the API's name
+    #[arg(long, value_name = "HOST[:PORT]")]
+    connect_to: Option<String>,
     /// Address of the API, instead of the one that the deployment names
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -105,6 +109,14 @@ async fn run(cli: &Verify) -> anyhow::Result<ExitCode> {
     };
     // An address that is none would be tried until the patience ends.
     subject.endpoint().map_err(anyhow::Error::msg)?;
+    if let Some(detour) = &subject.detour {
+        let names_port = reqwest::Url::parse(&subject.url).is_ok_and(|it| it.port().is_some());
+        anyhow::ensure!(
+            !names_port || detour.addresses.iter().all(|it| it.port() == 0),
+            "{} names a port already; --connect-to takes a host only then",
+            subject.url
+        );
+    }
     subject.table.clone_from(&cli.table);
     subject.authorities = cli
         .ca_file
@@ -130,7 +142,7 @@ async fn run(cli: &Verify) -> anyhow::Result<ExitCode> {
         true => Some(Arc::new(verify::aws::ApiGatewaySigner::new(&verify::aws::config().await).await?)),
         false => None,
     };
-    let http = Http::new(subject.authorities.as_deref(), subject.is_local()).map_err(anyhow::Error::msg)?;
+    let http = Http::new(&subject).map_err(anyhow::Error::msg)?;
 
     let mut terminate = signal(SignalKind::terminate()).context("listen for signals")?;
     let interrupted = async {
@@ -158,12 +170,21 @@ async fn run(cli: &Verify) -> anyhow::Result<ExitCode> {
 /// Finds what is to be tried; nothing where it is not wanted.
 async fn find(cli: &Verify) -> anyhow::Result<Option<Subject>> {
     let url = cli.url.as_deref();
+    let detour = match &cli.connect_to {
+        Some(text) => {
+            Some(Detour::resolve(text).await.map_err(anyhow::Error::msg).context("read --connect-to")?)
+        }
+        None => None,
+    };
     let emulator = std::env::var("AWS_ENDPOINT_URL").ok().filter(|it| !it.is_empty());
     // Found from the crate's own place: the command may be started anywhere in the workspace.
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let root = root.canonicalize().with_context(|| format!("find {}", root.display()))?;
     match cli.target {
-        Target::Local => Ok(Some(local::find(&root, &cli.name, url).await?)),
+        Target::Local => {
+            let subject = local::find(&root, &cli.name, url).await?;
+            Ok(Some(Subject { detour, ..subject }))
+        }
         Target::Hybrid => {
             let outputs = match url {
                 // An address alone is enough for what can be tried from outside.
@@ -172,7 +193,7 @@ async fn find(cli: &Verify) -> anyhow::Result<Option<Subject>> {
                 }
                 _ => hybrid::outputs(&Aws::connect().await?, &cli.prefix).await?,
             };
-            let mut subject = hybrid::subject(&outputs, url, emulator.as_deref())?;
+            let mut subject = hybrid::subject(&outputs, url, emulator.as_deref(), detour)?;
             let arn = outputs.get(&Stack::Persist).and_then(|it| it.get("JwtSecret"));
             if let (Some(_), Some(arn)) = (&cli.role, arn) {
                 subject.jwt_secret = Some(verify::aws::jwt_secret(&verify::aws::config().await, arn).await?);
@@ -191,7 +212,9 @@ async fn find(cli: &Verify) -> anyhow::Result<Option<Subject>> {
                 return Ok(None);
             }
             let region = verify::aws::config().await.region().map(ToString::to_string);
-            Ok(Some(serverless::subject(&outputs, &cli.env, url, region.as_deref(), emulator.as_deref())?))
+            let subject =
+                serverless::subject(&outputs, &cli.env, url, region.as_deref(), emulator.as_deref())?;
+            Ok(Some(Subject { detour, ..subject }))
         }
     }
 }

@@ -10,6 +10,8 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde_json::Value;
 
+use super::subject::Subject;
+
 /// What API Gateway allows a function, and a little more.
 const TIMEOUT: Duration = Duration::from_secs(35);
 
@@ -112,19 +114,22 @@ pub struct Http {
 }
 
 impl Http {
-    /// A client that trusts what this system trusts, and the authorities in `extra` (PEM) besides.
+    /// A client for a subject, which trusts what this system trusts and the subject's authorities besides.
     ///
     /// # Errors
-    /// When a certificate cannot be read, or the system has none.
-    pub fn new(extra: Option<&[u8]>, is_local: bool) -> Result<Self, String> {
+    /// When a certificate cannot be read, the system has none, or the subject's address is none.
+    pub fn new(subject: &Subject) -> Result<Self, String> {
         let mut builder = Client::builder()
-            .use_preconfigured_tls(tls_config(extra)?)
+            .use_preconfigured_tls(tls_config(subject.authorities.as_deref())?)
             .redirect(Policy::none())
             .timeout(TIMEOUT)
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("pgapp-verify/", env!("CARGO_PKG_VERSION")));
-        if is_local {
-            // A proxy for the internet has nothing to do with this machine.
+        if let Some(detour) = &subject.detour {
+            builder = builder.resolve_to_addrs(&subject.endpoint()?.host, &detour.addresses);
+        }
+        // A proxy for the internet has nothing to do with this machine, and would know no detour.
+        if subject.is_local() || subject.detour.is_some() {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|err| format!("no HTTP client: {}", chain(&err)))?;

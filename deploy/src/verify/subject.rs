@@ -4,7 +4,11 @@ pub mod hybrid;
 pub mod local;
 pub mod serverless;
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use clap::ValueEnum;
 
@@ -76,6 +80,8 @@ pub struct Subject {
     pub target: Target,
     /// Address of the API, without a slash at the end.
     pub url: String,
+    /// Where the API is reached, when that is not where its name leads.
+    pub detour: Option<Detour>,
     /// How long a database may take to wake up, and a cache to forget.
     pub patience: Duration,
     /// Table that rows may be written to and removed from; the local stack gets one of its own.
@@ -126,6 +132,9 @@ impl Subject {
 
     /// Whether the API is on this machine.
     pub fn is_local(&self) -> bool {
+        if let Some(detour) = &self.detour {
+            return detour.addresses.iter().all(|it| it.ip().is_loopback());
+        }
         self.endpoint().is_ok_and(|it| {
             it.host == "localhost" || it.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
         })
@@ -141,6 +150,43 @@ pub struct Endpoint {
     pub port: u16,
     /// Whether it speaks TLS.
     pub is_tls: bool,
+}
+
+/// Another way to an API than its name: the load balancer before the record of the name is there, a server that is to take
+/// over. What the API is called, by TLS and in requests, stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detour {
+    /// Host name or address.
+    pub host: String,
+    /// What the host's name resolves to, at least one; the port 0 stands for the one that the API's address has.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Detour {
+    /// Resolves `HOST` or `HOST:PORT`.
+    ///
+    /// # Errors
+    /// When it has another form, or no address.
+    pub async fn resolve(text: &str) -> Result<Self, String> {
+        let wrong = || format!("\"{text}\" has not the form HOST or HOST:PORT");
+        let (host, port) = match text.rsplit_once(':') {
+            // A colon within an address of IPv6 begins no port.
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                (host, port.parse().map_err(|_| wrong())?)
+            }
+            _ => (text, 0),
+        };
+        let host = host.trim_matches(['[', ']']);
+        if host.is_empty() {
+            return Err(wrong());
+        }
+        let found = tokio::net::lookup_host((host, port)).await;
+        let addresses: Vec<_> = found.map_err(|err| format!("{host} has no address: {err}"))?.collect();
+        if addresses.is_empty() {
+            return Err(format!("{host} has no address"));
+        }
+        Ok(Self { host: host.to_owned(), addresses })
+    }
 }
 
 /// An address as given by people: without a slash at the end.
@@ -166,6 +212,25 @@ mod tests {
         check("http://[::1]:3000/", Some(("::1", 3000, false)));
         check("ftp://example.com", None);
         check("api.example.com", None);
+    }
+
+    #[tokio::test]
+    async fn detours_are_hosts_with_or_without_a_port() {
+        let resolved = |text: &'static str| async move {
+            let detour = Detour::resolve(text).await?;
+            Ok::<_, String>((detour.host, detour.addresses[0].to_string()))
+        };
+        assert_eq!(resolved("127.0.0.1:8443").await.unwrap(), ("127.0.0.1".into(), "127.0.0.1:8443".into()));
+        assert_eq!(resolved("127.0.0.1").await.unwrap(), ("127.0.0.1".into(), "127.0.0.1:0".into()));
+        assert_eq!(resolved("::1").await.unwrap(), ("::1".into(), "[::1]:0".into()));
+        assert_eq!(resolved("[::1]:443").await.unwrap(), ("::1".into(), "[::1]:443".into()));
+        for wrong in ["", ":443", "localhost:https", "name.invalid"] {
+            assert!(resolved(wrong).await.is_err(), "{wrong}");
+        }
+        let elsewhere = Detour { host: "x".into(), addresses: vec!["192.0.2.1:443".parse().unwrap()] };
+        let subject =
+            Subject { url: "https://localhost".to_owned(), detour: Some(elsewhere), ..Subject::default() };
+        assert!(!subject.is_local());
     }
 
     #[test]

@@ -68,9 +68,17 @@ fn tls_endpoint(it: &Context<'_>) -> Result<Endpoint, Stop> {
     if endpoint.is_tls { Ok(endpoint) } else { skip("there is no TLS to look at") }
 }
 
-async fn connect(endpoint: &Endpoint) -> Result<TcpStream, Stop> {
+async fn connect(it: &Context<'_>, endpoint: &Endpoint) -> Result<TcpStream, Stop> {
     let Endpoint { host, port, .. } = endpoint;
-    match timeout(WAIT, TcpStream::connect((host.as_str(), *port))).await {
+    let connecting = async {
+        let Some(detour) = &it.subject.detour else {
+            return TcpStream::connect((host.as_str(), *port)).await;
+        };
+        let mut addresses = detour.addresses.clone();
+        addresses.iter_mut().filter(|it| it.port() == 0).for_each(|it| it.set_port(*port));
+        TcpStream::connect(&*addresses).await
+    };
+    match timeout(WAIT, connecting).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(err)) => fail(format!("{host}:{port} cannot be reached: {err}")),
         Err(_) => fail(format!("{host}:{port} does not answer within {} s", WAIT.as_secs())),
@@ -82,7 +90,7 @@ async fn certificate(it: &Context<'_>) -> Verdict {
     let config = tls_config(it.subject.authorities.as_deref()).map_err(Stop::Failed)?;
     let name = ServerName::try_from(endpoint.host.clone())
         .map_err(|err| Stop::Failed(format!("\"{}\" is no name for TLS: {err}", endpoint.host)))?;
-    let stream = connect(&endpoint).await?;
+    let stream = connect(it, &endpoint).await?;
     let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
     let stream = match timeout(WAIT, handshake).await {
         Ok(Ok(stream)) => stream,
@@ -127,7 +135,7 @@ fn hello_of_tls_1_1(host: &str) -> Vec<u8> {
 
 async fn old_versions(it: &Context<'_>) -> Verdict {
     let endpoint = tls_endpoint(it)?;
-    let mut stream = connect(&endpoint).await?;
+    let mut stream = connect(it, &endpoint).await?;
     let hello = hello_of_tls_1_1(&endpoint.host);
     let mut head = [0_u8; 1];
     let answered = timeout(WAIT, async {

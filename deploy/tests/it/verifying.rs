@@ -15,7 +15,7 @@ use deploy::verify::{self, Outcome, Report, Subject, http::Http};
 
 /// Runs every check without an end from outside.
 pub(crate) async fn verify(subject: &Subject) -> Report {
-    let http = Http::new(subject.authorities.as_deref(), true).unwrap();
+    let http = Http::new(subject).unwrap();
     verify::run(subject, http, pending(), |_| {}).await
 }
 

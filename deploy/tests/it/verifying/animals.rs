@@ -196,7 +196,7 @@ async fn a_signature_is_asked_for() {
         };
         let server = Server::start(serve, None).await;
         let subject = subject(Target::Serverless, format!("{}/v1", server.url()));
-        let http = Http::new(None, true).unwrap().signed_by(Some(Arc::new(Stamp)));
+        let http = Http::new(&subject).unwrap().signed_by(Some(Arc::new(Stamp)));
         let report = verify::run(&subject, http, std::future::pending(), |_| {}).await;
         assert_eq!(failed(&report).contains("signature"), !is_guarded, "{}", lines(&report));
         assert_eq!(report.is_good(), is_guarded, "{}", lines(&report));

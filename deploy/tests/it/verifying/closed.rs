@@ -24,7 +24,7 @@ pub(crate) const BROKEN: [&str; 7] = [
 
 /// Runs one check by its name.
 pub(crate) async fn one(subject: &Subject, name: &str) -> Outcome {
-    let http = Http::new(subject.authorities.as_deref(), true).unwrap();
+    let http = Http::new(subject).unwrap();
     let context = Context::new(subject, http);
     let check = checks(subject.target).into_iter().find(|it| it.name == name).unwrap();
     (check.how)(&context).await.into()

@@ -296,7 +296,7 @@ async fn an_interrupted_run_removes_its_row() {
         token: Some(verify::token::sign(SECRET, &claims).unwrap()),
         ..subject(Target::Hybrid, server.url())
     };
-    let http = verify::http::Http::new(None, true).unwrap();
+    let http = verify::http::Http::new(&subject).unwrap();
     let interrupted = async { drop(is_created.await) };
     let report = verify::run(&subject, http, interrupted, |_| {}).await;
     assert!(report.interrupted && !report.is_good(), "{}", lines(&report));

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use deploy::verify::{Outcome, Subject, Target};
+use deploy::verify::{
+    Outcome, Subject, Target,
+    http::{Http, Request},
+    subject::Detour,
+};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
@@ -74,6 +78,24 @@ async fn good_tls_passes() {
     for name in BROKEN {
         assert_eq!(one(&server.subject(), name).await, Outcome::Passed, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_detour_keeps_the_name_that_tls_checks() {
+    let server = TlsServer::start(90).await;
+    let address = server.url.replace("https://localhost", "127.0.0.1");
+    let detour = Detour::resolve(&address).await.unwrap();
+    // The address has no port, so whatever is asked of it by name comes to the detour's.
+    let by_name =
+        Subject { url: "https://localhost".to_owned(), detour: Some(detour.clone()), ..server.subject() };
+    for name in BROKEN {
+        assert_eq!(one(&by_name, name).await, Outcome::Passed, "{name}");
+    }
+    let other_name =
+        Subject { url: "https://api.example.com".to_owned(), detour: Some(detour), ..server.subject() };
+    assert_says(&one(&other_name, "certificate").await, "not valid for name \"api.example.com\"");
+    let sent = Http::new(&other_name).unwrap().send(&Request::get("https://api.example.com/")).await;
+    assert!(sent.unwrap_err().contains("not valid for name"));
 }
 
 #[tokio::test]
