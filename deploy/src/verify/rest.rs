@@ -184,6 +184,13 @@ async fn replace(it: &Context<'_>) -> Verdict {
     it.noted("create")?;
     let row = row(it)?;
     let answer = it.send(request(it, Method::PUT, &row.path()).json(&row.second)).await?;
+    // No unique constraint though there is a primary key: it is the origin's, of a foreign table.
+    if answer.status == 400 && answer.json()["code"] == "42P10" {
+        return skip(format!(
+            "\"{}\" is a foreign table, into which Postgres cannot upsert; PATCH changes its rows",
+            row.table
+        ));
+    }
     expect(&answer, &[200, 201, 204], "PUT")?;
     is_stored(it, &row, &row.second).await
 }

@@ -42,14 +42,20 @@ impl Row {
             let column = &columns[name];
             if name == *key {
                 let Some(value) = sample(column, id) else {
-                    return skip(format!("there is no sample for the key \"{name}\" of table \"{table}\""));
+                    let kind = &column["format"];
+                    return skip(format!(
+                        "there is no sample of {kind} for the key \"{name}\" of table \"{table}\""
+                    ));
                 };
                 first.insert(name.clone(), value.clone());
                 second.insert(name.clone(), value);
             } else if Some(name) == changeable || required.contains(&name.as_str()) {
                 let (Some(one), Some(two), true) = (sample(column, 1), sample(column, 2), is_free(&name))
                 else {
-                    return skip(format!("there is no sample for column \"{name}\" of table \"{table}\""));
+                    let kind = &column["format"];
+                    return skip(format!(
+                        "there is no sample of {kind} for column \"{name}\" of table \"{table}\""
+                    ));
                 };
                 first.insert(name.clone(), one);
                 second.insert(name.clone(), two);
@@ -92,7 +98,8 @@ fn sample(column: &Value, number: u16) -> Option<Value> {
     Some(match column["format"].as_str()? {
         "text" | "character varying" | "character" => json!(text(format!("verify-{number}"))),
         "uuid" => json!(format!("00000000-0000-4000-8000-{:012x}", u64::from(number) << 16)),
-        "smallint" | "integer" | "bigint" => json!(number),
+        // OpenAPI has names for these, and Postgres's own where a server does without.
+        "int32" | "int64" | "smallint" | "integer" | "bigint" => json!(number),
         "numeric" | "double precision" | "real" => json!(f64::from(number) + 0.5),
         "boolean" => json!(number.is_multiple_of(2)),
         "date" => json!(format!("2001-01-{:02}", number % 28 + 1)),
@@ -114,8 +121,8 @@ mod tests {
         json!({
             "required": ["id", "name"],
             "properties": {
-                "id": {"format": "integer", "description": "Note:\nThis is a Primary Key.<pk/>"},
-                "owner": {"format": "integer", "description": "<fk table='people' column='id'/>"},
+                "id": {"format": "int32", "description": "Note:\nThis is a Primary Key.<pk/>"},
+                "owner": {"format": "int64", "description": "<fk table='people' column='id'/>"},
                 "name": {"format": "character varying", "maxLength": 3},
                 "born": {"format": "date"},
             }
