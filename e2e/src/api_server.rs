@@ -9,6 +9,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use crate::programs;
+
 /// How long a server may take to announce its address.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
@@ -23,6 +25,12 @@ pub struct ApiServer {
 impl ApiServer {
     /// Starts the server with `PGRST_*` settings (names without the prefix) and waits until it listens.
     pub async fn start(settings: &[(&str, &str)]) -> Result<Self> {
+        let variables = settings.iter().map(|(name, value)| (format!("PGRST_{name}"), (*value).to_owned()));
+        Self::start_with(variables).await
+    }
+
+    /// Starts the server with variables, and nothing of this process's that the server would read.
+    pub async fn start_with(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let mut command = Command::new(binary()?);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         for (name, _) in std::env::vars_os() {
@@ -31,9 +39,7 @@ impl ApiServer {
             }
         }
         command.env("PGRST_SERVER_HOST", "127.0.0.1").env("PGRST_SERVER_PORT", "0");
-        for (name, value) in settings {
-            command.env(format!("PGRST_{name}"), value);
-        }
+        command.envs(variables);
         let mut child = command.spawn().context("start pgapp-api")?;
         let stderr = child.stderr.take().context("read the server's log")?;
         let (sender, mut log) = watch::channel(String::new());
@@ -91,13 +97,5 @@ pub fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("PGAPP_API_BIN") {
         return Ok(path.into());
     }
-    let test = std::env::current_exe().context("find the running test")?;
-    let path = test.ancestors().nth(2).context("find the build folder")?.join("pgapp-api");
-    if !path.is_file() {
-        bail!(
-            "{} is not there; build it with `cargo build -p api`, or run `cargo xtask test`",
-            path.display()
-        );
-    }
-    Ok(path)
+    programs::path("pgapp-api")
 }

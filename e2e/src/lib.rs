@@ -6,4 +6,5 @@
 pub mod api_server;
 pub mod backends;
 pub mod container;
+pub mod programs;
 pub mod python;

@@ -3,6 +3,8 @@
     python emulator.py PORT FAULTS [DELAY]
 
 Listens on 127.0.0.1:PORT and ends when its standard input does, so that it never outlives the test that started it.
+EMULATOR_DATABASE (HOST:PORT) is what the outputs say of a database, so that a real one can stand there.
+
 FAULTS is a JSON file, read again at every operation: a list of {"type", "operation", "reason"}, and optionally "stack" and
 "logical_id". An operation that fits one of them fails for its reason. DELAY is how many seconds each operation takes.
 
@@ -114,6 +116,21 @@ def create_vpc_with_range(logical_id, properties, stack_name):
 
 
 HANDLERS["AWS::EC2::VPC"]["create"] = create_vpc_with_range
+
+
+# Where a test has a database of its own under the name and port that the outputs give.
+database = os.environ.get("EMULATOR_DATABASE")
+if database:
+    create_database = HANDLERS["AWS::RDS::DBInstance"]["create"]
+
+    def create_database_at(logical_id, properties, stack_name):
+        made, _ = create_database(logical_id, properties, stack_name)
+        instance = provisioners._rds._instances[made]
+        host, port = database.rsplit(":", 1)
+        instance["Endpoint"].update({"Address": host, "Port": int(port)})
+        return made, provisioners._rds_db_instance_attrs(instance)
+
+    HANDLERS["AWS::RDS::DBInstance"]["create"] = create_database_at
 
 
 def faults():

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::SocketAddr,
     sync::{Arc, Weak, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -53,6 +54,7 @@ struct Sent {
 pub(super) struct Agent {
     shared: Arc<Shared>,
     session: Weak<Session>,
+    destination: SocketAddr,
     out: Option<mpsc::UnboundedSender<Bytes>>,
     next: i64,
     unacknowledged: BTreeMap<i64, Sent>,
@@ -78,12 +80,14 @@ impl Agent {
     pub(super) async fn run(
         shared: Arc<Shared>,
         session: Weak<Session>,
+        destination: SocketAddr,
         mut inputs: mpsc::UnboundedReceiver<Input>,
     ) {
         let (from_streams, mut streams) = mpsc::channel(64);
         let mut agent = Self {
             shared,
             session,
+            destination,
             out: None,
             next: 0,
             unacknowledged: BTreeMap::new(),
@@ -292,7 +296,7 @@ impl Agent {
                     self.shared.seen.n_streams.fetch_add(1, Ordering::Relaxed);
                     let (writer, queue) = mpsc::unbounded_channel();
                     self.writers.insert(stream, writer);
-                    tokio::spawn(connect(stream, self.shared.destination, queue, self.from_streams.clone()));
+                    tokio::spawn(connect(stream, self.destination, queue, self.from_streams.clone()));
                 }
                 1 => drop(self.writers.remove(&stream)),
                 2 => {
@@ -310,7 +314,7 @@ impl Agent {
 /// A stream and its connection to the destination; as in the real agent, the end of the stream closes the connection.
 async fn connect(
     stream: u32,
-    destination: std::net::SocketAddr,
+    destination: SocketAddr,
     mut queue: mpsc::UnboundedReceiver<Bytes>,
     to_agent: mpsc::Sender<FromStream>,
 ) {

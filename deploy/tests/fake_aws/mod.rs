@@ -88,6 +88,8 @@ struct Shared {
     faults: Faults,
     seen: Seen,
     destination: SocketAddr,
+    /// Where the network's name server leads; empty leads everything to `destination`.
+    hosts: Mutex<HashMap<(String, u16), SocketAddr>>,
     instances: Mutex<Vec<(String, String, bool)>>,
     secrets: Mutex<HashMap<String, String>>,
     account: Mutex<query::Account>,
@@ -95,6 +97,20 @@ struct Shared {
     sessions: Mutex<HashMap<String, Arc<Session>>>,
     n_sessions: AtomicU64,
     resume_failures: AtomicU32,
+}
+
+impl Shared {
+    /// Where the agent connects to.
+    fn lead(&self, parameters: &Value) -> SocketAddr {
+        let hosts = lock(&self.hosts);
+        if hosts.is_empty() {
+            return self.destination;
+        }
+        let text = |name: &str| parameters[name][0].as_str().unwrap_or_default().to_owned();
+        let key = (text("host"), text("portNumber").parse().unwrap_or_default());
+        // Nothing listens on port 0, as nothing answers for an unknown name.
+        hosts.get(&key).copied().unwrap_or_else(|| ([127, 0, 0, 1], 0).into())
+    }
 }
 
 /// A session: its agent lives as long as the session, web sockets come and go.
@@ -118,6 +134,7 @@ impl FakeAws {
             faults,
             seen: Seen::default(),
             destination,
+            hosts: Mutex::default(),
             instances: Mutex::default(),
             secrets: Mutex::default(),
             account: Mutex::default(),
@@ -137,6 +154,12 @@ impl FakeAws {
     /// For `AWS_ENDPOINT_URL`.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Puts a server into the instances' network. From the first one on, whatever has no name there is not reached.
+    #[allow(dead_code, reason = "not every user of this module has a network")]
+    pub(crate) fn add_host(&self, name: &str, port: u16, address: SocketAddr) {
+        lock(&self.shared.hosts).insert((name.into(), port), address);
     }
 
     /// Adds an instance of an Auto Scaling group.
@@ -267,7 +290,13 @@ fn respond(action: &str, input: &Value, address: SocketAddr, shared: &Arc<Shared
             let id = format!("somebody-{}", shared.n_sessions.fetch_add(1, Ordering::Relaxed));
             let (to_agent, inputs) = mpsc::unbounded_channel();
             let session = Arc::new(Session { token: Mutex::default(), to_agent, cut: Notify::new() });
-            tokio::spawn(agent::Agent::run(Arc::clone(shared), Arc::downgrade(&session), inputs));
+            let destination = shared.lead(&input["Parameters"]);
+            tokio::spawn(agent::Agent::run(
+                Arc::clone(shared),
+                Arc::downgrade(&session),
+                destination,
+                inputs,
+            ));
             lock(&shared.sessions).insert(id.clone(), session);
             Ok(ticket(&id, address, shared))
         }

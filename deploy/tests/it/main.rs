@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped or failed test says why")]
 
 mod deploying;
+#[path = "../emulator/mod.rs"]
 mod emulator;
 mod end_to_end;
 mod failures;
@@ -15,7 +16,6 @@ mod login;
 mod looking;
 mod ops;
 mod statuses;
-mod story;
 mod support;
 mod terminating;
 mod tunnel;

@@ -36,15 +36,21 @@ impl Emulator {
     /// Starts one where every operation on a resource takes `delay` seconds, with parameter files for every stack.
     /// Nothing where this machine has no MiniStack.
     pub(crate) fn start(delay: f32) -> Option<Self> {
+        Self::start_with(delay, &[])
+    }
+
+    /// The same with variables for the emulator; its head lists them.
+    pub(crate) fn start_with(delay: f32, variables: &[(&str, &str)]) -> Option<Self> {
         let Some(python) = std::env::var_os("PGAPP_PYTHON") else {
             eprintln!("skipped: PGAPP_PYTHON names no Python with MiniStack; `cargo xtask test` makes one");
             return None;
         };
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("faults.json"), "[]").unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator/emulator.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/tests/emulator/emulator.py");
         // Somebody else may take the port between our look and the emulator's: try another one then.
-        let (process, url) = (0..5).find_map(|_| start_process(&python, &script, dir.path(), delay)).unwrap();
+        let (process, url) =
+            (0..5).find_map(|_| start_process(&python, &script, dir.path(), delay, variables)).unwrap();
         let emulator = Self { process, url, dir };
         let init = emulator.run(&["params", "init", "--all"]);
         assert_eq!(init.code, Some(0), "{}", init.stderr);
@@ -53,7 +59,7 @@ impl Emulator {
 
     /// A command of the built program against this emulator and nothing else of this machine.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = self.program(env!("CARGO_BIN_EXE_deploy"));
+        let mut command = self.program(deploy_program());
         command.args(args).arg("--params-dir").arg(self.params_dir());
         if ["deploy", "create", "recreate", "terminate", "diff", "wait"].contains(&args[0]) {
             command.args(["--poll", "0.1"]);
@@ -67,7 +73,7 @@ impl Emulator {
     }
 
     /// Any program, with this emulator for an AWS.
-    pub(crate) fn program(&self, program: &str) -> Command {
+    pub(crate) fn program(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -192,8 +198,22 @@ impl Run {
     }
 }
 
+/// The engine: as cargo built it for this crate's tests, else beside them, where `cargo xtask test` builds every program.
+fn deploy_program() -> PathBuf {
+    option_env!("CARGO_BIN_EXE_deploy").map_or_else(
+        || std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("deploy"),
+        PathBuf::from,
+    )
+}
+
 /// Starts the process; nothing when it ended before it answered.
-fn start_process(python: &std::ffi::OsStr, script: &Path, dir: &Path, delay: f32) -> Option<(Child, String)> {
+fn start_process(
+    python: &std::ffi::OsStr,
+    script: &Path,
+    dir: &Path,
+    delay: f32,
+    variables: &[(&str, &str)],
+) -> Option<(Child, String)> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let log = fs::File::create(dir.join("log")).unwrap();
     let mut process = Command::new(python)
@@ -201,6 +221,7 @@ fn start_process(python: &std::ffi::OsStr, script: &Path, dir: &Path, delay: f32
         .arg(port.to_string())
         .arg(dir.join("faults.json"))
         .arg(delay.to_string())
+        .envs(variables.iter().copied())
         // Its end ends the emulator, however this process ends.
         .stdin(Stdio::piped())
         .stdout(log.try_clone().unwrap())
