@@ -12,6 +12,7 @@ mod failures;
 mod fake;
 #[path = "../fake_aws/mod.rs"]
 mod fake_aws;
+mod local;
 mod login;
 mod looking;
 mod ops;

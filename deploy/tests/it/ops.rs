@@ -197,7 +197,7 @@ impl World {
     }
 }
 
-pub(crate) struct Ran(Output);
+pub(crate) struct Ran(pub(crate) Output);
 
 impl Ran {
     fn code(&self) -> i32 {
@@ -219,7 +219,8 @@ impl Ran {
     }
 }
 
-fn interrupt(child: &Child) {
+/// Ctrl-C.
+pub(crate) fn interrupt(child: &Child) {
     let pid = nix::unistd::Pid::from_raw(child.id().unwrap().cast_signed());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
 }

@@ -11,6 +11,8 @@ mod tls;
 
 use std::{collections::BTreeSet, future::pending, time::Duration};
 
+pub(crate) use stack::api_program;
+
 use deploy::verify::{self, Outcome, Report, Subject, http::Http};
 
 /// Runs every check without an end from outside.

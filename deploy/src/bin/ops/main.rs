@@ -97,6 +97,12 @@ async fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(err) => {
             out::note(&format!("error: {err:#}"));
+            // What to do about a local stack; the other errors say it themselves.
+            let of_stack =
+                |it: &(dyn std::error::Error + 'static)| it.downcast_ref::<local_stack::Error>()?.hint();
+            if let Some(hint) = err.chain().find_map(of_stack) {
+                out::note(&format!("hint: {hint}"));
+            }
             ExitCode::FAILURE
         }
     }

@@ -25,7 +25,7 @@ use super::{lines as lines_of, skipped, subject, verify};
 pub(crate) const BROKEN: [&str; 1] = ["database-password"];
 
 /// The REST server's program: as the test run built it, else built now.
-fn api_program() -> PathBuf {
+pub(crate) fn api_program() -> PathBuf {
     if let Some(program) = std::env::var_os("PGAPP_API_BIN") {
         return program.into();
     }
