@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Has CodeDeploy move each function's alias to the version that the last apply published, and waits for it.
-# Does nothing with deployment_strategy all_at_once. Needs terraform (initialised), aws and jq.
+# Does nothing with deployment_strategy all_at_once. Needs aws and jq, and the environment initialised.
+#
+#   shift-traffic.sh ENVIRONMENT
 set -euo pipefail
-cd "$(dirname "$0")/.."
+environment=${1:?usage: shift-traffic.sh ENVIRONMENT}
+cd "$(dirname "$0")/../.."
 
-deployments=$(terraform output -json codedeploy_deployments)
+deployments=$(cargo xtask tf output --env "$environment" --json codedeploy_deployments)
 started=()
 while read -r deployment; do
   read -r application group function alias target < <(jq -r '[.application, .group, .function, .alias, .target_version] | @tsv' <<<"$deployment")

@@ -9,7 +9,9 @@ mod policies;
 mod setup;
 mod static_checks;
 mod terraform;
+mod workflows;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -60,7 +62,11 @@ const STEPS: &[Step] = &[
         run: terraform::run,
     },
     Step { name: "checkov", what: "policies on the Terraform", run: terraform::policies },
-    Step { name: "workflows", what: "GitHub workflows (actionlint)", run: terraform::workflows },
+    Step {
+        name: "workflows",
+        what: "GitHub workflows (schema, zizmor, shellcheck of their scripts, actionlint where it is installed)",
+        run: workflows::run,
+    },
     Step { name: "test", what: "unit, integration and end-to-end tests", run: test_step },
     Step { name: "doctest", what: "examples in the documentation", run: doctest },
     Step {
@@ -166,6 +172,16 @@ fn doctest(sh: &Shell) -> Result<Outcome> {
     let cargo = workspace::cargo();
     cmd!(sh, "{cargo} test --quiet --workspace --doc").quiet().run()?;
     Ok(Outcome::Done)
+}
+
+/// Files of a folder by extension; none is a mistake, since then nothing would be checked.
+fn files(sh: &Shell, folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut found = sh.read_dir(folder)?;
+    found.retain(|it| it.extension().is_some_and(|it| it == extension));
+    if found.is_empty() {
+        bail!("there is no .{extension} file in {}", folder.display());
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

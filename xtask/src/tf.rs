@@ -75,8 +75,8 @@ enum TfCommand {
     )]
     Output(OutputArgs),
     /// Bring the tables in the READMEs in step with variables and outputs
-    #[command(after_help = "Example:\n  cargo xtask tf docs")]
-    Docs,
+    #[command(after_help = "Example:\n  cargo xtask tf docs\n  cargo xtask tf docs --check")]
+    Docs(DocsArgs),
 }
 
 /// Which environment.
@@ -159,6 +159,13 @@ struct FmtArgs {
 }
 
 #[derive(Debug, Args)]
+struct DocsArgs {
+    /// Only say which README fell behind, and fail if any did
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Args)]
 struct OutputArgs {
     #[command(flatten)]
     which: InEnvironment,
@@ -175,8 +182,12 @@ struct OutputArgs {
 pub(crate) fn run(args: &TfArgs) -> Result<ExitCode> {
     let folder = workspace::root().join("infra-tf");
     let ended = match &args.command {
-        TfCommand::Docs => {
-            docs::write(&folder)?;
+        TfCommand::Docs(args) => {
+            if args.check {
+                docs::check(&folder)?;
+            } else {
+                docs::write(&folder)?;
+            }
             Ended::Well
         }
         TfCommand::Backend(args) => {
@@ -239,7 +250,9 @@ impl Root {
         if args.bucket.is_some() {
             let told =
                 [("bucket", &args.bucket), ("region", &args.bucket_region), ("kms_key_id", &args.bucket_key)];
+            // A variable that a pipeline does not have is an empty text there.
             let told = told.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+            let told = told.filter(|(_, value)| !value.is_empty());
             all.extend(told.map(|(name, value)| format!("-backend-config={name}={value}").into()));
             all.push(key.into());
         } else if !is_told_otherwise {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-use super::Outcome;
+use super::{Outcome, files};
 use crate::{output, python, workspace};
 
 /// Runs every check; the first that finds something ends the step.
@@ -48,16 +48,6 @@ pub(super) fn run(sh: &Shell) -> Result<Outcome> {
     cmd!(sh, "{shellcheck} {scripts...}").quiet().run().context("shellcheck of user data")?;
     output::note(&format!("shellcheck: {n_scripts} start scripts, no findings"));
     Ok(Outcome::Done)
-}
-
-/// Files of a folder by extension; none is a mistake, since then nothing would be checked.
-fn files(sh: &Shell, folder: &PathBuf, extension: &str) -> Result<Vec<PathBuf>> {
-    let mut found = sh.read_dir(folder)?;
-    found.retain(|it| it.extension().is_some_and(|it| it == extension));
-    if found.is_empty() {
-        bail!("there is no .{extension} file in {}", folder.display());
-    }
-    Ok(found)
 }
 
 /// Runs checkov and returns its counts as a line. Takes about 20 seconds, most of it loading checkov itself.

@@ -19,11 +19,7 @@ const STAND_IN: &str = "../shared/terraform-offline/install.sh";
 /// Formats, tables, tests with the real program, and a whole life where providers are there that pretend.
 pub(super) fn run(sh: &Shell) -> Result<Outcome> {
     let infra = workspace::root().join("infra-tf");
-    let outdated = docs::outdated(&infra)?;
-    if !outdated.is_empty() {
-        let names: Vec<_> = outdated.iter().map(|it| it.display().to_string()).collect();
-        bail!("tables fell behind; `cargo xtask tf docs` writes them anew: {}", names.join(", "));
-    }
+    docs::check(&infra)?;
     let Some(terraform) = workspace::find_program(&["terraform"]) else {
         return Ok(Outcome::Skipped("terraform is not installed (the tables were checked)".to_owned()));
     };
@@ -95,17 +91,5 @@ pub(super) fn policies(sh: &Shell) -> Result<Outcome> {
         .quiet()
         .run()
         .context("check policies with checkov")?;
-    Ok(Outcome::Done)
-}
-
-/// Workflows, where the tool for them is installed: it is no Python package that installs without its download.
-pub(super) fn workflows(sh: &Shell) -> Result<Outcome> {
-    let Some(actionlint) = workspace::find_program(&["actionlint"]) else {
-        return Ok(Outcome::Skipped(
-            "actionlint is not installed (go install github.com/rhysd/actionlint/cmd/actionlint@latest)"
-                .to_owned(),
-        ));
-    };
-    cmd!(sh, "{actionlint} -color").quiet().run().context("check the workflows")?;
     Ok(Outcome::Done)
 }

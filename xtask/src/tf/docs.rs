@@ -29,8 +29,18 @@ pub(super) fn write(infra: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Fails where a table is not what it should be.
+pub(crate) fn check(infra: &Path) -> Result<()> {
+    let outdated = outdated(infra)?;
+    if outdated.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = outdated.iter().map(|it| it.display().to_string()).collect();
+    bail!("tables fell behind; `cargo xtask tf docs` writes them anew: {}", names.join(", "));
+}
+
 /// READMEs whose tables are not what they should be.
-pub(crate) fn outdated(infra: &Path) -> Result<Vec<PathBuf>> {
+fn outdated(infra: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for (readme, expected) in rendered(infra)? {
         if read(&readme)? != expected {
