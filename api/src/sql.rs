@@ -1,9 +1,9 @@
 //! Plan → statements. Pure.
 //!
 //! Invariant: SQL text enters through one door. [`builder::SqlBuilder`] takes static text, quoted
-//! identifiers and literals, text that the catalog printed, and binds; there is no way to append an
-//! arbitrary string. Invariant: the text of a statement depends on the shape of a request, never on
-//! its values, so that statements can be prepared once.
+//! identifiers and literals, numbers, text that the catalog printed, and binds; there is no way to append
+//! an arbitrary string. Invariant: the text of a statement depends on the shape of a request, never on
+//! its values, so that statements can be prepared once. Usual page sizes are part of the shape.
 //!
 //! # What the main statement answers
 //!
@@ -51,6 +51,7 @@ use crate::api_request::ApiRequest;
 use crate::auth::AuthResult;
 use crate::config::AppConfig;
 use crate::plan::ActionPlan;
+pub(crate) use json_body::is_array;
 use main_statement::Answer;
 use types::{MainQuery, Statement};
 

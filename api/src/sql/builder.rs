@@ -104,6 +104,12 @@ impl SqlBuilder {
         self.bind_unknown(itoa::Buffer::new().format(value))
     }
 
+    /// Appends an integer that is part of a statement's shape.
+    pub(crate) fn int(&mut self, value: i64) -> &mut Self {
+        self.text.push_str(itoa::Buffer::new().format(value));
+        self
+    }
+
     /// Appends items with a separator between them.
     pub(crate) fn separated<T>(
         &mut self,

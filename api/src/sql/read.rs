@@ -121,13 +121,22 @@ fn join(sql: &mut SqlBuilder, rel_select: &RelSelect, child: &ReadPlanTree) {
     }
 }
 
+/// Page sizes that are written out.
+///
+/// Clients use few of them, and they decide how Postgres had best read: of a limit that it does not know
+/// it expects a tenth of the rows, finds the plan for that too dear, and makes a new plan each time.
+const PAGE_SIZES: std::ops::RangeInclusive<i64> = 0..=1000;
+
 fn limit_offset(sql: &mut SqlBuilder, range: Range) {
     if range == Range::ALL {
         return;
     }
     match range.limit {
+        Some(limit) if PAGE_SIZES.contains(&limit) => sql.sql(" LIMIT ").int(limit),
         Some(limit) => sql.sql(" LIMIT ").bind_int(limit),
         None => sql.sql(" LIMIT ALL"),
     };
-    sql.sql(" OFFSET ").bind_int(range.offset);
+    if range.offset != 0 {
+        sql.sql(" OFFSET ").bind_int(range.offset);
+    }
 }
