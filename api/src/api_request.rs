@@ -4,7 +4,7 @@
 //! for `plan` to say.
 
 mod csv;
-mod payload;
+pub(crate) mod payload;
 pub mod preferences;
 pub mod query;
 mod range;
@@ -113,6 +113,7 @@ impl ApiRequest {
             preferences: self.preferences.clone(),
             query: QueryParams {
                 canonical: query::pairs::canonical(&query::pairs::split(query)),
+                on_conflict: self.query.on_conflict.clone(),
                 ..QueryParams::default()
             },
             columns: BTreeSet::new(),

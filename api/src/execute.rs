@@ -10,6 +10,8 @@ pub mod conninfo;
 mod credentials;
 mod iam;
 mod json;
+mod lane;
+mod pace;
 pub mod pool;
 mod rows;
 mod script;
@@ -19,6 +21,8 @@ mod single;
 mod statements;
 mod tls;
 mod wire;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -41,10 +45,12 @@ pub use connect::cold::{Notification, Notifications};
 pub use connect::{Connector, connect_cold, connect_listener};
 pub use credentials::{CredentialSource, TokenFuture, TokenSource};
 pub use iam::{IamTokens, region_of};
+use lane::{Reply, Rider};
 pub use pool::{Pool, PoolMetrics};
 use rows::Rows;
-use script::End;
+use script::{End, Script};
 pub use single::Single;
+use tokio::sync::oneshot;
 
 /// The one row of a main query.
 #[derive(Debug, Clone, Default)]
@@ -96,7 +102,7 @@ pub enum DbResult {
 /// Errors of the database, and those that only its rows can tell, leave nothing behind.
 pub async fn run(
     pool: &Pool,
-    query: &MainQuery,
+    query: &Arc<MainQuery>,
     plan: &ActionPlan,
     req: &ApiRequest,
     auth: &AuthResult,
@@ -125,6 +131,11 @@ pub async fn run(
     let authenticated = conf.db_anon_role.as_ref() != Some(&auth.role);
     let by_caller = |error| Error::Db(with_caller(error, authenticated));
 
+    if script::may_share(query, plan, &script)
+        && let Some(results) = read(pool, query).await.map_err(by_caller)?
+    {
+        return interpret(&results);
+    }
     let mut lease = pool.acquire().await?;
     let session = lease.session();
     let outcome = async {
@@ -138,6 +149,43 @@ pub async fn run(
     let outcome = outcome.await;
     lease.went_well(!matches!(outcome, Err(Error::Db(_))));
     outcome
+}
+
+/// Runs a read among others, if it is known to be quick. `None` if it is to have a connection for itself.
+async fn read(pool: &Pool, query: &Arc<MainQuery>) -> Result<Option<Vec<Rows>>, DbError> {
+    let Some(encodable) = query.rows.as_ref().and_then(|it| pool.quick(&it.statement.text)) else {
+        return Ok(None);
+    };
+    let (reply, mut answer) = oneshot::channel();
+    let rider = Rider { query: Arc::clone(query), encodable: Arc::clone(&encodable), reply };
+    let mut lease = match pool.board(rider) {
+        Ok(()) => return replied(answer.await),
+        Err(_) if !pool.is_exhausted() => pool.acquire().await?,
+        Err(rider) => {
+            let place = pool.lanes().wait(rider);
+            let acquired = tokio::select! {
+                biased;
+                reply = &mut answer => return replied(reply),
+                acquired = pool.acquire() => acquired,
+            };
+            if place.leave().is_none() {
+                return replied(answer.await);
+            }
+            acquired?
+        }
+    };
+    if !lease.session().can_be_shared() {
+        return lease.session().run(&Script::of_read(query)).await.map(Some);
+    }
+    lane::lead(pool, lease, query, &encodable).await
+}
+
+fn replied(reply: Result<Reply, oneshot::error::RecvError>) -> Result<Option<Vec<Rows>>, DbError> {
+    match reply {
+        Ok(Reply::Answer(results)) => results.map(Some),
+        // Who drove the lane is gone, and tells nothing.
+        Ok(Reply::Elsewhere) | Err(_) => Ok(None),
+    }
 }
 
 /// Says on whose behalf a statement failed: that decides 401 against 403.

@@ -71,30 +71,27 @@ where
         state.observer().observe(&Observation::SchemaCacheEmpty);
         return Err(Error::NoSchemaCache);
     };
-    let replay = state.plans().replay(conf, &cache, parts);
+    let body = body
+        .collect()
+        .await
+        .map_err(|error| ApiRequestError::InvalidBody(format!("could not read the request body: {error}")))?
+        .to_bytes();
+    watch.restart();
     let (request, planned, query);
-    if let Some(replay) = replay {
+    if let Some(replay) = state.plans().replay(conf, &cache, parts, &body) {
         watch.lap("parse");
         request = replay.request;
         planned = Planned::Again(replay.planned);
-        query = MainQuery { tx_vars: sql::settings(planned.plan(), conf, &request, &auth), ..replay.query };
+        let tx_vars = sql::settings(planned.plan(), conf, &request, &auth);
+        query = Arc::new(MainQuery { tx_vars, ..replay.query });
         watch.lap("plan");
     } else {
         let preferences = preferences::from_headers(conf, &parts.headers);
-        let body = body
-            .collect()
-            .await
-            .map_err(|error| {
-                ApiRequestError::InvalidBody(format!("could not read the request body: {error}"))
-            })?
-            .to_bytes();
-
-        watch.restart();
         request = ApiRequest::from_http(conf, preferences, parts, body)?;
         watch.lap("parse");
         planned = Planned::First(plan::action_plan(conf, &request, &cache)?);
         watch.lap("plan");
-        query = sql::main_query(planned.plan(), conf, &request, &auth);
+        query = Arc::new(sql::main_query(planned.plan(), conf, &request, &auth));
     }
     let plan = planned.plan();
     let result = execute::run(state.pool(), &query, plan, &request, &auth, conf, &cache).await;

@@ -2,6 +2,8 @@
 //!
 //! JSON values are not built: only the keys are read, the text goes to the database as it came.
 
+pub(crate) mod shape;
+
 use std::collections::BTreeSet;
 use std::fmt;
 

@@ -1,7 +1,6 @@
 //! Rows on their way to becoming a body: in memory, or beyond a bound in a temporary file.
 
 use bytes::{Bytes, BytesMut};
-use postgres_protocol::message::backend::DataRowBody;
 
 use super::json::{self, Encoder};
 use crate::error::DbError;
@@ -37,7 +36,7 @@ enum Place {
 
 impl BodyWriter {
     /// Appends a row.
-    pub(super) fn push(&mut self, encoder: &Encoder, form: Form, row: &DataRowBody) -> Result<(), DbError> {
+    pub(super) fn push(&mut self, encoder: &Encoder, form: Form, row: &[u8]) -> Result<(), DbError> {
         encoder.row(&mut self.bytes, form, self.n_rows, row)?;
         self.n_rows += 1;
         Ok(())

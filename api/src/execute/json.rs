@@ -6,7 +6,7 @@
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
-use postgres_protocol::message::backend::{DataRowBody, RowDescriptionBody};
+use postgres_protocol::message::backend::RowDescriptionBody;
 use postgres_types::{Kind, Type};
 
 use crate::error::DbError;
@@ -76,6 +76,8 @@ pub(super) fn columns(description: &RowDescriptionBody) -> Result<Vec<Column>, D
 #[derive(Debug)]
 pub(super) struct Encoder {
     fields: Vec<Field>,
+    /// Bytes that a row has besides its values, about.
+    n_lead: usize,
     /// A lone value is put on a line of its own.
     nested: bool,
 }
@@ -105,43 +107,42 @@ impl Encoder {
             lead.extend_from_slice(b":");
             fields.push(Field { lead: lead.to_vec().into(), printing });
         }
-        Some(Self { fields, nested })
+        let n_lead = fields.iter().map(|it| it.lead.len()).sum::<usize>() + 4;
+        Some(Self { fields, n_lead, nested })
     }
 
-    /// Appends a row to an answer that holds `n_before` rows already.
+    /// Appends a row, in the form of a `DataRow`, to an answer that holds `n_before` rows already.
     pub(super) fn row(
         &self,
         out: &mut BytesMut,
         form: Form,
         n_before: usize,
-        row: &DataRowBody,
+        row: &[u8],
     ) -> Result<(), DbError> {
         if form.single && n_before > 0 {
             return Ok(());
         }
-        let buffer = row.buffer();
-        let mut values = row.ranges();
+        // Nearly always enough: names and punctuation, and values without anything to escape.
+        out.reserve(self.n_lead + row.len());
+        let mut values = Values::of(row)?;
         if !form.single {
             out.extend_from_slice(if n_before == 0 { b"[" } else { b", " });
             // `json_agg` puts rows and arrays on lines of their own, but not a null in their place.
             let own_line = match form.scalar {
                 false => true,
-                true => self.nested && row.ranges().next().is_ok_and(|it| it.flatten().is_some()),
+                true => self.nested && matches!(Values::of(row)?.next()?, Some(Some(_))),
             };
             if n_before > 0 && own_line {
                 out.extend_from_slice(b"\n ");
             }
         }
         for field in &self.fields {
-            let value = values
-                .next()
-                .map_err(|_| unexpected("a row is malformed"))?
-                .ok_or_else(|| unexpected("a column is missing"))?;
+            let value = values.next()?.ok_or_else(|| unexpected("a column is missing"))?;
             if !form.scalar {
                 out.extend_from_slice(&field.lead);
             }
             match value {
-                Some(range) => print(out, field.printing, &buffer[range]),
+                Some(text) => print(out, field.printing, text),
                 None => out.extend_from_slice(b"null"),
             }
             if form.scalar {
@@ -151,6 +152,38 @@ impl Encoder {
         out.extend_from_slice(if self.fields.is_empty() { b"{}" } else { b"}" });
         Ok(())
     }
+}
+
+/// The values of a `DataRow`.
+struct Values<'a> {
+    n_left: u16,
+    rest: &'a [u8],
+}
+
+impl<'a> Values<'a> {
+    fn of(row: &'a [u8]) -> Result<Self, DbError> {
+        let (count, rest) = row.split_first_chunk().ok_or_else(malformed)?;
+        Ok(Self { n_left: u16::from_be_bytes(*count), rest })
+    }
+
+    /// The next value or null; nothing after the last.
+    fn next(&mut self) -> Result<Option<Option<&'a [u8]>>, DbError> {
+        if self.n_left == 0 {
+            return Ok(None);
+        }
+        let (length, rest) = self.rest.split_first_chunk().ok_or_else(malformed)?;
+        self.n_left -= 1;
+        self.rest = rest;
+        // A negative length is a null.
+        let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else { return Ok(Some(None)) };
+        let (value, rest) = self.rest.split_at_checked(length).ok_or_else(malformed)?;
+        self.rest = rest;
+        Ok(Some(Some(value)))
+    }
+}
+
+fn malformed() -> DbError {
+    unexpected("a row is malformed")
 }
 
 /// Ends an answer of `n_rows` rows.

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connect::Connector;
+use super::lane::{Conditions, Lanes, Rider};
 use super::session::Session;
-use super::shapes::Shapes;
+use super::shapes::{Encodable, Shapes};
 use crate::config::AppConfig;
 use crate::error::DbError;
 use crate::observability::observation::{ConnectionStatus, TerminationReason};
@@ -32,6 +33,8 @@ pub struct PoolMetrics {
     pub max: usize,
     /// Requests that waited in vain, since the start.
     pub timeouts: u64,
+    /// Reads that were sent on a connection behind others, since the start.
+    pub shared_reads: u64,
 }
 
 /// A pool of connections to the database; clones share it.
@@ -53,6 +56,7 @@ struct Shared {
     generation: AtomicU64,
     closed: AtomicBool,
     shapes: Arc<Shapes>,
+    lanes: Arc<Lanes>,
     /// Number of the next connection, for the log.
     next_id: AtomicU64,
     observer: Option<Observer>,
@@ -88,6 +92,7 @@ impl Pool {
             generation: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             shapes: Arc::default(),
+            lanes: Arc::default(),
             next_id: AtomicU64::new(1),
             observer,
         });
@@ -167,6 +172,38 @@ impl Pool {
         })
     }
 
+    /// What is known of a query that was quick lately and whose rows can be encoded.
+    pub(super) fn quick(&self, text: &str) -> Option<Arc<Encodable>> {
+        self.0.shapes.quick(text)
+    }
+
+    /// Lets a read get on where others are on their way, or gives it back: it is to take a connection.
+    pub(super) fn board(&self, rider: Rider) -> Result<(), Rider> {
+        let shared = &self.0;
+        let conditions = Conditions {
+            now: Instant::now(),
+            generation: shared.generation.load(Ordering::Acquire),
+            max_lifetime: shared.max_lifetime,
+            is_one_free: shared.permits.available_permits() > 0,
+            somebody_waits: shared.waiting.load(Ordering::Relaxed) > 0,
+        };
+        shared.lanes.board(rider, conditions)?;
+        // To whoever reads the log, it has a connection.
+        shared.observe(&Observation::PoolRequest);
+        shared.observe(&Observation::PoolRequestFulfilled);
+        Ok(())
+    }
+
+    /// All connections are in use.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.0.permits.available_permits() == 0
+    }
+
+    /// Connections that are shared.
+    pub(super) fn lanes(&self) -> &Arc<Lanes> {
+        &self.0.lanes
+    }
+
     /// Current numbers.
     pub fn metrics(&self) -> PoolMetrics {
         PoolMetrics {
@@ -174,6 +211,7 @@ impl Pool {
             waiting: self.0.waiting.load(Ordering::Relaxed),
             max: self.0.size,
             timeouts: self.0.timeouts.load(Ordering::Relaxed),
+            shared_reads: self.0.lanes.n_boarded(),
         }
     }
 
@@ -273,7 +311,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A connection in use by one request.
+/// A connection in use.
 pub(super) struct Lease {
     id: u64,
     went_well: bool,
@@ -288,6 +326,16 @@ impl Lease {
     /// The connection.
     pub(super) fn session(&mut self) -> &mut Session {
         self.session.as_mut().expect("only `drop` takes the session")
+    }
+
+    /// The generation of the connection.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// When the connection was opened.
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
     }
 
     /// Says how the session went, for the log.

@@ -8,7 +8,7 @@ use crate::error::{ApiRequestError, DbError, Error};
 use crate::execute::{DbResult, ResultSet};
 use crate::media_type::MediaType;
 use crate::plan::{ActionPlan, CrudKind, CrudPlan, TxMode};
-use crate::schema_cache::routine::IsolationLevel;
+use crate::schema_cache::routine::{IsolationLevel, Volatility};
 use crate::sql::types::{MainQuery, Param, RowsQuery, Statement};
 
 use super::body::Encoded;
@@ -69,6 +69,17 @@ pub(super) struct Script<'a> {
     pub(super) end: End,
 }
 
+impl<'a> Script<'a> {
+    /// The script of a read that has nothing but settings and rows.
+    pub(super) fn of_read(query: &'a MainQuery) -> Self {
+        let rows = query.rows.as_ref();
+        let mut steps = vec![Step::from(&query.tx_vars)];
+        steps.extend(rows.map(|it| Step { rows, ..Step::from(&it.statement) }));
+        let begin = Begin { isolation: IsolationLevel::ReadCommitted, read_only: true };
+        Self { begin, steps, end: End::Commit }
+    }
+}
+
 /// Where each answer is among a script's results.
 pub(super) struct Layout {
     pub(super) main: Option<usize>,
@@ -87,6 +98,23 @@ pub(super) fn begin(plan: &ActionPlan, role: &str, conf: &AppConfig) -> Begin {
         _ => of_role,
     };
     Begin { isolation, read_only: plan.tx_mode() == TxMode::Read }
+}
+
+/// A read that is a transaction of its own without `BEGIN`, and that may be run twice.
+pub(super) fn may_share(query: &MainQuery, plan: &ActionPlan, script: &Script<'_>) -> bool {
+    let ActionPlan::Crud(crud) = plan else { return false };
+    let repeatable = match &crud.kind {
+        CrudKind::Read { .. } => true,
+        CrudKind::Call { routine, .. } => routine.volatility != Volatility::Volatile,
+        CrudKind::Mutate { .. } => false,
+    };
+    let plain = Begin { isolation: IsolationLevel::ReadCommitted, read_only: true };
+    // Settings and rows: what else there is to do may take long, or have effects.
+    repeatable
+        && script.begin == plain
+        && script.end == End::Commit
+        && script.steps.len() == 2
+        && query.rows.is_some()
 }
 
 /// The caller or the configuration wants the transaction undone.

@@ -10,27 +10,33 @@
 //!
 //! Read-only mode needs no `BEGIN` either: it is a setting that can be switched on at any time and not
 //! off again. It is among the settings that every script begins with, before anything of the caller's.
+//!
+//! [`flight`] says what is sent, [`landing`] reads what comes back, [`learn`] asks for the types of a
+//! query's columns the first time it comes.
 
-use std::collections::VecDeque;
+mod flight;
+mod landing;
+mod learn;
+
+use std::future::poll_fn;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use bytes::{BufMut, BytesMut};
-use postgres_protocol::IsNull;
-use postgres_protocol::message::backend::Message;
-use postgres_protocol::message::frontend;
+use bytes::BytesMut;
 
-use super::body::BodyWriter;
 use super::connect::Connector;
-use super::json::{self, Encoder};
 use super::rows::Rows;
-use super::script::{Begin, End, Script, Step};
-use super::shapes::{self, Shape, Shapes};
+use super::script::{Script, Step};
+use super::shapes::{Encodable, Shape, Shapes};
 use super::statements::StatementCache;
-use super::wire::{ServerError, State, Wire, unencodable};
+use super::wire::{ServerError, State, Wire};
 use crate::error::DbError;
-use crate::schema_cache::routine::IsolationLevel;
-use crate::sql::types::{Form, ParamType, RowsQuery};
+use crate::sql::types::{ParamType, RowsQuery};
+use flight::{Flight, encode};
+use landing::Expected;
+pub(super) use landing::{Landing, Progress};
 
 /// Statements kept prepared per connection.
 const STATEMENT_CACHE_CAPACITY: usize = 256;
@@ -64,14 +70,22 @@ struct Prepared {
     name: Arc<str>,
     types: Arc<[ParamType]>,
     /// For a query whose rows are encoded.
-    encoder: Option<Arc<Encoder>>,
+    encodable: Option<Arc<Encodable>>,
 }
 
 impl Prepared {
     /// A statement that is only to be closed.
     fn unused(name: Arc<str>) -> Self {
-        Self { name, types: Arc::new([]), encoder: None }
+        Self { name, types: Arc::new([]), encodable: None }
     }
+}
+
+/// How the rows of a query become a body.
+enum Form {
+    /// They are encoded here.
+    Encoded(Arc<Encodable>),
+    /// Postgres aggregates them.
+    Aggregated,
 }
 
 impl Session {
@@ -102,6 +116,17 @@ impl Session {
         self.wire.state() == State::Idle
     }
 
+    /// The last request that was answered left no transaction open.
+    pub(super) fn is_between_transactions(&self) -> bool {
+        self.wire.is_between_transactions()
+    }
+
+    /// Reads may be sent here one after the other without waiting for answers: each is a transaction of its
+    /// own without `BEGIN`, and its statements are kept prepared.
+    pub(super) fn can_be_shared(&self) -> bool {
+        self.implicit_allowed && self.statements.is_some()
+    }
+
     /// Closes the connection. What still runs on it is cancelled, and the returned future ends when
     /// the server has let go of it, so that a bound on connections holds on the server too.
     pub(super) async fn close(mut self) {
@@ -118,19 +143,27 @@ impl Session {
         }
     }
 
-    /// Runs a script; with [`End::Ask`] the transaction stays open until [`Self::finish`].
+    /// Runs a script; with [`End::Ask`](super::script::End::Ask) the transaction stays open until
+    /// [`Self::finish`].
     pub(super) async fn run(&mut self, script: &Script<'_>) -> Result<Vec<Rows>, DbError> {
         let rows = script.steps.iter().find_map(|it| it.rows);
         let mut retried = false;
         loop {
-            let encodes = match rows {
-                Some(query) => self.encodes(query) || self.learn(query, script).await?,
-                None => false,
+            let form = match rows {
+                Some(query) => self.form(query, script).await?,
+                None => Form::Aggregated,
             };
-            let aggregated = rows.filter(|_| !encodes).map(RowsQuery::aggregated);
+            let aggregated = match (&form, rows) {
+                (Form::Aggregated, Some(query)) => Some(query.aggregated()),
+                _ => None,
+            };
             let flight = Flight::new(script, self.implicit_allowed, aggregated.as_deref());
-            match self.fly(&flight).await? {
+            let begun = Instant::now();
+            match self.fly(&flight, &form).await? {
                 Ok(mut results) => {
+                    if let Form::Encoded(encodable) = &form {
+                        encodable.pace.took(begun.elapsed());
+                    }
                     results.truncate(flight.first + script.steps.len());
                     results.drain(..flight.first);
                     return Ok(results);
@@ -138,7 +171,7 @@ impl Session {
                 Err(error) if error.is_stale_statement() && !retried => {
                     // The server dropped or invalidated what it had parsed, and kept nothing of the request.
                     retried = true;
-                    self.forget_statements();
+                    self.forget_statements(rows);
                     self.leave_failed_transaction().await?;
                 }
                 Err(error) => {
@@ -149,13 +182,6 @@ impl Session {
                 }
             }
         }
-    }
-
-    /// The query is prepared here, in the form whose rows can be encoded.
-    fn encodes(&mut self, query: &RowsQuery) -> bool {
-        let params = || query.statement.params.iter().map(|it| it.ty);
-        let known = self.statements.as_mut().and_then(|it| it.get(&query.statement.text));
-        known.is_some_and(|it| it.encoder.is_some() && it.types.iter().copied().eq(params()))
     }
 
     /// Ends an open transaction.
@@ -171,123 +197,114 @@ impl Session {
         }
     }
 
-    fn forget_statements(&mut self) {
+    /// Forgets what is prepared here, and what is known of a query's columns anywhere.
+    pub(super) fn forget_statements(&mut self, query: Option<&RowsQuery>) {
+        if let Some(query) = query {
+            self.shapes.forget(&query.statement.text);
+        }
         if let Some(statements) = &mut self.statements {
             self.forgotten.extend(statements.drain());
         }
     }
 
     /// One write, and everything that comes back.
-    async fn fly(&mut self, flight: &Flight<'_>) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
-        let mut expected = VecDeque::with_capacity(flight.steps.len());
-        self.close_forgotten()?;
-        for step in &flight.steps {
-            let encoded = self.encode(step).inspect_err(|_| self.wire.outgoing.clear())?;
-            expected.push_back(encoded);
-        }
-        frontend::sync(&mut self.wire.outgoing);
+    async fn fly(
+        &mut self,
+        flight: &Flight<'_>,
+        form: &Form,
+    ) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
+        let mut landing = self.launch(flight, form)?;
         self.wire.send().await?;
-        self.receive_all(flight, expected).await
+        loop {
+            match self.take(&mut landing)? {
+                Progress::Under => match poll_fn(|cx| self.wire.poll_receive(cx)).await {
+                    Ok(()) => {}
+                    // A server that ends the session says why before it does.
+                    Err(lost) => return landing.failed().map_or(Err(lost), |error| Ok(Err(error))),
+                },
+                Progress::Full => landing.spill().await?,
+                Progress::Done => break,
+            }
+        }
+        self.settle(&mut landing);
+        landing.finish().await
     }
 
-    /// Prepares a query in the form whose rows can be encoded, if there is one.
-    ///
-    /// This has a transaction of its own before the request's, so that it can do the request no harm, and
-    /// takes on the request's role and search path, so that names mean the same. A query that cannot be
-    /// prepared is left to the request, which fails in its own way.
-    async fn learn(&mut self, query: &RowsQuery, script: &Script<'_>) -> Result<bool, DbError> {
-        if self.statements.is_none() {
-            return Ok(false);
-        }
-        let text = &*query.statement.text;
-        let (shape, plain) = match self.shapes.of(text) {
-            Some(known) => (known, None),
-            None => {
-                let name = self.next_name();
-                let Some(columns) = self.describe(&name, text, query, script).await? else {
-                    return Ok(false);
-                };
-                let shape = shapes::shape(query, &columns);
-                self.shapes.learn(text, shape.clone());
-                (shape, Some((name, columns)))
-            }
-        };
-        let Shape::Encodable(encodable) = shape else {
-            self.forgotten.extend(plain.map(|(name, _)| Prepared::unused(name)));
-            return Ok(false);
-        };
-        let (name, columns) = match plain {
-            Some(prepared) if *encodable.text == *text => prepared,
-            plain => {
-                self.forgotten.extend(plain.map(|(name, _)| Prepared::unused(name)));
-                let name = self.next_name();
-                match self.describe(&name, &encodable.text, query, script).await? {
-                    Some(columns) => (name, columns),
-                    None => return Ok(false),
+    /// Puts a request together, to be sent with what is there already.
+    fn launch(&mut self, flight: &Flight<'_>, form: &Form) -> Result<Landing, DbError> {
+        let mut expected = std::collections::VecDeque::with_capacity(flight.steps.len());
+        self.close_forgotten()?;
+        let begun_at = self.wire.outgoing.len();
+        for step in &flight.steps {
+            match self.encode(step, form) {
+                Ok(it) => expected.push_back(it),
+                Err(error) => {
+                    // Nothing of it is sent.
+                    self.wire.outgoing.truncate(begun_at);
+                    return Err(error);
                 }
             }
-        };
-        let encoder = Encoder::new(&columns, encodable.nested).map(Arc::new);
-        let prepared =
-            Prepared { types: query.statement.params.iter().map(|it| it.ty).collect(), encoder, name };
-        match &mut self.statements {
-            Some(statements) if prepared.encoder.is_some() => {
-                self.forgotten.extend(statements.insert(text, prepared));
-                Ok(true)
+        }
+        self.wire.end_request();
+        Ok(Landing::new(expected))
+    }
+
+    /// Puts a read among those on their way: its settings, its rows, the settings of the response.
+    pub(super) fn launch_read(
+        &mut self,
+        script: &Script<'_>,
+        encodable: &Arc<Encodable>,
+    ) -> Result<Landing, DbError> {
+        self.launch(&Flight::new(script, true, None), &Form::Encoded(Arc::clone(encodable)))
+    }
+
+    /// Sends what was launched, as far as the socket takes it now.
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DbError>> {
+        self.wire.poll_send(cx)
+    }
+
+    /// Takes what was received for the request that was launched first.
+    pub(super) fn take(&mut self, landing: &mut Landing) -> Result<Progress, DbError> {
+        loop {
+            if let Some((encoder, form, body)) = landing.encoding() {
+                self.wire.take_rows(|row| {
+                    body.push(encoder, form, row)?;
+                    Ok(if body.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                })?;
+                if body.is_full() {
+                    return Ok(Progress::Full);
+                }
             }
-            _ => {
-                // Types changed since they were asked for.
-                self.shapes.forget(text);
-                self.forgotten.push(prepared);
-                Ok(false)
+            let Some(message) = self.wire.next_received()? else { return Ok(Progress::Under) };
+            let progress = landing.take(message)?;
+            if progress != Progress::Under {
+                return Ok(progress);
             }
         }
     }
 
-    /// Prepares a statement as the request's role; its columns, or nothing where that fails.
-    async fn describe(
-        &mut self,
-        name: &str,
-        text: &str,
-        query: &RowsQuery,
-        script: &Script<'_>,
-    ) -> Result<Option<Vec<json::Column>>, DbError> {
-        self.close_forgotten()?;
-        let settings = script.steps.first().ok_or_else(|| unexpected("a script without settings"))?;
-        let mut expected = self.encode(settings).inspect_err(|_| self.wire.outgoing.clear())?;
-        let out = &mut self.wire.outgoing;
-        let types = query.statement.params.iter().map(|it| type_oid(it.ty));
-        frontend::parse(name, text, types, out).map_err(|it| unencodable(&it))?;
-        frontend::describe(b'S', name, out).map_err(|it| unencodable(&it))?;
-        frontend::sync(out);
-        self.wire.send().await?;
-        let (mut columns, mut failed) = (None, false);
-        loop {
-            match self.wire.receive().await? {
-                // The first one may be the settings'.
-                Message::ParseComplete => expected.parsed = true,
-                Message::RowDescription(description) => columns = Some(json::columns(&description)?),
-                // A statement that returns nothing makes no body.
-                Message::ErrorResponse(_) | Message::NoData => failed = true,
-                Message::ReadyForQuery(_) => break,
-                _ => {}
-            }
+    /// Nothing is left of what was received, except what a server tells everybody.
+    pub(super) fn skip_notices(&mut self) -> Result<(), DbError> {
+        while self.wire.next_received()?.is_some() {}
+        Ok(())
+    }
+
+    /// Receives more.
+    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DbError>> {
+        self.wire.poll_receive(cx)
+    }
+
+    /// Remembers what was prepared by a request that was answered.
+    pub(super) fn settle(&mut self, landing: &mut Landing) {
+        let Some(statements) = &mut self.statements else { return };
+        for (text, prepared) in landing.prepared() {
+            self.forgotten.extend(statements.insert(&text, prepared));
         }
-        self.remember(settings, expected);
-        if failed {
-            // Closing what is not there does no harm.
-            self.forgotten.push(Prepared::unused(name.into()));
-            return Ok(None);
-        }
-        Ok(columns)
     }
 
     /// Puts in front of the next request what the server may forget.
     fn close_forgotten(&mut self) -> Result<(), DbError> {
-        for prepared in self.forgotten.drain(..) {
-            frontend::close(b'S', &prepared.name, &mut self.wire.outgoing).map_err(|it| unencodable(&it))?;
-        }
-        Ok(())
+        flight::close(self.forgotten.drain(..), &mut self.wire.outgoing)
     }
 
     fn next_name(&mut self) -> Arc<str> {
@@ -296,208 +313,51 @@ impl Session {
     }
 
     /// Puts one statement into the request.
-    fn encode(&mut self, step: &Step<'_>) -> Result<Expected, DbError> {
+    fn encode(&mut self, step: &Step<'_>, form: &Form) -> Result<Expected, DbError> {
+        let encodable = match (step.rows, form) {
+            (Some(_), Form::Encoded(encodable)) => Some(encodable),
+            _ => None,
+        };
         let types = || step.params.iter().map(|it| it.ty);
         let known = self.statements.as_mut().and_then(|it| it.get(step.text));
-        let known = known.filter(|it| it.types.iter().copied().eq(types())).cloned();
-        let out = &mut self.wire.outgoing;
-        let parse = known.is_none();
-        let prepared = match known {
-            Some(prepared) => prepared,
-            None => {
-                let name: Arc<str> = match &self.statements {
-                    None => "".into(),
-                    Some(_) => {
-                        self.n_prepared += 1;
-                        format!("s{}", self.n_prepared).into()
-                    }
-                };
-                frontend::parse(&name, step.text, types().map(type_oid), out)
-                    .map_err(|it| unencodable(&it))?;
-                Prepared { name, types: types().collect(), encoder: None }
-            }
+        let fits = |it: &&Prepared| {
+            it.types.iter().copied().eq(types()) && it.encodable.is_some() == encodable.is_some()
         };
-        bind(&prepared, step, out)?;
-        frontend::execute("", 0, out).map_err(|it| unencodable(&it))?;
-        Ok(Expected { form: step.rows.map(|it| it.form), prepared, unknown: parse, parsed: !parse })
+        if let Some(known) = known.filter(fits).cloned() {
+            return encode::known(step, known, &mut self.wire.outgoing);
+        }
+        let name = match &self.statements {
+            None => "".into(),
+            Some(_) => self.next_name(),
+        };
+        let prepared = Prepared { name, types: types().collect(), encodable: encodable.cloned() };
+        encode::new(step, prepared, &mut self.wire.outgoing)
     }
 
-    async fn receive_all(
-        &mut self,
-        flight: &Flight<'_>,
-        mut expected: VecDeque<Expected>,
-    ) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
-        let mut results = Vec::with_capacity(expected.len());
-        let mut current = Rows::default();
-        let mut body = BodyWriter::default();
-        let mut failure = None;
-        loop {
-            let message = match self.wire.receive().await {
-                Ok(message) => message,
-                // A server that ends the session says why before it does.
-                Err(lost) => return failure.map_or(Err(lost), |error| Ok(Err(error))),
-            };
-            match message {
-                Message::DataRow(row) => match expected.front().and_then(Expected::encoder) {
-                    Some((encoder, form)) => {
-                        body.push(encoder, form, &row)?;
-                        if body.is_full() {
-                            body.spill().await?;
-                        }
-                    }
-                    None => current.rows.push(row),
-                },
-                Message::ParseComplete => {
-                    if let Some(step) = expected.front_mut() {
-                        step.parsed = true;
-                    }
-                }
-                Message::CommandComplete(_) | Message::EmptyQueryResponse => {
-                    let Some(step) = expected.pop_front() else {
-                        return Err(DbError::UnexpectedResult("more results than statements".into()));
-                    };
-                    if let Some((_, form)) = step.encoder() {
-                        // The row that follows tells the rest of what this one is to tell.
-                        current.encoded = Some(std::mem::take(&mut body).end(form).await?);
-                        continue;
-                    }
-                    self.remember(&flight.steps[flight.steps.len() - expected.len() - 1], step);
-                    results.push(std::mem::take(&mut current));
-                }
-                Message::ErrorResponse(body) => {
-                    failure.get_or_insert_with(|| ServerError::from(&body));
-                }
-                Message::CopyInResponse(_) | Message::CopyOutResponse(_) => {
-                    return Err(DbError::UnexpectedResult("a statement wants to copy data".into()));
-                }
-                Message::ReadyForQuery(_) => break,
-                _ => {}
-            }
-        }
-        match failure {
-            Some(error) => {
-                // The rest was skipped; this one may have been parsed before it failed.
-                if let Some(step) = expected.pop_front() {
-                    self.remember(&flight.steps[flight.steps.len() - expected.len() - 1], step);
-                }
-                Ok(Err(error))
-            }
-            None if expected.is_empty() => Ok(Ok(results)),
-            None => Err(DbError::UnexpectedResult("fewer results than statements".into())),
-        }
-    }
-
-    fn remember(&mut self, step: &Step<'_>, expected: Expected) {
-        if expected.unknown
-            && expected.parsed
-            && let Some(statements) = &mut self.statements
+    /// How the rows of a query become a body; asks the server, the first time it comes.
+    async fn form(&mut self, query: &RowsQuery, script: &Script<'_>) -> Result<Form, DbError> {
+        let text = &*query.statement.text;
+        let Some(statements) = &mut self.statements else { return Ok(Form::Aggregated) };
+        let types = query.statement.params.iter().map(|it| it.ty);
+        if let Some(known) = statements.get(text)
+            && let Some(encodable) = &known.encodable
+            && known.types.iter().copied().eq(types)
         {
-            self.forgotten.extend(statements.insert(step.text, expected.prepared));
+            return Ok(Form::Encoded(Arc::clone(encodable)));
         }
-    }
-}
-
-/// A statement whose answer is awaited.
-struct Expected {
-    prepared: Prepared,
-    /// What becomes of its rows, where they are encoded.
-    form: Option<Form>,
-    /// The cache does not know it.
-    unknown: bool,
-    /// The server does.
-    parsed: bool,
-}
-
-impl Expected {
-    fn encoder(&self) -> Option<(&Encoder, Form)> {
-        self.prepared.encoder.as_deref().zip(self.form)
-    }
-}
-
-/// The statements of a script with those that frame it.
-struct Flight<'a> {
-    steps: Vec<Step<'a>>,
-    /// Index of the script's first statement.
-    first: usize,
-}
-
-impl<'a> Flight<'a> {
-    /// `aggregated` is what runs in place of a query whose rows cannot be encoded.
-    fn new(script: &Script<'a>, implicit_allowed: bool, aggregated: Option<&'a str>) -> Self {
-        let Script { begin, end, .. } = script;
-        let implicit =
-            implicit_allowed && *end == End::Commit && begin.isolation == IsolationLevel::ReadCommitted;
-        let mut steps = Vec::with_capacity(script.steps.len() + 2);
-        if !implicit {
-            steps.push(Step::fixed(begin_sql(*begin)));
+        match self.shapes.of(text) {
+            // Along with the request: should the columns have changed, it is run again.
+            Some(Shape::Encodable(encodable)) if script.begin.read_only => Ok(Form::Encoded(encodable)),
+            Some(Shape::Encodable(encodable)) => self.prepare(encodable, query, script).await,
+            Some(Shape::Aggregated) => Ok(Form::Aggregated),
+            None => self.learn(query, script).await,
         }
-        let first = steps.len();
-        for step in &script.steps {
-            match (step.rows, aggregated) {
-                (None, _) => steps.push(*step),
-                (Some(_), Some(text)) => steps.push(Step { text, rows: None, ..*step }),
-                (Some(query), None) => {
-                    steps.push(Step { formats: &[], ..*step });
-                    steps.push(Step::fixed(query.settings()));
-                }
-            }
-        }
-        match end {
-            End::Commit if !implicit => steps.push(Step::fixed("COMMIT")),
-            End::Rollback => steps.push(Step::fixed("ROLLBACK")),
-            End::Commit | End::Ask => {}
-        }
-        Self { steps, first }
-    }
-}
-
-/// `BEGIN` with its modes.
-fn begin_sql(begin: Begin) -> &'static str {
-    use IsolationLevel::{ReadCommitted, RepeatableRead, Serializable};
-    match (begin.isolation, begin.read_only) {
-        (ReadCommitted, true) => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
-        (ReadCommitted, false) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        (RepeatableRead, true) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        (RepeatableRead, false) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
-        (Serializable, true) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
-        (Serializable, false) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
-    }
-}
-
-/// Binds to the unnamed portal. Values travel as text, except that raw bytes already are `bytea`'s
-/// binary form.
-fn bind(prepared: &Prepared, step: &Step<'_>, out: &mut BytesMut) -> Result<(), DbError> {
-    let binary = step.params.iter().any(|it| it.ty == ParamType::Bytea);
-    let encoded = frontend::bind(
-        "",
-        &prepared.name,
-        step.params.iter().filter(|_| binary).map(|it| i16::from(it.ty == ParamType::Bytea)),
-        step.params,
-        |param, out| match &param.value {
-            None => Ok(IsNull::Yes),
-            Some(value) => {
-                out.put_slice(value);
-                Ok(IsNull::No)
-            }
-        },
-        step.formats.iter().copied(),
-        out,
-    );
-    encoded.map_err(|error| match error {
-        frontend::BindError::Conversion(it) => unencodable(&it),
-        frontend::BindError::Serialization(it) => unencodable(&it),
-    })
-}
-
-fn type_oid(ty: ParamType) -> u32 {
-    match ty {
-        ParamType::Unknown => 0,
-        ParamType::Text => 25,
-        ParamType::Json => 114,
-        ParamType::Bytea => 17,
     }
 }
 
 fn unexpected(what: &str) -> DbError {
     DbError::UnexpectedResult(what.into())
 }
+
+/// What is put together for one request.
+type Outgoing = BytesMut;

@@ -6,19 +6,49 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::json::{Column, Printing, printing};
+use super::json::{Column, Encoder, Printing, printing};
+use super::pace::Pace;
 use crate::sql::types::{RowsQuery, Wrapped};
 
 /// Shapes remembered. Beyond that all are forgotten: a count that no application reaches by intent.
 const CAPACITY: usize = 4096;
 
-/// A query whose rows can be encoded.
-#[derive(Debug, PartialEq, Eq)]
+/// A query whose rows can be encoded, found out on one connection and true for all.
+#[derive(Debug)]
 pub(super) struct Encodable {
     /// Its text, with `to_json` around what needs it.
     pub(super) text: Box<str>,
+    /// The columns that this text gave.
+    pub(super) columns: Box<[Column]>,
+    /// What makes a body of them.
+    pub(super) encoder: Encoder,
+    /// How long it takes.
+    pub(super) pace: Pace,
+}
+
+impl Encodable {
+    /// `None` where the columns are not what the sketch was made for.
+    pub(super) fn new(sketch: Sketch, columns: Vec<Column>) -> Option<Self> {
+        let encoder = Encoder::new(&columns, sketch.nested)?;
+        Some(Self { text: sketch.text, columns: columns.into(), encoder, pace: Pace::default() })
+    }
+}
+
+/// How the rows of a query could be encoded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Sketch {
+    /// Its text, with `to_json` around what needs it.
+    pub(super) text: Box<str>,
     /// A lone value is an array or a row.
-    pub(super) nested: bool,
+    nested: bool,
+}
+
+#[cfg(test)]
+impl Sketch {
+    /// A query whose columns all are taken as they are.
+    pub(super) fn plain(text: &str) -> Self {
+        Self { text: text.into(), nested: false }
+    }
 }
 
 /// What is known of a query.
@@ -38,6 +68,14 @@ impl Shapes {
     /// What is known of a query that is about to run.
     pub(super) fn of(&self, text: &str) -> Option<Shape> {
         self.lock().get(text).cloned()
+    }
+
+    /// A query that was quick lately and whose rows can be encoded.
+    pub(super) fn quick(&self, text: &str) -> Option<Arc<Encodable>> {
+        match self.lock().get(text) {
+            Some(Shape::Encodable(it)) if it.pace.is_quick() => Some(Arc::clone(it)),
+            _ => None,
+        }
     }
 
     /// Remembers what was found out.
@@ -65,14 +103,14 @@ impl Shapes {
     }
 }
 
-/// Whether and how the rows of a query with these columns can be encoded.
-pub(super) fn shape(query: &RowsQuery, columns: &[Column]) -> Shape {
+/// How the rows of a query with these columns can be encoded, if they can.
+pub(super) fn sketch(query: &RowsQuery, columns: &[Column]) -> Option<Sketch> {
     let printings: Vec<Printing> = columns.iter().map(|it| printing(it.type_oid)).collect();
     // Independent of the form, which is no part of what a shape is told by.
     let scalar = matches!(columns, [only] if only.name == "pgrst_scalar");
     let lone_unknown = scalar && printings.contains(&Printing::Unknown);
     if printings.contains(&Printing::Never) || lone_unknown {
-        return Shape::Aggregated;
+        return None;
     }
     let by_postgres =
         |it: &Printing| matches!(it, Printing::ByPostgres | Printing::Nested | Printing::Unknown);
@@ -80,7 +118,7 @@ pub(super) fn shape(query: &RowsQuery, columns: &[Column]) -> Shape {
         let twice = |name: &str| columns.iter().filter(|it| it.name == name).count() > 1;
         if columns.iter().any(|it| twice(&it.name)) {
             // They cannot be told apart from outside.
-            return Shape::Aggregated;
+            return None;
         }
         query.wrapped(
             columns
@@ -92,5 +130,5 @@ pub(super) fn shape(query: &RowsQuery, columns: &[Column]) -> Shape {
         query.statement.text.clone()
     };
     let nested = printings.first() == Some(&Printing::Nested);
-    Shape::Encodable(Arc::new(Encodable { text: text.into(), nested }))
+    Some(Sketch { text: text.into(), nested })
 }

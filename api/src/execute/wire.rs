@@ -1,12 +1,12 @@
 //! Postgres' protocol on one connection, for the request path.
 //!
 //! Owns framing, login and the state of the connection; what a request consists of is `session`'s.
-//! Everything of one request goes out in one write, and the answers are read until the server is
-//! ready again. A connection belongs to one request at a time, so that nothing of two requests can
-//! mix: neither settings nor answers.
+//! A request is put together whole and ends in one `Sync`, which the server answers by one
+//! `ReadyForQuery`. Requests are answered in the order in which they were put together, so several may be
+//! on their way without anything of them mixing: neither settings nor answers.
 //!
-//! Invariant: [`Wire::state`] is `Idle` only between a `ReadyForQuery` that said so and the next
-//! write. A future dropped in between leaves `Busy`, and such a connection is closed.
+//! Invariant: [`Wire::state`] is `Idle` only when every request has its `ReadyForQuery` and the last one
+//! said so. A future dropped in between leaves `Busy`, and such a connection is closed.
 
 mod cancel;
 mod login;
@@ -14,10 +14,11 @@ mod server_error;
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
@@ -44,7 +45,7 @@ pub(super) enum State {
     InTransaction,
     /// Waits for the end of a transaction that failed.
     FailedTransaction,
-    /// A request was sent and is not answered in full.
+    /// A request was put together and is not answered in full.
     Busy,
     /// The connection is gone.
     Broken,
@@ -54,18 +55,30 @@ pub(super) enum State {
 pub(super) struct Wire {
     stream: Stream,
     incoming: BytesMut,
-    /// The request being put together.
+    /// What is still to be sent.
     pub(super) outgoing: BytesMut,
     /// How much of it was sent.
     n_sent: usize,
+    /// What the server said when it was last ready.
     state: State,
+    /// Requests that it has not answered in full.
+    n_awaited: usize,
     cancel_key: CancelKey,
 }
 
 impl Wire {
     /// What the server last said.
     pub(super) fn state(&self) -> State {
-        self.state
+        match self.state {
+            State::Broken => State::Broken,
+            _ if self.n_awaited > 0 => State::Busy,
+            state => state,
+        }
+    }
+
+    /// The last request that was answered left no transaction open.
+    pub(super) fn is_between_transactions(&self) -> bool {
+        self.state == State::Idle
     }
 
     /// How to stop what runs here.
@@ -73,27 +86,40 @@ impl Wire {
         &self.cancel_key
     }
 
+    /// Ends the request that is being put together.
+    pub(super) fn end_request(&mut self) {
+        frontend::sync(&mut self.outgoing);
+        self.n_awaited += 1;
+    }
+
     /// Sends what was put together, in one write where the socket takes it.
+    pub(super) async fn send(&mut self) -> Result<(), DbError> {
+        poll_fn(|cx| self.poll_send(cx)).await
+    }
+
+    /// The same, as far as the socket takes it now.
     ///
     /// Reads along while the socket is full: a server that is busy sending does not read either.
-    pub(super) async fn send(&mut self) -> Result<(), DbError> {
-        self.state = State::Busy;
-        poll_fn(|cx| self.poll_send(cx)).await.map_err(|error| self.broken(&error))?;
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DbError>> {
+        ready!(self.poll_write(cx)).map_err(|error| self.broken(&error))?;
         if self.outgoing.capacity() > KEPT_BUFFER {
             self.outgoing = BytesMut::new();
         }
         self.outgoing.clear();
         self.n_sent = 0;
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.outgoing.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
         while self.n_sent < self.outgoing.len() {
             match Pin::new(&mut self.stream).poll_write(cx, &self.outgoing[self.n_sent..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(n)) => self.n_sent += n,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => match self.poll_fill(cx, READ_CHUNK) {
+                Poll::Pending => match self.poll_read(cx, READ_CHUNK) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
                     Poll::Ready(Ok(_)) => {}
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -107,25 +133,64 @@ impl Wire {
     /// The next message; also those that the server sends unasked.
     pub(super) async fn receive(&mut self) -> Result<Message, DbError> {
         loop {
-            if let Some(message) = parse(&mut self.incoming)? {
-                if let Message::ReadyForQuery(body) = &message {
-                    self.state = match body.status() {
-                        b'I' => State::Idle,
-                        b'T' => State::InTransaction,
-                        _ => State::FailedTransaction,
-                    };
-                }
+            if let Some(message) = self.next_received()? {
                 return Ok(message);
             }
-            let missing = missing(&self.incoming);
-            let n = poll_fn(|cx| self.poll_fill(cx, missing)).await.map_err(|error| self.broken(&error))?;
-            if n == 0 {
-                return Err(self.broken(&io::ErrorKind::UnexpectedEof.into()));
-            }
+            poll_fn(|cx| self.poll_receive(cx)).await?;
         }
     }
 
-    fn poll_fill(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
+    /// The next message among what was received.
+    pub(super) fn next_received(&mut self) -> Result<Option<Message>, DbError> {
+        let message = parse(&mut self.incoming)?;
+        if let Some(Message::ReadyForQuery(body)) = &message {
+            self.n_awaited = self.n_awaited.saturating_sub(1);
+            self.state = match body.status() {
+                b'I' => State::Idle,
+                b'T' => State::InTransaction,
+                _ => State::FailedTransaction,
+            };
+        }
+        Ok(message)
+    }
+
+    /// Takes the data rows at the front of what was received, up to one that is to be the last for now.
+    ///
+    /// A large result is nearly all rows: no message is made of each.
+    pub(super) fn take_rows(
+        &mut self,
+        mut take: impl FnMut(&[u8]) -> Result<ControlFlow<()>, DbError>,
+    ) -> Result<(), DbError> {
+        let mut at = 0;
+        let mut outcome = Ok(());
+        while let Some([b'D', length @ ..]) = self.incoming.get(at..).and_then(|it| it.first_chunk::<5>()) {
+            let end = at + 1 + u32::from_be_bytes(*length) as usize;
+            let Some(row) = self.incoming.get(at + 5..end) else { break };
+            at = end;
+            match take(row) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => break,
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+        }
+        self.incoming.advance(at);
+        outcome
+    }
+
+    /// Receives more.
+    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DbError>> {
+        let missing = missing(&self.incoming);
+        Poll::Ready(match ready!(self.poll_read(cx, missing)) {
+            Ok(0) => Err(self.broken(&io::ErrorKind::UnexpectedEof.into())),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.broken(&error)),
+        })
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
         self.incoming.reserve(wanted.max(READ_CHUNK));
         // This future keeps nothing between polls, so that a new one may go on where it stopped.
         pin!(self.stream.read_buf(&mut self.incoming)).poll(cx)
@@ -135,7 +200,7 @@ impl Wire {
     pub(super) fn is_alive(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         loop {
-            match self.poll_fill(&mut cx, READ_CHUNK) {
+            match self.poll_read(&mut cx, READ_CHUNK) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(1..)) => {}
                 Poll::Ready(Ok(0) | Err(_)) => return false,
@@ -158,6 +223,7 @@ impl Wire {
     /// Runs a statement without parameters by the simple protocol; the last row's first column.
     pub(super) async fn simple(&mut self, sql: &str) -> Result<Option<Bytes>, DbError> {
         frontend::query(sql, &mut self.outgoing).map_err(|error| unencodable(&error))?;
+        self.n_awaited += 1;
         self.send().await?;
         let mut value = None;
         let mut failure = None;
@@ -189,10 +255,10 @@ impl Wire {
 impl Drop for Wire {
     /// Says goodbye where that is possible at once: the server would log a connection that just ends.
     fn drop(&mut self) {
-        if matches!(self.state, State::Idle | State::InTransaction | State::FailedTransaction) {
+        if matches!(self.state(), State::Idle | State::InTransaction | State::FailedTransaction) {
             self.outgoing.clear();
             frontend::terminate(&mut self.outgoing);
-            let _ = self.poll_send(&mut Context::from_waker(Waker::noop()));
+            let _ = self.poll_write(&mut Context::from_waker(Waker::noop()));
         }
     }
 }

@@ -94,6 +94,12 @@ impl Metrics {
             "The total number of JWT cache evictions",
             &[("", self.jwt_evictions.load(Relaxed))],
         );
+        counter(
+            &mut out,
+            "pgapp_db_pool_shared_reads_total",
+            "The total number of reads that were sent on a connection behind others",
+            &[("", pool.shared_reads)],
+        );
         for metric in process::metrics() {
             match metric.kind {
                 process::Kind::Counter => {
@@ -151,7 +157,8 @@ mod tests {
             metrics.observe(&Observation::JwtCacheLookup(hit));
         }
         metrics.observe(&Observation::JwtCacheEviction);
-        let text = metrics.render(PoolMetrics { available: 2, waiting: 3, max: 10, timeouts: 4 });
+        let text =
+            metrics.render(PoolMetrics { available: 2, waiting: 3, max: 10, timeouts: 4, shared_reads: 5 });
         for sample in [
             "pgrst_db_pool_timeouts_total 4.0",
             "pgrst_db_pool_available 2.0",
@@ -162,6 +169,7 @@ mod tests {
             "pgrst_jwt_cache_requests_total 3.0",
             "pgrst_jwt_cache_hits_total 2.0",
             "pgrst_jwt_cache_evictions_total 1.0",
+            "pgapp_db_pool_shared_reads_total 5.0",
         ] {
             assert_eq!(text.lines().filter(|it| *it == sample).count(), 1, "{sample} in\n{text}");
             let name = sample.split(['{', ' ']).next().unwrap();

@@ -1,9 +1,12 @@
 //! Plans of requests that come again with other values.
 //!
 //! Parsing, planning and writing the statement depend on the shape of a request. A shape that comes for
-//! the second time is planned with marks in place of its values; where every mark turns up as a bind,
-//! whole and nowhere else, the plan is kept and later requests of the shape only fill in their values. Whatever
-//! does not fit takes the long way, which alone decides what a request means and which error it gets.
+//! the second time is planned with marks in place of its values and of its body; where every mark turns up
+//! as a bind, whole and nowhere else, the plan is kept and later requests of the shape only fill in theirs.
+//! Whatever does not fit takes the long way, which alone decides what a request means and which error it
+//! gets.
+//!
+//! Of a body, the shape has what planning looks at: its keys, and whether it is an object or an array.
 //!
 //! Invariant: an entry belongs to the configuration and schema cache it was planned with; others empty
 //! the cache.
@@ -13,13 +16,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Uri, header};
+use http::{Method, Uri};
 
+use crate::api_request::payload::shape::BodyShape;
 use crate::api_request::query::shape::Shape;
 use crate::api_request::{ApiRequest, preferences};
 use crate::auth::AuthResult;
 use crate::config::AppConfig;
-use crate::plan::{self, ActionPlan, CrudKind};
+use crate::plan::{self, ActionPlan};
 use crate::schema_cache::SchemaCache;
 use crate::sql;
 use crate::sql::types::{MainQuery, Statement};
@@ -30,6 +34,8 @@ const CAPACITY: usize = 1024;
 const MAX_KEY: usize = 2048;
 /// Begins what stands for a value.
 const MARK: &str = "pgapp-value-of-a-filter-";
+/// Stand for a body; what comes first tells an object from an array.
+const BODY_MARKS: [&str; 2] = ["{pgapp-value-of-a-filter-body", "[pgapp-value-of-a-filter-body"];
 
 /// Plans by the shape of their requests.
 #[derive(Default)]
@@ -72,18 +78,29 @@ pub struct Replay {
 
 impl PlanCache {
     /// The plan of a request, if its shape came before.
-    pub fn replay(&self, conf: &Arc<AppConfig>, cache: &Arc<SchemaCache>, head: &Parts) -> Option<Replay> {
-        if !matches!(head.method, Method::GET | Method::HEAD) || has_body(head) {
+    pub fn replay(
+        &self,
+        conf: &Arc<AppConfig>,
+        cache: &Arc<SchemaCache>,
+        head: &Parts,
+        body: &Bytes,
+    ) -> Option<Replay> {
+        let query = head.uri.query().unwrap_or_default().as_bytes();
+        let reads = matches!(head.method, Method::GET | Method::HEAD);
+        if head.method == Method::OPTIONS || (reads && !body.is_empty()) {
             return None;
         }
-        let query = head.uri.query().unwrap_or_default().as_bytes();
-        let shape = Shape::of(query, head.uri.path().contains("/rpc/"))?;
-        let key = key(head, &shape)?;
+        let body_shape = match head.method {
+            Method::POST | Method::PATCH | Method::PUT => Some(BodyShape::of(head, body)?),
+            _ => None,
+        };
+        let shape = Shape::of(query, reads && head.uri.path().contains("/rpc/"))?;
+        let key = key(head, &shape, body_shape.as_ref())?;
         let planned = match self.touch(conf, cache, &key)? {
             Entry::Planned(planned) => planned,
             Entry::Unfit => return None,
             Entry::Seen => {
-                let planned = prepare(conf, cache, head, &shape).map(Arc::new);
+                let planned = prepare(conf, cache, head, &shape, body).map(Arc::new);
                 let entry = planned.clone().map_or(Entry::Unfit, Entry::Planned);
                 self.lock().entries.insert(key.into(), entry);
                 planned?
@@ -92,8 +109,12 @@ impl PlanCache {
         let mut query = planned.query.clone();
         for statement in statements(&mut query) {
             for param in &mut statement.params {
-                if let Some(value) = param.value.as_deref().and_then(mark_index) {
-                    param.value = Some(Bytes::copy_from_slice(shape.values[value].as_bytes()));
+                match param.value.as_deref().and_then(mark) {
+                    Some(Mark::Value(at)) => {
+                        param.value = Some(Bytes::copy_from_slice(shape.values[at].as_bytes()));
+                    }
+                    Some(Mark::Body) => param.value = Some(body.clone()),
+                    None => {}
                 }
             }
         }
@@ -126,12 +147,8 @@ impl PlanCache {
     }
 }
 
-fn has_body(head: &Parts) -> bool {
-    head.headers.contains_key(header::CONTENT_LENGTH) || head.headers.contains_key(header::TRANSFER_ENCODING)
-}
-
 /// Everything of a request that parsing and planning look at, except values.
-fn key(head: &Parts, shape: &Shape<'_>) -> Option<Vec<u8>> {
+fn key(head: &Parts, shape: &Shape<'_>, body: Option<&BodyShape>) -> Option<Vec<u8>> {
     let path = head.uri.path().as_bytes();
     let mut key = Vec::with_capacity(256);
     key.extend_from_slice(head.method.as_str().as_bytes());
@@ -148,11 +165,20 @@ fn key(head: &Parts, shape: &Shape<'_>) -> Option<Vec<u8>> {
             key.extend_from_slice(value.as_bytes());
         }
     }
+    if let Some(body) = body {
+        body.push_key(&mut key);
+    }
     (key.len() <= MAX_KEY && memchr::memmem::find(&key, MARK.as_bytes()).is_none()).then_some(key)
 }
 
 /// Plans a shape with marks for its values; `None` where a mark does not come out as it went in.
-fn prepare(conf: &AppConfig, cache: &SchemaCache, head: &Parts, shape: &Shape<'_>) -> Option<Planned> {
+fn prepare(
+    conf: &AppConfig,
+    cache: &SchemaCache,
+    head: &Parts,
+    shape: &Shape<'_>,
+    body: &Bytes,
+) -> Option<Planned> {
     let query = shape.with_values(|index| format!("{MARK}{index}-").into());
     let mut target = head.uri.path().as_bytes().to_vec();
     if head.uri.query().is_some() {
@@ -162,11 +188,14 @@ fn prepare(conf: &AppConfig, cache: &SchemaCache, head: &Parts, shape: &Shape<'_
     let mut marked = head.clone();
     marked.uri = Uri::try_from(target).ok()?;
     let preferences = preferences::from_headers(conf, &marked.headers);
-    let request = ApiRequest::from_http(conf, preferences, &marked, Bytes::new()).ok()?;
+    let mut request = ApiRequest::from_http(conf, preferences, &marked, body.clone()).ok()?;
+    if let Some(payload) = &mut request.payload {
+        let is_array = sql::is_array(body);
+        payload.replace_text(Bytes::from_static(BODY_MARKS[usize::from(is_array)].as_bytes()));
+    }
     let plan = plan::action_plan(conf, &request, cache).ok()?;
-    match &plan {
-        ActionPlan::Crud(crud) if !matches!(crud.kind, CrudKind::Mutate { .. }) => {}
-        _ => return None,
+    if !matches!(plan, ActionPlan::Crud(_)) {
+        return None;
     }
     // The settings are left out, so it does not matter whose they are.
     let nobody = AuthResult { role: String::new(), claims: serde_json::Map::new() };
@@ -178,10 +207,11 @@ fn prepare(conf: &AppConfig, cache: &SchemaCache, head: &Parts, shape: &Shape<'_
             return None;
         }
         for value in statement.params.iter().filter_map(|it| it.value.as_deref()) {
-            match mark_index(value) {
-                Some(index) => *found.get_mut(index)? = true,
+            match mark(value) {
+                Some(Mark::Value(index)) => *found.get_mut(index)? = true,
                 None if memchr::memmem::find(value, MARK.as_bytes()).is_some() => return None,
-                None => {}
+                // A plan that does not look at the body has no bind for it.
+                Some(Mark::Body) | None => {}
             }
         }
     }
@@ -194,8 +224,16 @@ fn statements(query: &mut MainQuery) -> impl Iterator<Item = &mut Statement> {
     query.main.as_mut().into_iter().chain(rows).chain(&mut query.explain).chain(&mut query.pre_request)
 }
 
-/// Which value a bind stands for.
-fn mark_index(value: &[u8]) -> Option<usize> {
+/// What a bind stands for.
+enum Mark {
+    Value(usize),
+    Body,
+}
+
+fn mark(value: &[u8]) -> Option<Mark> {
+    if BODY_MARKS.iter().any(|it| it.as_bytes() == value) {
+        return Some(Mark::Body);
+    }
     let digits = value.strip_prefix(MARK.as_bytes())?.strip_suffix(b"-")?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    std::str::from_utf8(digits).ok()?.parse().ok().map(Mark::Value)
 }

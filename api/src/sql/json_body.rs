@@ -101,6 +101,11 @@ fn defaults(sql: &mut SqlBuilder, columns: &[BodyColumn<'_>]) {
 
 /// The body is an object rather than an array; the database checks the rest of it.
 fn is_object(body: Option<&Bytes>) -> bool {
+    body.is_some_and(|body| !is_array(body))
+}
+
+/// The body is anything but an object.
+pub(crate) fn is_array(body: &Bytes) -> bool {
     let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-    body.is_some_and(|body| body.iter().find(|byte| !blank(byte)) == Some(&b'{'))
+    body.iter().find(|byte| !blank(byte)) != Some(&b'{')
 }

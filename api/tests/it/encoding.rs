@@ -3,6 +3,8 @@
 //! Every request is sent twice: once where rows are encoded, once where statements are not prepared and rows therefore
 //! aggregated. A column `aggregated` tells which it was, so that no test passes by never encoding.
 
+use std::sync::Arc;
+
 use api::auth::AuthResult;
 use api::config::AppConfig;
 use api::execute::{self, Pool};
@@ -77,7 +79,8 @@ impl App {
         let plan = action_plan(&self.conf, &request, &self.cache).unwrap();
         let auth = AuthResult { role: "postgres".to_owned(), claims: serde_json::Map::new() };
         let query = main_query(&plan, &self.conf, &request, &auth);
-        let result = execute::run(pool, &query, &plan, &request, &auth, &self.conf, &self.cache).await;
+        let result =
+            execute::run(pool, &Arc::new(query), &plan, &request, &auth, &self.conf, &self.cache).await;
         let response = action_response(&plan, result.unwrap(), &request, &self.conf, &self.cache).unwrap();
         String::from_utf8(response.body.to_vec()).unwrap()
     }
@@ -470,7 +473,8 @@ async fn large_answers_leave_memory() {
     let plan = action_plan(&app.conf, &request, &app.cache).unwrap();
     let auth = AuthResult { role: "postgres".to_owned(), claims: serde_json::Map::new() };
     let query = main_query(&plan, &app.conf, &request, &auth);
-    let result = execute::run(&app.pool, &query, &plan, &request, &auth, &app.conf, &app.cache).await;
+    let result =
+        execute::run(&app.pool, &Arc::new(query), &plan, &request, &auth, &app.conf, &app.cache).await;
     let response = action_response(&plan, result.unwrap(), &request, &app.conf, &app.cache).unwrap();
     assert!(response.body.is_empty());
     let spooled = response.spooled.unwrap();

@@ -4,6 +4,8 @@
 //! A file of `exchanges/` holds the requests of a feature, separated by `###` lines; its snapshot shows
 //! each with its answer. Every request is rolled back, so none depends on another.
 
+use std::sync::Arc;
+
 use api::auth::AuthResult;
 use api::config::{AppConfig, Verbosity};
 use api::error::Error;
@@ -49,7 +51,8 @@ impl App {
         let auth = AuthResult { role: "web_anon".to_owned(), claims: serde_json::Map::new() };
         let query = main_query(&plan, &self.conf, &request, &auth);
         let result =
-            execute::run(&self.pool, &query, &plan, &request, &auth, &self.conf, &self.cache).await?;
+            execute::run(&self.pool, &Arc::new(query), &plan, &request, &auth, &self.conf, &self.cache)
+                .await?;
         action_response(&plan, result, &request, &self.conf, &self.cache)
     }
 

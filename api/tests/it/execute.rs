@@ -2,6 +2,7 @@
 
 mod connect;
 mod fixture;
+mod lanes;
 mod pool;
 mod roles;
 pub(crate) mod tls;

@@ -1,5 +1,7 @@
 //! The root document of the test application.
 
+use std::sync::Arc;
+
 use api::auth::AuthResult;
 use api::config::{AppConfig, OpenApiMode};
 use api::execute::{self, DbResult, Inspection, Pool};
@@ -125,7 +127,7 @@ async fn inspected(pool: &Pool, conf: &AppConfig, cache: &SchemaCache, role: &st
     let plan = action_plan(conf, &request, cache).unwrap();
     let auth = AuthResult { role: role.to_owned(), claims: serde_json::Map::new() };
     let query = main_query(&plan, conf, &request, &auth);
-    match execute::run(pool, &query, &plan, &request, &auth, conf, cache).await.unwrap() {
+    match execute::run(pool, &Arc::new(query), &plan, &request, &auth, conf, cache).await.unwrap() {
         DbResult::Inspect(Some(inspection)) => *inspection,
         other => panic!("unexpected result: {other:?}"),
     }

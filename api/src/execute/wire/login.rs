@@ -23,6 +23,7 @@ impl Login for Wire {
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
             n_sent: 0,
+            n_awaited: 0,
             state: State::Busy,
             cancel_key: CancelKey {
                 info: Arc::clone(params.info),

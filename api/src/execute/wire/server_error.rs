@@ -26,6 +26,16 @@ pub(in crate::execute) struct ServerError {
 }
 
 impl ServerError {
+    /// What a server would say of a statement whose result columns are not what they were.
+    pub(in crate::execute) fn stale_statement() -> Self {
+        Self {
+            severity: "ERROR".into(),
+            code: "26000".into(),
+            message: "result columns changed while the statement was prepared".into(),
+            ..Self::default()
+        }
+    }
+
     /// A prepared statement is gone, or its result columns are not what they were.
     pub(in crate::execute) fn is_stale_statement(&self) -> bool {
         self.code == "26000" || (self.code == "0A000" && self.routine == "RevalidateCachedQuery")

@@ -1,5 +1,6 @@
 //! Requests of one statement, as the rooms before `execute` would hand them over.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::api_request::ApiRequest;
@@ -154,7 +155,8 @@ impl Request {
         }
         let auth = AuthResult { role: self.role, claims: Default::default() };
         let plan = ActionPlan::Crud(Box::new(self.plan));
-        api::execute::run(pool, &self.query, &plan, &self.req, &auth, conf, &SchemaCache::default()).await
+        api::execute::run(pool, &Arc::new(self.query), &plan, &self.req, &auth, conf, &SchemaCache::default())
+            .await
     }
 
     pub(crate) async fn result(self, pool: &Pool, conf: &AppConfig) -> Result<ResultSet, Error> {

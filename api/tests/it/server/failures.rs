@@ -93,7 +93,10 @@ async fn an_exhausted_pool_times_out() {
     };
     let client = db.connect().await.unwrap();
     eventually("the slow request runs", async || {
-        let rows = client.query("select from pg_stat_activity where wait_event = 'PgSleep'", &[]);
+        let rows = client.query(
+            "select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()",
+            &[],
+        );
         !rows.await.unwrap().is_empty()
     })
     .await;

@@ -1,0 +1,171 @@
+//! What comes back of one request. Pure, except that a large body goes to a file.
+
+use std::collections::VecDeque;
+
+use postgres_protocol::message::backend::Message;
+
+use super::Prepared;
+use crate::error::DbError;
+use crate::execute::body::BodyWriter;
+use crate::execute::json::{self, Encoder};
+use crate::execute::rows::Rows;
+use crate::execute::script::Step;
+use crate::execute::wire::ServerError;
+use crate::sql::types::Form;
+
+/// A statement whose answer is awaited.
+pub(super) struct Expected {
+    prepared: Prepared,
+    /// What becomes of its rows, where they are encoded.
+    form: Option<Form>,
+    /// Its text, where the cache does not know it.
+    unknown: Option<Box<str>>,
+    /// The server does.
+    parsed: bool,
+}
+
+impl Expected {
+    /// A statement that the server knows.
+    pub(super) fn known(prepared: Prepared, step: &Step<'_>) -> Self {
+        Self { form: step.rows.map(|it| it.form), prepared, unknown: None, parsed: true }
+    }
+
+    /// A statement that it is told of.
+    pub(super) fn new(prepared: Prepared, step: &Step<'_>) -> Self {
+        let unknown = Some(step.text.into());
+        Self { form: step.rows.map(|it| it.form), prepared, unknown, parsed: false }
+    }
+
+    fn encoder(&self) -> Option<(&Encoder, Form)> {
+        Some((&self.prepared.encodable.as_ref()?.encoder, self.form?))
+    }
+
+    /// What the cache may learn from it.
+    fn prepared(self) -> Option<(Box<str>, Prepared)> {
+        let parsed = self.parsed;
+        self.unknown.filter(|_| parsed).zip(Some(self.prepared))
+    }
+}
+
+/// How far a request is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::execute) enum Progress {
+    /// As far as anything was received.
+    Under,
+    /// Not in full, and more of its body is in memory than should be.
+    Full,
+    /// In full.
+    Done,
+}
+
+/// What came back of one request.
+pub(in crate::execute) struct Landing {
+    expected: VecDeque<Expected>,
+    results: Vec<Rows>,
+    current: Rows,
+    body: BodyWriter,
+    /// Where among the results the body belongs, and in which form: the row that follows tells the rest of
+    /// what the query is to tell.
+    body_at: Option<(usize, Form)>,
+    failure: Option<ServerError>,
+    prepared: Vec<(Box<str>, Prepared)>,
+}
+
+impl Landing {
+    /// Nothing yet of these statements.
+    pub(super) fn new(expected: VecDeque<Expected>) -> Self {
+        Self {
+            results: Vec::with_capacity(expected.len()),
+            expected,
+            current: Rows::default(),
+            body: BodyWriter::default(),
+            body_at: None,
+            failure: None,
+            prepared: Vec::new(),
+        }
+    }
+
+    /// Where the rows that come next go, if they are encoded.
+    pub(super) fn encoding(&mut self) -> Option<(&Encoder, Form, &mut BodyWriter)> {
+        let Self { expected, body, failure: None, .. } = self else { return None };
+        let (encoder, form) = expected.front()?.encoder()?;
+        Some((encoder, form, body))
+    }
+
+    /// Takes the next message of the connection, which is no row that is encoded.
+    pub(in crate::execute) fn take(&mut self, message: Message) -> Result<Progress, DbError> {
+        match message {
+            // What is answered to a failed request is of no use.
+            Message::DataRow(_) if self.failure.is_some() => {}
+            Message::DataRow(row) => self.current.rows.push(row),
+            Message::ParseComplete => {
+                if let Some(step) = self.expected.front_mut() {
+                    step.parsed = true;
+                }
+            }
+            Message::RowDescription(description) => {
+                let described = json::columns(&description)?;
+                let expected = self.expected.front().and_then(|it| it.prepared.encodable.as_ref());
+                if expected.is_some_and(|it| *it.columns != *described) {
+                    self.failure.get_or_insert_with(ServerError::stale_statement);
+                }
+            }
+            Message::CommandComplete(_) | Message::EmptyQueryResponse => {
+                let Some(step) = self.expected.pop_front() else {
+                    return Err(DbError::UnexpectedResult("more results than statements".into()));
+                };
+                match step.encoder() {
+                    Some((_, form)) => self.body_at = Some((self.results.len(), form)),
+                    None => self.results.push(std::mem::take(&mut self.current)),
+                }
+                self.prepared.extend(step.prepared());
+            }
+            Message::ErrorResponse(body) => {
+                self.failure.get_or_insert_with(|| ServerError::from(&body));
+            }
+            Message::CopyInResponse(_) | Message::CopyOutResponse(_) => {
+                return Err(DbError::UnexpectedResult("a statement wants to copy data".into()));
+            }
+            Message::ReadyForQuery(_) => {
+                if self.failure.is_some() {
+                    // The rest was skipped; this one may have been parsed before it failed.
+                    self.prepared.extend(self.expected.pop_front().and_then(Expected::prepared));
+                }
+                return Ok(Progress::Done);
+            }
+            _ => {}
+        }
+        Ok(Progress::Under)
+    }
+
+    /// Makes room in memory.
+    pub(in crate::execute) async fn spill(&mut self) -> Result<(), DbError> {
+        self.body.spill().await
+    }
+
+    /// The error that came, if one did.
+    pub(in crate::execute) fn failed(&mut self) -> Option<ServerError> {
+        self.failure.take()
+    }
+
+    /// What the server has parsed for this request and keeps.
+    pub(super) fn prepared(&mut self) -> impl Iterator<Item = (Box<str>, Prepared)> + '_ {
+        self.prepared.drain(..)
+    }
+
+    /// What was answered, once that is [`Progress::Done`].
+    pub(in crate::execute) async fn finish(mut self) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
+        if let Some(error) = self.failure {
+            return Ok(Err(error));
+        }
+        if !self.expected.is_empty() {
+            return Err(DbError::UnexpectedResult("fewer results than statements".into()));
+        }
+        if let Some((at, form)) = self.body_at {
+            let encoded = self.body.end(form).await?;
+            let result = self.results.get_mut(at);
+            result.ok_or_else(|| super::unexpected("a body without its settings"))?.encoded = Some(encoded);
+        }
+        Ok(Ok(self.results))
+    }
+}
