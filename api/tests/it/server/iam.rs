@@ -134,8 +134,10 @@ async fn a_task_gets_its_keys_from_the_agent_and_renews_them() {
         .await;
     assert_eq!(server.get("/films?select=id&limit=1").await.status, 200);
     let logins: Vec<String> = rds.logins().into_iter().map(Result::unwrap).collect();
-    assert_eq!(logins[0], "ASIA0");
-    assert!(logins.len() >= 3 && logins[1..].iter().all(|it| it == "ASIA1"), "{logins:?}");
+    // Connections are opened side by side: the first keys need not be the first to log in.
+    let (first, renewed): (Vec<_>, Vec<_>) = logins.iter().partition(|it| *it == "ASIA0");
+    assert!(first.len() == 1 && renewed.len() >= 2, "{logins:?}");
+    assert!(renewed.iter().all(|it| *it == "ASIA1"), "{logins:?}");
 }
 
 #[tokio::test]
