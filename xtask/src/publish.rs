@@ -12,6 +12,7 @@ mod image;
 mod inspect;
 mod join;
 mod labels;
+mod layers;
 mod registry;
 mod scan;
 mod sources;
@@ -80,15 +81,17 @@ pub(crate) fn run(args: &PublishArgs) -> Result<ExitCode> {
 
     output::note("Looking at the image ...");
     let facts = docker.facts(&id)?;
-    let files = docker.files(&id)?;
+    let saved = sh.create_temp_dir().context("make a folder for the image")?;
+    let all = docker.save(&id, saved.path())?;
+    let n_base = base_of(image, &bases).map_or(Ok(0), |it| docker.n_layers(it))?;
     let is_release = args.cargo_profile == "release";
-    let base_files = base_of(image, &bases).map_or_else(|| Ok(Vec::new()), |it| docker.files(it))?;
-    let complaints = inspect::complaints(image, &facts, &files, &base_files, is_release);
+    let complaints =
+        inspect::complaints(image, &facts, &all.files(all.len()), &all.files(n_base), is_release);
     if !complaints.is_empty() {
         bail!("image {} is not fit to be published:\n  {}", image.name, complaints.join("\n  "));
     }
     let layers = sh.create_temp_dir().context("make a folder for the layers")?;
-    docker.layers(&id, base_of(image, &bases), layers.path())?;
+    all.unpack(&sh, n_base, layers.path())?;
     // Arguments of a build stay in the history for everybody to read, and so does the environment.
     sh.write_file(layers.path().join("history"), &facts.history)?;
     sh.write_file(layers.path().join("environment"), facts.environment.join("\n"))?;

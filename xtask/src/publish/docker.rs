@@ -6,7 +6,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-use super::{Session, bases::Base, image::Image, inspect::Facts, registry::without_tag};
+use super::{
+    Session, bases::Base, image::Image, inspect::Facts, labels, layers::Layers, registry::without_tag,
+};
 use crate::workspace;
 
 /// An engine that answers.
@@ -106,11 +108,19 @@ impl<'a> Docker<'a> {
         if image.is_compiled {
             args.extend(["--build-arg".to_owned(), format!("CARGO_PROFILE={profile}")]);
         }
-        for (key, value) in labels {
-            args.extend(["--label".to_owned(), format!("{key}={value}")]);
-        }
+        // One instruction for all of them: the legacy builder makes a container for each label that stands on its line.
+        let labelled = folder.path().join("Dockerfile");
+        let text = sh.read_file(&file).with_context(|| format!("read {}", image.dockerfile))?;
+        sh.write_file(&labelled, format!("{}\n{}\n", text.trim_end(), labels::instruction(labels)))?;
         let mut command = std::process::Command::new("docker");
-        command.arg("build").arg("--iidfile").arg(&iid).arg("--file").arg(&file).args(&args).arg(&context);
+        command
+            .arg("build")
+            .arg("--iidfile")
+            .arg(&iid)
+            .arg("--file")
+            .arg(&labelled)
+            .args(&args)
+            .arg(&context);
         // An attestation would make a list of what is one image, and lists cannot be joined to a list.
         command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
         // Data goes to stdout, and this is progress.
@@ -141,39 +151,21 @@ impl<'a> Docker<'a> {
         })
     }
 
-    /// Paths of an image's files, without a leading slash.
-    pub(super) fn files(&self, id: &str) -> Result<Vec<String>> {
+    /// An image with its layers, written into a folder.
+    pub(super) fn save(&self, id: &str, into: &Path) -> Result<Layers> {
         let sh = self.sh;
-        self.export(id, |tar| {
-            let text = cmd!(sh, "tar --list --file {tar}").quiet().read()?;
-            Ok(text.lines().map(ToOwned::to_owned).collect())
-        })
+        let tar = into.join("image.tar");
+        cmd!(sh, "docker save --output {tar} {id}").quiet().run().context("read the image's layers")?;
+        cmd!(sh, "tar --extract --file {tar} --directory {into}").quiet().run()?;
+        sh.remove_path(&tar)?;
+        let manifest = sh.read_file(into.join("manifest.json")).context("read the image's manifest")?;
+        let manifest: Value = serde_json::from_str(&manifest).context("read the image's manifest")?;
+        Layers::list(sh, strings(&manifest[0]["Layers"]).iter().map(|it| into.join(it)).collect())
     }
 
-    /// Unpacks the layers that an image has beyond its base, each into a folder of its own: a file that a later layer
-    /// removes is still there for everybody who pulls the image.
-    pub(super) fn layers(&self, id: &str, base: Option<&str>, into: &Path) -> Result<()> {
-        let sh = self.sh;
-        let n_base = match base {
-            Some(base) => strings(&self.inspect(base)?["RootFS"]["Layers"]).len(),
-            None => 0,
-        };
-        let folder = sh.create_temp_dir()?;
-        let (tar, dir) = (folder.path().join("image.tar"), folder.path());
-        cmd!(sh, "docker save --output {tar} {id}").quiet().run().context("read the image's layers")?;
-        let manifest = cmd!(sh, "tar --extract --to-stdout --file {tar} manifest.json").quiet().read()?;
-        let manifest: Value = serde_json::from_str(&manifest).context("read the image's manifest")?;
-        for (index, layer) in strings(&manifest[0]["Layers"]).iter().enumerate().skip(n_base) {
-            let target = into.join(index.to_string());
-            sh.create_dir(&target)?;
-            cmd!(sh, "tar --extract --file {tar} --directory {dir} {layer}").quiet().run()?;
-            let file = dir.join(layer);
-            cmd!(sh, "tar --extract --no-same-owner --file {file} --directory {target}")
-                .quiet()
-                .run()
-                .with_context(|| format!("unpack layer {index}"))?;
-        }
-        Ok(())
+    /// How many layers an image has.
+    pub(super) fn n_layers(&self, image: &str) -> Result<usize> {
+        Ok(strings(&self.inspect(image)?["RootFS"]["Layers"]).len())
     }
 
     /// Gives an image its name and pushes it; returns the digest by which the registry knows it.

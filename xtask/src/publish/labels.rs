@@ -52,6 +52,19 @@ pub(super) fn of(image: &Image, source: &Source, bases: &[Base]) -> Vec<(String,
     labels.into_iter().map(|(key, value)| (format!("org.opencontainers.image.{key}"), value)).collect()
 }
 
+/// The instruction of a Dockerfile that sets them.
+pub(super) fn instruction(labels: &[(String, String)]) -> String {
+    let pairs = labels.iter().map(|(key, value)| {
+        // Within double quotes these three have a meaning of their own.
+        let quoted: String = value
+            .chars()
+            .flat_map(|it| matches!(it, '"' | '\\' | '$').then_some('\\').into_iter().chain(Some(it)))
+            .collect();
+        format!("{key}=\"{quoted}\"")
+    });
+    format!("LABEL {}", pairs.collect::<Vec<_>>().join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +85,11 @@ mod tests {
         for key in ["created", "source", "licenses", "title"] {
             assert!(get(key).is_some_and(|it| !it.is_empty()), "{key}");
         }
+    }
+
+    #[test]
+    fn one_instruction_has_them_all() {
+        let labels = [("a.b".to_owned(), "two words".to_owned()), ("c".to_owned(), "\"$x\\".to_owned())];
+        assert_eq!(instruction(&labels), r#"LABEL a.b="two words" c="\"\$x\\""#);
     }
 }
