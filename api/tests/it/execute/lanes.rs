@@ -160,6 +160,25 @@ async fn slow_query_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
+async fn long_answer_keeps_nobody_waiting() {
+    let sql = format!(
+        "{ITEMS} CREATE FUNCTION numbers(up_to int) RETURNS TABLE (number int) STABLE LANGUAGE plpgsql
+            AS 'BEGIN RETURN QUERY SELECT * FROM generate_series(1, up_to); END'"
+    );
+    let app = App::start(TestCluster::shared().await.unwrap(), &sql, None, 2).await;
+    app.make_known("GET /rpc/numbers?up_to=3").await;
+    app.make_known(&item(1)).await;
+    let mut long = app.all_at_once(["GET /rpc/numbers?up_to=500000".to_owned()]);
+    let mut quick = app.all_at_once((1..=30).map(item));
+    while let Some(answered) = quick.join_next().await {
+        assert!(answered.unwrap().1.contains("\"name\":\"item "));
+    }
+    assert!(app.pool.metrics().shared_reads > 0);
+    assert!(long.try_join_next().is_none(), "they waited for all of it");
+    assert!(long.join_next().await.is_some());
+}
+
+#[tokio::test]
 async fn lost_connection_fails_only_the_query_that_ran() {
     let app = App::start(TestCluster::shared().await.unwrap(), ITEMS, None, 2).await;
     app.make_known("GET /rpc/wait_for?key=2").await;
