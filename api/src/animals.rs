@@ -1,14 +1,13 @@
 //! The animals app: a small JSON API over one table, behind API Gateway or on its own port.
 //!
 //! [`request`] reads HTTP into a [`request::Command`] and [`answer`] renders an [`answer::Outcome`], both pure.
-//! [`store`] runs the command in between. [`App`] is the three in a row; [`event`] and [`serve`] are the two ways in:
-//! the events of a Lambda function, and a port.
+//! [`store`] runs the command in between. [`App`] is the three in a row; [`crate::lambda`] and [`serve`] are the two
+//! ways in: the events of a Lambda function, and a port.
 //! Numbers are exact decimals from the request's text to the column; nothing passes through a float.
 
 pub mod animal;
 pub mod answer;
 pub mod decimal;
-pub mod event;
 pub mod log;
 pub mod request;
 pub mod serve;

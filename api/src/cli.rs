@@ -15,6 +15,7 @@ use crate::config::load::Environment;
 use crate::config::{AppConfig, dump};
 use crate::observability::Observation;
 use crate::server::bind::is_special_host;
+use crate::snapshot::Snapshot;
 use crate::state::AppState;
 use crate::{animals, app, schema_cache, state, version};
 
@@ -56,6 +57,9 @@ struct Commands {
     /// Dump loaded schema as JSON and exit (for debugging, output structure is unstable)
     #[arg(long)]
     dump_schema: bool,
+    /// Dump what a start reads from the database, for a start that reads nothing (see docs/terraform.md)
+    #[arg(long)]
+    dump_snapshot: bool,
     /// Checks the health of a running server by asking the admin server's /ready
     #[arg(long)]
     ready: bool,
@@ -112,6 +116,8 @@ pub fn main() -> ExitCode {
             dump_config(&state).await
         } else if cli.command.dump_schema {
             dump_schema(&state).await
+        } else if cli.command.dump_snapshot {
+            dump_snapshot(&state).await
         } else {
             match app::run(state).await {
                 Ok(code) => code,
@@ -162,6 +168,28 @@ async fn dump_schema(state: &Arc<AppState>) -> ExitCode {
         error: &error,
     });
     ExitCode::FAILURE
+}
+
+async fn dump_snapshot(state: &Arc<AppState>) -> ExitCode {
+    if !state::reload::load_schema(state).await {
+        // The log has told why.
+        return ExitCode::FAILURE;
+    }
+    let Some((version, database, cache)) = state.snapshot() else {
+        return fail("the database gave no snapshot");
+    };
+    let (snapshot, left_out) = Snapshot::new(&state.config(), &version, &database, &cache);
+    for name in left_out {
+        let variable = name.to_uppercase();
+        let note = format!(
+            "pgapp-api: \"pgrst.{name}\" is secret and not part of the snapshot; set PGRST_{variable} for the function"
+        );
+        let _ = writeln!(std::io::stderr(), "{note}");
+    }
+    match serde_json::to_string(&snapshot) {
+        Ok(json) => print(&format!("{json}\n")),
+        Err(error) => fail(&format!("cannot write the snapshot as JSON: {error}")),
+    }
 }
 
 /// Asks a running server whether it is ready.

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Output format of an EXPLAIN plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PlanFormat {
     /// `application/vnd.pgrst.plan+json`.
     #[serde(rename = "PlanJSON")]
@@ -16,7 +16,7 @@ pub enum PlanFormat {
 }
 
 /// Option of an EXPLAIN plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PlanOption {
     /// `ANALYZE`.
     #[serde(rename = "PlanAnalyze")]
@@ -36,7 +36,7 @@ pub enum PlanOption {
 }
 
 /// A media type this server knows, or [`MediaType::Other`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "tag", content = "contents")]
 pub enum MediaType {
     /// `application/json`.

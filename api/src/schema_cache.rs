@@ -15,7 +15,7 @@ pub mod table;
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use identifiers::{QualifiedIdentifier, Schema};
 use relationship::Relationship;
@@ -31,23 +31,44 @@ pub type RelationshipsMap = HashMap<(QualifiedIdentifier, Schema), Vec<Relations
 
 /// Everything the planner and the OpenAPI document need to know of the database.
 ///
-/// Serialised, it is what `--dump-schema` and the admin server show, under PostgREST's names.
-#[derive(Debug, Clone, Default, Serialize)]
+/// Serialised, it is what `--dump-schema` and the admin server show, under PostgREST's names; read back, it is the same
+/// again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SchemaCache {
     /// Tables, views, materialized views, foreign and partitioned tables of the exposed schemas.
-    #[serde(rename = "dbTables", serialize_with = "dump::sorted_pairs")]
+    #[serde(
+        rename = "dbTables",
+        serialize_with = "dump::sorted_pairs",
+        deserialize_with = "dump::from_pairs"
+    )]
     pub tables: IndexMap<QualifiedIdentifier, Table>,
     /// Foreign-key, view-derived, many-to-many and computed relationships.
-    #[serde(rename = "dbRelationships", serialize_with = "dump::sorted_pairs")]
+    #[serde(
+        rename = "dbRelationships",
+        serialize_with = "dump::sorted_pairs",
+        deserialize_with = "dump::from_pairs"
+    )]
     pub relationships: RelationshipsMap,
     /// Callable functions; overloads share one entry, fewest parameters first.
-    #[serde(rename = "dbRoutines", serialize_with = "dump::sorted_pairs")]
+    #[serde(
+        rename = "dbRoutines",
+        serialize_with = "dump::sorted_pairs",
+        deserialize_with = "dump::from_pairs"
+    )]
     pub routines: RoutineMap,
     /// Casts between domain types and `json`/`text` that reformat values on the way in and out.
-    #[serde(rename = "dbRepresentations", serialize_with = "dump::sorted_pairs")]
+    #[serde(
+        rename = "dbRepresentations",
+        serialize_with = "dump::sorted_pairs",
+        deserialize_with = "dump::from_pairs"
+    )]
     pub representations: RepresentationsMap,
     /// Custom and overridden media type handlers.
-    #[serde(rename = "dbMediaHandlers", serialize_with = "dump::sorted_pairs")]
+    #[serde(
+        rename = "dbMediaHandlers",
+        serialize_with = "dump::sorted_pairs",
+        deserialize_with = "dump::from_pairs"
+    )]
     pub media_handlers: MediaHandlerMap,
 }
 

@@ -132,7 +132,11 @@ where
 }
 
 /// Answers one API request: the pipeline's answer plus what every answer carries.
-pub async fn api(state: Arc<AppState>, request: Request<Incoming>, peer: Arc<str>) -> Response<Body> {
+pub async fn api<B>(state: Arc<AppState>, request: Request<B>, peer: Arc<str>) -> Response<Body>
+where
+    B: hyper::body::Body,
+    B::Error: std::fmt::Display,
+{
     let (parts, body) = request.into_parts();
     if let Some(mut response) = pipeline::preflight(&state.config(), &parts) {
         pipeline::finish(&state.config(), &parts, &mut response);

@@ -24,6 +24,7 @@ use crate::observability::observation::FatalError;
 use crate::observability::{Observation, Observer};
 use crate::pipeline::plans::PlanCache;
 use crate::schema_cache::SchemaCache;
+use crate::snapshot::Snapshot;
 
 /// How far the schema cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +152,21 @@ impl AppState {
     pub fn want_schema_reload(&self) {
         self.schema_wanted.notify_one();
         self.hurry.notify_waiters();
+    }
+
+    /// Puts in place what an earlier process read from the database, so that this one need not ask. The configuration
+    /// that the snapshot's settings make is the caller's.
+    pub fn install(&self, snapshot: Snapshot<'_>) {
+        self.database_settings.store(Arc::new(snapshot.database.into_owned()));
+        self.pg_version.store(Some(Arc::new(snapshot.pg_version.into_owned())));
+        self.schema_cache.store(Some(Arc::new(snapshot.cache.into_owned())));
+        self.cache_status.send_replace(CacheStatus::Loaded);
+    }
+
+    /// What was read from the database, as far as it was, for a later process.
+    pub fn snapshot(&self) -> Option<(Arc<PgVersion>, Arc<DatabaseSettings>, Arc<SchemaCache>)> {
+        let (version, cache) = (self.pg_version.load_full()?, self.schema_cache.load_full()?);
+        Some((version, self.database_settings.load_full(), cache))
     }
 
     /// Asks for the configuration to be read again.

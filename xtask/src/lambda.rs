@@ -25,6 +25,9 @@ const MAX_ZIP_BYTES: u64 = 6 * 1024 * 1024;
 /// Where the app looks for the authorities of Aurora clusters, beside itself; `api::animals::settings::CA_BUNDLE`.
 const CA_BUNDLE: &str = "rds-ca-bundle.pem";
 
+/// Where the REST server looks for what it need not ask the database, beside itself; `api::lambda::rest::SNAPSHOT`.
+const SNAPSHOT: &str = "schema-snapshot.json";
+
 /// Where AWS publishes them.
 const CA_BUNDLE_URL: &str = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem";
 
@@ -38,7 +41,7 @@ pub(crate) struct LambdaArgs {
 enum LambdaCommand {
     /// Build the zip that Terraform deploys, into target/lambda/
     #[command(
-        after_help = "Example:\n  cargo xtask lambda build\n  cargo xtask lambda build --arch arm64 --ca-bundle global-bundle.pem"
+        after_help = "Example:\n  cargo xtask lambda build\n  cargo xtask lambda build --arch arm64 --ca-bundle global-bundle.pem\n  pgapp-api --dump-snapshot > snapshot.json && cargo xtask lambda build --snapshot snapshot.json"
     )]
     Build(BuildArgs),
 }
@@ -52,6 +55,10 @@ struct BuildArgs {
     /// reached directly needs RDS's bundle, which AWS publishes at truststore.pki.rds.amazonaws.com
     #[arg(long, value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
+    /// What `pgapp-api --dump-snapshot` printed, packed into the zip: a function with PGAPP_LAMBDA_APP=rest starts
+    /// without asking the database what is in it
+    #[arg(long, value_name = "FILE")]
+    snapshot: Option<PathBuf>,
     /// Print what was made as JSON
     #[arg(long)]
     json: bool,
@@ -98,6 +105,7 @@ fn build(args: &BuildArgs) -> Result<()> {
     let arch = args.arch.unwrap_or_else(Arch::of_this_machine);
     require_target(&sh, arch)?;
     let ca_bundle = args.ca_bundle.as_deref().map(read_bundle).transpose()?;
+    let snapshot = args.snapshot.as_deref().map(read_snapshot).transpose()?;
     // Taken before the build: what is edited meanwhile makes the artifact stale, as it should.
     let digest = sources::digest(&workspace::root())?;
     let binary = compile(&sh, arch)?;
@@ -105,11 +113,9 @@ fn build(args: &BuildArgs) -> Result<()> {
     glibc::check(&bytes, GLIBC)?;
 
     let mut entries = vec![archive::Entry { name: "bootstrap", bytes: &bytes, is_program: true }];
-    entries.extend(ca_bundle.as_deref().map(|bytes| archive::Entry {
-        name: CA_BUNDLE,
-        bytes,
-        is_program: false,
-    }));
+    for (name, bytes) in [(CA_BUNDLE, &ca_bundle), (SNAPSHOT, &snapshot)] {
+        entries.extend(bytes.as_deref().map(|bytes| archive::Entry { name, bytes, is_program: false }));
+    }
     let zip = archive::zip(&entries)?;
     let size = zip.len() as u64;
     if size > MAX_ZIP_BYTES {
@@ -127,7 +133,7 @@ fn report(args: &BuildArgs, arch: Arch, path: &Path, zip: &[u8], digest: &str) -
     if args.json {
         let report = serde_json::json!({
             "path": path, "architecture": arch.name(), "bytes": zip.len(), "sha256": sha256,
-            "sources": digest, "ca_bundle": args.ca_bundle.is_some(),
+            "sources": digest, "ca_bundle": args.ca_bundle.is_some(), "snapshot": args.snapshot.is_some(),
         });
         output::data(&serde_json::to_string_pretty(&report)?);
     } else {
@@ -166,6 +172,20 @@ fn read_bundle(path: &Path) -> Result<Vec<u8>> {
         );
     }
     output::note(&format!("packing {n_certificates} certificates from {}", path.display()));
+    Ok(bytes)
+}
+
+/// Refuses what the program of this workspace would refuse when it starts.
+fn read_snapshot(path: &Path) -> Result<Vec<u8>> {
+    let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    let hint = "make one with `pgapp-api --dump-snapshot` of this workspace";
+    let json: serde_json::Value =
+        serde_json::from_slice(&bytes).with_context(|| format!("read {} as JSON; {hint}", path.display()))?;
+    let made_by = json.get("made_by").and_then(serde_json::Value::as_str).unwrap_or("something else");
+    let own = concat!("(pgapp-api ", env!("CARGO_PKG_VERSION"), ")");
+    if !made_by.contains(own) {
+        bail!("{} was made by {made_by}, and this workspace is {own}; {hint}", path.display());
+    }
     Ok(bytes)
 }
 
@@ -241,6 +261,36 @@ mod tests {
         let settings = workspace::root().join("api").join("src").join("animals").join("settings.rs");
         let text = std::fs::read_to_string(settings).expect("the app's settings");
         assert!(text.contains(&format!("const CA_BUNDLE: &str = \"{CA_BUNDLE}\"")));
+    }
+
+    #[test]
+    fn the_server_looks_for_the_snapshot_where_it_is_packed() {
+        let rest = workspace::root().join("api").join("src").join("lambda").join("rest.rs");
+        let text = std::fs::read_to_string(rest).expect("the server behind Lambda");
+        assert!(text.contains(&format!("pub const SNAPSHOT: &str = \"{SNAPSHOT}\"")));
+    }
+
+    #[test]
+    fn a_snapshot_of_another_version_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("x.json");
+        let refused = |text: &str| {
+            std::fs::write(&path, text).expect("a file");
+            format!("{:#}", read_snapshot(&path).expect_err("no snapshot"))
+        };
+        assert!(refused("{").contains("as JSON; make one with `pgapp-api --dump-snapshot`"));
+        assert!(refused("{}").contains("was made by something else"));
+        let other = refused(r#"{"made_by": "PostgREST 16.4 (pgapp-api 0.0.9) with format 1"}"#);
+        assert!(
+            other.contains("(pgapp-api 0.0.9) with format 1, and this workspace is (pgapp-api"),
+            "{other}"
+        );
+        let own = format!(
+            r#"{{"made_by": "PostgREST 16.4 (pgapp-api {}) with format 1"}}"#,
+            env!("CARGO_PKG_VERSION")
+        );
+        std::fs::write(&path, &own).expect("a file");
+        assert_eq!(read_snapshot(&path).expect("a snapshot"), own.as_bytes());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -12,7 +13,7 @@ use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::routine::IsolationLevel;
 
 /// What the database says about the configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseSettings {
     /// By name without `pgrst.`, such as `db_schemas`.
     pub settings: HashMap<String, String>,
@@ -23,7 +24,7 @@ pub struct DatabaseSettings {
 }
 
 /// Version of the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PgVersion {
     /// `server_version_num`.
     pub number: u32,

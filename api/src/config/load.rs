@@ -31,6 +31,20 @@ impl Environment {
         Self(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect())
     }
 
+    /// The same with a setting of PostgREST's, in place of the one there may be.
+    #[must_use]
+    pub fn with(mut self, setting: &str, value: &str) -> Self {
+        self.0.insert(Key::env_name(setting), value.to_owned());
+        self
+    }
+
+    /// The same with a setting of PostgREST's, unless there is one.
+    #[must_use]
+    pub fn with_default(mut self, setting: &str, value: &str) -> Self {
+        self.0.entry(Key::env_name(setting)).or_insert_with(|| value.to_owned());
+        self
+    }
+
     fn get(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }

@@ -1,6 +1,6 @@
 //! Names of database objects.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A schema name as stored in the catalog (unquoted).
 pub type Schema = String;
@@ -8,7 +8,7 @@ pub type Schema = String;
 pub type FieldName = String;
 
 /// A schema-qualified name. An empty schema means "resolve through the search path".
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct QualifiedIdentifier {
     /// Schema, or empty.
     #[serde(rename = "qiSchema")]
@@ -34,7 +34,7 @@ impl QualifiedIdentifier {
 }
 
 /// The relation a media type handler applies to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "tag", content = "contents")]
 pub enum RelIdentifier {
     /// One relation.

@@ -1,6 +1,6 @@
 //! Relationships between relations, as embedding follows them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::dump;
 use super::identifiers::{FieldName, QualifiedIdentifier};
@@ -11,7 +11,7 @@ pub type FkConstraint = String;
 pub type ColumnPairs = Vec<(FieldName, FieldName)>;
 
 /// A way from one relation to another.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "tag")]
 pub enum Relationship {
     /// Derived from foreign keys (directly, or through views).
@@ -94,7 +94,7 @@ impl Relationship {
 }
 
 /// How many rows stand at either end.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "tag")]
 pub enum Cardinality {
     /// The target holds the foreign key.
@@ -131,12 +131,12 @@ pub enum Cardinality {
         is_parent: bool,
     },
     /// Through a junction table.
-    #[serde(rename = "M2M", serialize_with = "dump::as_contents")]
+    #[serde(rename = "M2M", serialize_with = "dump::as_contents", deserialize_with = "dump::from_contents")]
     ManyToMany(Junction),
 }
 
 /// The table in the middle of a many-to-many relationship.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Junction {
     /// The junction table.
     #[serde(rename = "junTable")]

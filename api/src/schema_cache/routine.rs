@@ -4,13 +4,13 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::identifiers::{QualifiedIdentifier, RelIdentifier, Schema};
 use crate::media_type::MediaType;
 
 /// What a function gives per row.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "tag", content = "contents")]
 pub enum PgType {
     /// Anything that is not a row type.
@@ -21,7 +21,7 @@ pub enum PgType {
 }
 
 /// One row or a set.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "tag", content = "contents")]
 pub enum RetType {
     /// One value or row.
@@ -31,7 +31,7 @@ pub enum RetType {
 }
 
 /// `IMMUTABLE`, `STABLE` or `VOLATILE`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Volatility {
     /// May write.
     Volatile,
@@ -42,7 +42,7 @@ pub enum Volatility {
 }
 
 /// Transaction isolation, where a role or function sets one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum IsolationLevel {
     /// `READ COMMITTED`.
     ReadCommitted,
@@ -53,7 +53,7 @@ pub enum IsolationLevel {
 }
 
 /// An input parameter.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RoutineParam {
     /// Name; empty when unnamed.
     #[serde(rename = "ppName")]
@@ -73,7 +73,7 @@ pub struct RoutineParam {
 }
 
 /// A callable function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Routine {
     /// Schema of the function.
     #[serde(rename = "pdSchema")]
@@ -165,7 +165,7 @@ impl PartialOrd for Routine {
 pub type RoutineMap = IndexMap<QualifiedIdentifier, Vec<Routine>>;
 
 /// How rows become a body.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "tag", content = "contents")]
 pub enum MediaHandler {
     /// One JSON object; with nulls stripped when the flag is set. Not overridable.

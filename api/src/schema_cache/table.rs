@@ -1,12 +1,12 @@
 //! Tables and columns.
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::identifiers::{FieldName, QualifiedIdentifier, Schema};
 
 /// A relation that can be read, and written where the flags say so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// Schema of the relation.
     #[serde(rename = "tableSchema")]
@@ -45,7 +45,7 @@ impl Table {
 }
 
 /// A column of a relation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// Column name.
     #[serde(rename = "colName")]

@@ -56,8 +56,8 @@ async fn load_schema_until_done(state: &Arc<AppState>) {
     state.next_attempt.store(0, Relaxed);
 }
 
-/// One attempt: connect, read the in-database configuration, read the catalog.
-async fn load_schema(state: &Arc<AppState>) -> bool {
+/// One attempt: connect, read the in-database configuration, read the catalog. What went wrong is in the log.
+pub async fn load_schema(state: &Arc<AppState>) -> bool {
     let client = match connect(state).await {
         Ok(client) => client,
         Err(error) => {

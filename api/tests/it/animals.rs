@@ -3,7 +3,7 @@
 mod contract;
 mod database;
 mod door;
-mod emulator;
+pub(crate) mod emulator;
 mod failures;
 mod lambda;
 mod local;

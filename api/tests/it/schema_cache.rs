@@ -35,6 +35,18 @@ async fn the_test_application_is_read_as_recorded() {
     routines_have_parameters_results_and_settings(&cache);
     representations_and_media_handlers_are_found(&cache);
     the_dump_has_the_known_keys(&cache);
+    the_dump_is_read_back_whole(&cache);
+}
+
+fn the_dump_is_read_back_whole(cache: &SchemaCache) {
+    let written = serde_json::to_string(cache).unwrap();
+    let again: SchemaCache = serde_json::from_str(&written).unwrap();
+    assert_eq!(serde_json::to_string(&again).unwrap(), written);
+    assert_eq!(again.tables, cache.tables);
+    assert_eq!(again.relationships, cache.relationships);
+    assert_eq!(again.routines, cache.routines);
+    assert_eq!(again.representations, cache.representations);
+    assert_eq!(again.media_handlers, cache.media_handlers);
 }
 
 fn tables_have_columns_keys_and_writability(cache: &SchemaCache) {

@@ -4,6 +4,7 @@ mod admin;
 mod auth;
 mod cli;
 mod failures;
+mod function;
 mod http;
 mod iam;
 mod in_database;

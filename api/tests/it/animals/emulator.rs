@@ -33,7 +33,7 @@ struct Shared {
 }
 
 /// A function with its runtime.
-pub(super) struct Function {
+pub(crate) struct Function {
     invocations: mpsc::UnboundedSender<Invocation>,
     first_call: watch::Receiver<Option<Instant>>,
     started: Instant,
@@ -43,11 +43,11 @@ pub(super) struct Function {
 }
 
 /// The trace that every invocation is part of.
-pub(super) const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
+pub(crate) const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
 
 impl Function {
     /// Starts `pgapp-lambda` with these variables and the ones of the runtime.
-    pub(super) async fn start(variables: &[(&'static str, String)]) -> Self {
+    pub(crate) async fn start(variables: &[(&'static str, String)]) -> Self {
         let (invocations, next) = mpsc::unbounded_channel();
         let (first_call_sender, first_call) = watch::channel(None);
         let shared = Arc::new(Shared {
@@ -59,6 +59,8 @@ impl Function {
             .route("/2018-06-01/runtime/invocation/next", get(next_invocation))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            // What Lambda takes.
+            .layer(axum::extract::DefaultBodyLimit::max(6 * 1024 * 1024 + 100))
             .with_state(shared);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -92,7 +94,7 @@ impl Function {
     }
 
     /// Invokes the function with an event, which has `time` to be answered.
-    pub(super) async fn invoke(&self, payload: String, time: Duration) -> Outcome {
+    pub(crate) async fn invoke(&self, payload: String, time: Duration) -> Outcome {
         let id = self.n_invocations.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (done, outcome) = oneshot::channel();
         let deadline = SystemTime::now() + time;
@@ -103,19 +105,19 @@ impl Function {
     }
 
     /// From the start of the process to its first call of the runtime.
-    pub(super) async fn init_time(&mut self) -> Duration {
+    pub(crate) async fn init_time(&mut self) -> Duration {
         let first_call = self.first_call.wait_for(Option::is_some).await.unwrap();
         first_call.unwrap() - self.started
     }
 
     /// The log so far.
-    pub(super) fn log(&self) -> Vec<Value> {
+    pub(crate) fn log(&self) -> Vec<Value> {
         let lines = self.lines.lock().unwrap();
         lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
     }
 
     /// The first line about `message`, once it is there.
-    pub(super) async fn logged(&self, message: &str) -> Value {
+    pub(crate) async fn logged(&self, message: &str) -> Value {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(line) = self.log().into_iter().find(|it| it["fields"]["message"] == message) {
@@ -127,7 +129,7 @@ impl Function {
     }
 
     /// Whether the process has not ended.
-    pub(super) async fn is_running(&self) -> bool {
+    pub(crate) async fn is_running(&self) -> bool {
         self.child.lock().await.try_wait().unwrap().is_none()
     }
 }

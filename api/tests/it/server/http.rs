@@ -18,6 +18,7 @@ pub(super) enum Address {
 /// A request, for a connection of its own.
 pub(super) struct Request {
     text: String,
+    body: Vec<u8>,
 }
 
 /// An answer.
@@ -30,7 +31,8 @@ pub(super) struct Response {
 
 impl Request {
     pub(super) fn new(method: &str, target: &str) -> Self {
-        Self { text: format!("{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n") }
+        let text = format!("{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+        Self { text, body: Vec::new() }
     }
 
     pub(super) fn get(target: &str) -> Self {
@@ -42,9 +44,18 @@ impl Request {
         self
     }
 
+    /// A body, whose type is a header of the caller's.
+    pub(super) fn body(mut self, bytes: &[u8]) -> Self {
+        if !bytes.is_empty() {
+            self = self.header("Content-Length", &bytes.len().to_string());
+        }
+        self.body = bytes.to_vec();
+        self
+    }
+
     pub(super) async fn send(self, to: &Address) -> io::Result<Response> {
-        let bytes = format!("{}\r\n", self.text);
-        let answer = tokio::time::timeout(Duration::from_secs(30), exchange(to, bytes.as_bytes()))
+        let bytes = [self.text.as_bytes(), b"\r\n", &self.body].concat();
+        let answer = tokio::time::timeout(Duration::from_secs(30), exchange(to, &bytes))
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no answer"))??;
         Response::parse(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "no answer"))

@@ -6,18 +6,21 @@
 //! said to be, and on hosts that are no hosts.)
 
 use base64::Engine as _;
-use http::Method;
-use http::header::HeaderName;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, COOKIE, HeaderName, HeaderValue, SET_COOKIE};
+use http::{HeaderMap, Method};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
+use super::Reply;
 
 /// The shape that the front door wants answers in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
-    /// API Gateway, function URLs.
+    /// API Gateway with events of version 1, that is, every REST API.
     Gateway,
+    /// API Gateway and function URLs with events of version 2.
+    SecondGateway,
     /// A load balancer; whether it speaks of headers with several values.
     LoadBalancer {
         /// It does.
@@ -32,10 +35,16 @@ pub struct HttpEvent {
     pub method: Method,
     /// Path, percent-encoded where the door left it so; may start with the stage.
     pub path: String,
+    /// The stage, where the path may start with it.
+    pub stage: Option<String>,
     /// Query string, percent-encoded.
     pub query: String,
+    /// Headers; what no header can hold is left out.
+    pub headers: HeaderMap,
+    /// Address of the client, as the door saw it.
+    pub peer: String,
     /// Body, decoded.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// Where the answer goes.
     pub door: Door,
 }
@@ -63,13 +72,49 @@ pub fn read(event: &Value) -> Option<HttpEvent> {
         (text(event, "path").unwrap_or("/"), query_of(event, !is_balancer))
     };
     let multi_value = event.get("multiValueHeaders").is_some_and(|it| !it.is_null());
+    // A REST API keeps its stage out of the path. HTTP APIs, which alone say their version, do not.
+    let stage = event.get("version").and(context).and_then(|it| text(it, "stage"));
+    let identity = context.and_then(|it| it.get("identity"));
+    let peer = http.and_then(|it| text(it, "sourceIp")).or_else(|| text(identity?, "sourceIp"));
     Some(HttpEvent {
         method: Method::from_bytes(method.as_bytes()).ok()?,
         path: path.to_owned(),
+        stage: stage.filter(|it| *it != "$default").map(ToOwned::to_owned),
         query,
-        body: body_of(event),
-        door: if is_balancer { Door::LoadBalancer { multi_value } } else { Door::Gateway },
+        headers: headers_of(event),
+        peer: peer.unwrap_or_default().to_owned(),
+        body: body_of(event).into(),
+        door: match (is_balancer, is_second) {
+            (true, _) => Door::LoadBalancer { multi_value },
+            (false, true) => Door::SecondGateway,
+            (false, false) => Door::Gateway,
+        },
     })
+}
+
+/// Headers; those with several values go first, as they include the others. Version 2 has cookies apart.
+fn headers_of(event: &Value) -> HeaderMap {
+    let fields = |name: &str| event.get(name).and_then(Value::as_object).filter(|it| !it.is_empty());
+    let given = fields("multiValueHeaders").or_else(|| fields("headers"));
+    let mut headers = HeaderMap::new();
+    for (name, values) in given.into_iter().flatten() {
+        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { continue };
+        let values = match values {
+            Value::Array(values) => values.as_slice(),
+            value => std::slice::from_ref(value),
+        };
+        for value in values.iter().filter_map(Value::as_str) {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.append(&name, value);
+            }
+        }
+    }
+    let cookies = event.get("cookies").and_then(Value::as_array);
+    let cookies: Vec<&str> = cookies.into_iter().flatten().filter_map(Value::as_str).collect();
+    if let (false, Ok(value)) = (cookies.is_empty(), HeaderValue::from_str(&cookies.join("; "))) {
+        headers.insert(COOKIE, value);
+    }
+    headers
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
@@ -118,36 +163,67 @@ fn query_of(event: &Value, encode: bool) -> String {
 }
 
 /// Renders an answer for the door that asked, with the trace that the invocation is part of.
-pub fn render(answer: &Answer, door: Door, trace_id: Option<&str>) -> Value {
-    let mut headers = answer.headers();
-    headers.extend(trace_id.map(|it| (TRACE_ID, it.to_owned())));
+pub fn render(reply: &Reply, door: Door, trace_id: Option<&str>) -> Value {
+    let mut headers = reply.headers.clone();
+    if let Some(Ok(value)) = trace_id.map(HeaderValue::from_str) {
+        headers.insert(TRACE_ID, value);
+    }
+    // The door counts the bytes that it sends itself.
+    headers.remove(CONTENT_LENGTH);
+    let text = std::str::from_utf8(&reply.body);
+    let encode = || base64::engine::general_purpose::STANDARD.encode(&reply.body);
     let mut rendered = json!({
-        "statusCode": answer.status.as_u16(),
-        "isBase64Encoded": false,
-        "body": answer.body,
+        "statusCode": reply.status.as_u16(),
+        "isBase64Encoded": text.is_err(),
+        "body": text.map_or_else(|_| encode(), ToOwned::to_owned),
     });
-    let fields = |value: fn(&str) -> Value| -> Map<String, Value> {
-        headers.iter().map(|(name, text)| (name.to_string(), value(text))).collect()
-    };
-    let single = || fields(|text| json!(text));
-    let multi = || fields(|text| json!([text]));
     match door {
-        Door::Gateway => rendered["headers"] = single().into(),
+        Door::Gateway => {
+            rendered["headers"] = fields(&headers, |values| match values.as_slice() {
+                [value] => Some(value.as_str().into()),
+                _ => None,
+            });
+            let several = fields(&headers, |values| (values.len() > 1).then(|| values.into()));
+            if several != json!({}) {
+                rendered["multiValueHeaders"] = several;
+            }
+        }
+        Door::SecondGateway => {
+            let cookies = values(&headers, &SET_COOKIE);
+            headers.remove(SET_COOKIE);
+            rendered["headers"] = fields(&headers, |values| Some(values.join(", ").into()));
+            if !cookies.is_empty() {
+                rendered["cookies"] = cookies.into();
+            }
+        }
         Door::LoadBalancer { multi_value } => {
-            let reason = answer.status.canonical_reason().unwrap_or_default();
-            rendered["statusDescription"] = format!("{} {reason}", answer.status.as_u16()).into();
-            let (name, headers) =
-                if multi_value { ("multiValueHeaders", multi()) } else { ("headers", single()) };
-            rendered[name] = headers.into();
+            let reason = reply.status.canonical_reason().unwrap_or_default();
+            rendered["statusDescription"] = format!("{} {reason}", reply.status.as_u16()).into();
+            if multi_value {
+                rendered["multiValueHeaders"] = fields(&headers, |values| Some(values.into()));
+            } else {
+                rendered["headers"] = fields(&headers, |values| Some(values.join(", ").into()));
+            }
         }
     }
     rendered
 }
 
+fn values(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
+    headers.get_all(name).iter().map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned()).collect()
+}
+
+/// The headers as an object, each with its values as `show` has them, or left out.
+fn fields(headers: &HeaderMap, show: impl Fn(Vec<String>) -> Option<Value>) -> Value {
+    let shown = headers.keys().filter_map(|name| Some((name.to_string(), show(values(headers, name))?)));
+    shown.collect::<Map<_, _>>().into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::animals::answer::Outcome;
+    use crate::animals::answer::{Answer, Outcome};
+    use http::StatusCode;
 
     #[track_caller]
     fn check(event: &Value, method: &Method, path: &str, query: &str, body: &str) -> Door {
@@ -178,7 +254,8 @@ mod tests {
             "requestContext": {"http": {"method": "POST", "path": "/v1/animals"}, "stage": "v1"},
             "body": "eyJhIjoxfQ==", "isBase64Encoded": true
         });
-        assert_eq!(check(&event, &Method::POST, "/v1/animals", "name=a%20b", r#"{"a":1}"#), Door::Gateway);
+        let door = check(&event, &Method::POST, "/v1/animals", "name=a%20b", r#"{"a":1}"#);
+        assert_eq!(door, Door::SecondGateway);
     }
 
     #[test]
@@ -224,7 +301,7 @@ mod tests {
 
     #[test]
     fn answers_have_the_shape_of_their_door() {
-        let answer = Answer::from(Outcome::Unavailable);
+        let answer = Reply::from(Answer::from(Outcome::Unavailable));
         let gateway = render(&answer, Door::Gateway, Some("Root=1-2"));
         assert_eq!(gateway["statusCode"], 503);
         assert_eq!(gateway["headers"]["content-type"], "application/json");
@@ -233,6 +310,51 @@ mod tests {
         let balancer = render(&answer, Door::LoadBalancer { multi_value: true }, None);
         assert_eq!(balancer["statusDescription"], "503 Service Unavailable");
         assert_eq!(balancer["multiValueHeaders"]["content-type"], json!(["application/json"]));
+    }
+
+    #[test]
+    fn headers_of_several_values_and_bytes_arrive_through_every_door() {
+        let cookies = ["a=1; Path=/", "b=2"].map(|it| (SET_COOKIE, HeaderValue::from_static(it)));
+        let lengths = [(CONTENT_LENGTH, HeaderValue::from_static("1"))];
+        let headers = cookies.into_iter().chain(lengths).collect();
+        let reply = Reply { status: StatusCode::OK, headers, body: Bytes::from_static(b"\xff") };
+        let body = |rendered: &Value| (rendered["isBase64Encoded"] == true, rendered["body"].clone());
+        let gateway = render(&reply, Door::Gateway, None);
+        assert_eq!(gateway["multiValueHeaders"], json!({"set-cookie": ["a=1; Path=/", "b=2"]}));
+        assert_eq!((gateway["headers"].clone(), body(&gateway)), (json!({}), (true, json!("/w=="))));
+        let second = render(&reply, Door::SecondGateway, None);
+        assert_eq!((&second["cookies"], &second["headers"]), (&json!(["a=1; Path=/", "b=2"]), &json!({})));
+        let balancer = render(&reply, Door::LoadBalancer { multi_value: true }, None);
+        assert_eq!(balancer["multiValueHeaders"]["set-cookie"], json!(["a=1; Path=/", "b=2"]));
+    }
+
+    #[test]
+    fn headers_stage_and_client_are_read_from_every_door() {
+        let first = json!({
+            "httpMethod": "GET", "path": "/todos", "headers": {"Prefer": "count=exact"},
+            "multiValueHeaders": {"Prefer": ["count=exact", "max-affected=1"], "b\u{e4}d": ["x"], "X": ["a\nb"]},
+            "requestContext": {"stage": "v1", "identity": {"sourceIp": "203.0.113.7"}}
+        });
+        let event = read(&first).unwrap();
+        assert_eq!(
+            values(&event.headers, &HeaderName::from_static("prefer")),
+            ["count=exact", "max-affected=1"]
+        );
+        assert_eq!((event.headers.len(), event.stage, &*event.peer), (2, None, "203.0.113.7"));
+        let second = json!({
+            "version": "2.0", "rawPath": "/v1/todos", "headers": {"accept": "text/csv,application/json"},
+            "cookies": ["a=1", "b=2"],
+            "requestContext": {"stage": "v1", "http": {"method": "GET", "sourceIp": "203.0.113.8"}}
+        });
+        let event = read(&second).unwrap();
+        assert_eq!(
+            (&event.headers["cookie"], &event.headers["accept"]),
+            (&HeaderValue::from_static("a=1; b=2"), &HeaderValue::from_static("text/csv,application/json"))
+        );
+        assert_eq!((event.stage.as_deref(), &*event.peer), (Some("v1"), "203.0.113.8"));
+        let mut url = second;
+        url["requestContext"]["stage"] = "$default".into();
+        assert_eq!(read(&url).unwrap().stage, None);
     }
 
     proptest::proptest! {
