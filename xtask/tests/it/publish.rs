@@ -80,12 +80,51 @@ fn docker(args: &[&str]) -> String {
     out.trim().to_owned()
 }
 
+/// A base with what the Dockerfile asks of one and nothing else: to push a whole Postgres takes most of a minute, and shows
+/// nothing more about pushing.
+struct SmallBase(String);
+
+impl SmallBase {
+    const DOCKERFILE: &str = r#"
+FROM postgres:15-bookworm AS whole
+USER root
+WORKDIR /small
+RUN set -e; \
+    library="usr/lib/postgresql/$PG_MAJOR/lib"; extension="usr/share/postgresql/$PG_MAJOR/extension"; \
+    mkdir -p bin etc tmp "$library" "$extension"; \
+    touch "$library/pg_cron.so" "$extension/pg_cron.control"; \
+    cp -L --parents /bin/sh /bin/mkdir /bin/cp /bin/chmod .; \
+    ldd bin/* | tr -s ' \t' '\n' | grep '^/' | grep -v ':$' | sort -u | xargs cp -L --parents -t .; \
+    printf '#!/bin/sh\n' > bin/apt-get; chmod 0755 bin/apt-get; \
+    cp /etc/passwd /etc/group etc/
+FROM scratch
+COPY --from=whole /small/ /
+ENV PG_MAJOR=15 PATH=/bin
+"#;
+
+    fn build() -> Self {
+        let name = format!("pgapp-test-base:{}", std::process::id());
+        let mut command = Command::new("docker");
+        command.args(["build", "--quiet", "--tag", &name, "-"]).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), Self::DOCKERFILE.as_bytes()).unwrap();
+        let (_, err) = text(&child.wait_with_output().unwrap());
+        assert!(docker(&["image", "ls", "--quiet", &name]).len() > 8, "{err}");
+        Self(name)
+    }
+}
+
+impl Drop for SmallBase {
+    fn drop(&mut self) {
+        let _ = Command::new("docker").args(["image", "rm", "--force", &self.0]).output();
+    }
+}
+
 #[test]
 fn an_image_is_built_looked_at_pushed_and_joined() {
     if !has_image("postgres:15-bookworm") {
         return;
     }
-    let local = ["--allow-unpinned", "--allow-dirty"];
     let tried = publish(&["customdb", "--dry-run"]);
     assert_eq!((tried["pushed"].as_bool(), tried["digest"].as_str()), (Some(false), None));
     let id = tried["id"].as_str().unwrap();
@@ -96,6 +135,9 @@ fn an_image_is_built_looked_at_pushed_and_joined() {
 
     let Some(registry) = Registry::start() else { return };
     let host = format!("127.0.0.1:{}/app", registry.port);
+    let base = SmallBase::build();
+    let argument = format!("POSTGRES_IMAGE={}", base.0);
+    let local = ["--allow-unpinned", "--allow-dirty", "--base", &argument];
     let pushed = publish(&[&["customdb", "--registry", &host, "--tag", "1.0-amd64"], &local[..]].concat());
     let pinned = pushed["pinned"].as_str().unwrap();
     assert!(pinned.starts_with(&format!("{host}/customdb@sha256:")), "{pinned}");
