@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
+    pin::pin,
     time::Duration,
 };
 
@@ -79,6 +80,52 @@ pub async fn tunnel(
     let route = Route { target, host: place.host.clone(), port: place.port };
     let tunnel = Tunnel::open(service, route.clone(), local_port, events).await?;
     Ok(Some((route, tunnel)))
+}
+
+/// Waits until something is open, unless `interrupted` comes first. A session may exist by then: what gets open all the same
+/// is closed again.
+///
+/// # Errors
+/// When it cannot be opened, or not be closed.
+pub async fn unless_interrupted<T: Closable>(
+    opening: impl Future<Output = anyhow::Result<T>>,
+    interrupted: impl Future<Output = ()>,
+) -> anyhow::Result<Option<T>> {
+    let mut opening = pin!(opening);
+    tokio::select! {
+        opened = &mut opening => opened.map(Some),
+        () = interrupted => {
+            // Why it would not have opened interests nobody any more.
+            if let Ok(opened) = opening.await {
+                opened.close().await?;
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// What has an end that the service must be told of.
+pub trait Closable {
+    /// Ends it.
+    fn close(self) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+impl Closable for Option<(Route, Tunnel)> {
+    async fn close(self) -> anyhow::Result<()> {
+        match self {
+            Some((_, tunnel)) => Ok(tunnel.close().await?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Closable for Access {
+    async fn close(self) -> anyhow::Result<()> {
+        match self.tunnel {
+            Some(tunnel) => Ok(tunnel.close().await?),
+            None => Ok(()),
+        }
+    }
 }
 
 /// An open way into a database.
@@ -224,16 +271,5 @@ impl Access {
             });
         }
         connected.with_context(what)
-    }
-
-    /// Ends the tunnel.
-    ///
-    /// # Errors
-    /// When the service could not be told.
-    pub async fn close(self) -> anyhow::Result<()> {
-        match self.tunnel {
-            Some(tunnel) => Ok(tunnel.close().await?),
-            None => Ok(()),
-        }
     }
 }

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use deploy::{
     cloud::aws::{Aws, sdk_config},
     remote::{
-        access::{self, Access, Options},
+        access::{self, Access, Closable, Options},
         authorities,
         bootstrap::{Done, FdwLogin, Job, Server, apply, plan},
         outputs,
@@ -87,15 +87,9 @@ pub(crate) async fn run(args: BootstrapArgs) -> anyhow::Result<u8> {
     };
     let job = job(&config, &args, &options).await?;
     let place = access::locate(&config, database, &options).await?;
-    let mut opening = std::pin::pin!(Access::open(&config, place, &options, quiet()));
-    let access = tokio::select! {
-        opened = &mut opening => opened?,
-        () = out::interrupt() => {
-            if let Ok(access) = opening.await {
-                access.close().await?;
-            }
-            return Ok(interrupted());
-        }
+    let opening = Access::open(&config, place, &options, quiet());
+    let Some(access) = access::unless_interrupted(opening, out::interrupt()).await? else {
+        return Ok(interrupted());
     };
     let result = tokio::select! {
         done = work(&args, &access, &job) => done.map(|()| 0),

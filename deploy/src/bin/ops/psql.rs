@@ -7,7 +7,7 @@ use clap::Args;
 use deploy::{
     cloud::aws::sdk_config,
     remote::{
-        access::{self, Access},
+        access::{self, Access, Closable},
         place::{Database, Role, Way},
     },
     tunnel::{Event, Events},
@@ -64,15 +64,9 @@ pub(crate) async fn run(args: PsqlArgs) -> anyhow::Result<u8> {
         return Ok(0);
     }
     let program = find()?;
-    let mut opening = std::pin::pin!(Access::open(&config, place, &options, quiet()));
-    let access = tokio::select! {
-        opened = &mut opening => opened?,
-        () = out::interrupt() => {
-            if let Ok(access) = opening.await {
-                access.close().await?;
-            }
-            return Ok(INTERRUPTED);
-        }
+    let opening = Access::open(&config, place, &options, quiet());
+    let Some(access) = access::unless_interrupted(opening, out::interrupt()).await? else {
+        return Ok(INTERRUPTED);
     };
     let result = enter(&program, &args.args, &access).await;
     if access.n_refused() > 0 {

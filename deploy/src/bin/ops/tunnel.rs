@@ -77,16 +77,9 @@ pub(crate) async fn run(args: TunnelArgs) -> anyhow::Result<u8> {
         anyhow::bail!("{} is public: connect to {}:{} directly", args.to, place.host, place.port);
     }
     let display = Display::new(args.json, format!("{}:{}", place.host, place.port));
-    let mut opening = std::pin::pin!(access::tunnel(&config, &place, args.local_port, display.events()));
-    let opened = tokio::select! {
-        opened = &mut opening => opened?,
-        () = out::interrupt() => {
-            // The session may exist already; it has to end.
-            if let Ok(Some((_, tunnel))) = opening.await {
-                tunnel.close().await?;
-            }
-            return Ok(INTERRUPTED);
-        }
+    let opening = access::tunnel(&config, &place, args.local_port, display.events());
+    let Some(opened) = access::unless_interrupted(opening, out::interrupt()).await? else {
+        return Ok(INTERRUPTED);
     };
     let Some((route, tunnel)) = opened else { return Ok(0) };
     display.opened(&route, &tunnel)?;
