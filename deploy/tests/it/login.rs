@@ -13,7 +13,8 @@ const CONFIG: &str = "[profile me]\nregion = eu-west-1\n\n[profile admin]\nrole_
                       source_profile = me\nmfa_serial = arn:aws:iam::123456789012:mfa/me\nregion = eu-west-1\n";
 const CREDENTIALS: &str = "[me]\naws_access_key_id = AKIAME\naws_secret_access_key = the-key\n";
 
-struct World {
+/// An account with STS and IAM, and a home folder.
+pub(crate) struct World {
     aws: FakeAws,
     home: TempDir,
 }
@@ -32,7 +33,7 @@ impl World {
     }
 
     /// With the profiles of somebody who has a device.
-    async fn with_profiles() -> Self {
+    pub(crate) async fn with_profiles() -> Self {
         let world = Self::new().await;
         world.write(".aws/config", CONFIG);
         world.write(".aws/credentials", CREDENTIALS);
@@ -51,7 +52,12 @@ impl World {
         std::fs::read_to_string(self.home.path().join(name)).unwrap_or_default()
     }
 
-    async fn run(&self, program: &str, args: &[&str], input: &str, env: &[(&str, &str)]) -> Ran {
+    /// The program in this home.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        self.program(env!("CARGO_BIN_EXE_ops"), args)
+    }
+
+    fn program(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
             .args(args)
@@ -59,11 +65,14 @@ impl World {
             .env("PATH", std::env::var("PATH").unwrap())
             .env("HOME", self.home.path())
             .env("AWS_ENDPOINT_URL", self.aws.url())
-            .envs(env.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .kill_on_drop(true);
+        command
+    }
+
+    async fn run(&self, program: &str, args: &[&str], input: &str, env: &[(&str, &str)]) -> Ran {
+        let mut command = self.program(program, args);
+        command.envs(env.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Where the version manager keeps its programs.
         for name in ["PYENV_ROOT", "PYENV_VERSION"] {
             command.envs(std::env::var(name).ok().map(|it| (name, it)));
@@ -81,7 +90,7 @@ impl World {
         self.run(env!("CARGO_BIN_EXE_ops"), &args, input, &[]).await
     }
 
-    fn kept(&self) -> Vec<PathBuf> {
+    pub(crate) fn kept(&self) -> Vec<PathBuf> {
         let folder = std::fs::read_dir(self.home.path().join(".aws/cli/cache"));
         folder.into_iter().flatten().map(|it| it.unwrap().path()).collect()
     }

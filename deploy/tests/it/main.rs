@@ -18,6 +18,7 @@ mod looking;
 mod ops;
 mod statuses;
 mod support;
+mod terminal;
 mod terminating;
 mod tunnel;
 mod verifying;

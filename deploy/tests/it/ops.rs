@@ -183,6 +183,12 @@ impl World {
         self.connect_as(dbname, self.server.superuser(), self.server.password()).await
     }
 
+    /// A configuration with the administrator's login.
+    pub(crate) fn log_in(&self, mut config: tokio_postgres::Config) -> tokio_postgres::Config {
+        config.user(self.server.superuser()).password(self.server.password());
+        config
+    }
+
     async fn connect_as(&self, dbname: &str, user: &str, password: &str) -> Client {
         let mut config = tokio_postgres::Config::new();
         config.host(self.server.host()).port(self.server.port()).dbname(dbname);
