@@ -1,8 +1,17 @@
-//! `bootstrap --target local` as it is typed, on a real stack: again, interrupted, drifted, planned, and without a stack.
+//! A real stack on this machine: `bootstrap --target local` as it is typed (again, interrupted, drifted, planned, without a
+//! stack), and a backup that is restored.
 
 use std::{os::unix::fs::PermissionsExt, process::Stdio, sync::Arc, time::Duration};
 
-use local_stack::{ApiLauncher, Backend, Database, Stack, StackConfig, Volumes, ports};
+use deploy::verify::{
+    Subject,
+    http::{Http, Request},
+};
+use local_stack::{
+    ApiLauncher, Backend, Database, Stack, StackConfig, Volumes,
+    pgbin::{SearchPath, ServerBinaries},
+    ports,
+};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -42,6 +51,24 @@ impl World {
         let stack = Stack::new(root.path(), config.name.clone(), Arc::new(|_| {}));
         stack.up(&config, &ApiLauncher::Program(api_program())).await.unwrap();
         Self { stack, root }
+    }
+
+    /// A program of the server's own version, with the local login, to success.
+    async fn program(&self, name: &str, database: Database, args: &[&str]) {
+        let found = ServerBinaries::find(&SearchPath::from_env(), None).unwrap().unwrap();
+        let mut command = Command::new(found.program(name));
+        let port = self.stack.connection(database).unwrap().port.to_string();
+        command.args(args).current_dir(self.root.path()).env("PGHOST", "127.0.0.1").env("PGPORT", port);
+        command.env("PGUSER", database.user()).env("PGPASSWORD", database.password());
+        let output = timeout(PATIENCE, command.output()).await.expect("the program ends").unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// What the API answers to a `GET`.
+    async fn get(&self, path: &str) -> String {
+        let url = format!("http://127.0.0.1:{}", self.stack.config().unwrap().api_port);
+        let subject = Subject { url: url.clone(), ..Subject::default() };
+        Http::new(&subject).unwrap().send(&Request::get(format!("{url}{path}"))).await.unwrap().text()
     }
 
     async fn connect(&self, database: Database) -> Client {
@@ -135,4 +162,53 @@ async fn wait_for_waiter(client: &Client) {
         assert!(std::time::Instant::now() < deadline, "nobody waits for the lock");
         tokio::task::yield_now().await;
     }
+}
+
+/// `docs/operations.md`, "Backup and restore": what it says was tried is tried here again.
+#[tokio::test]
+async fn a_dump_brings_back_what_was_lost() {
+    let world = World::up().await;
+    let (origin, custom) = (world.connect(Database::Origin).await, world.connect(Database::Custom).await);
+    origin
+        .batch_execute(
+            "CREATE TABLE cities AS SELECT id, 'city ' || id AS name FROM generate_series(1, 1000) AS id",
+        )
+        .await
+        .unwrap();
+    custom.batch_execute("CREATE TABLE notes AS SELECT 1 AS id, 'kept' AS t").await.unwrap();
+    world.run(&[]).await.is(0);
+    for (database, file) in [(Database::Origin, "origin.dump"), (Database::Custom, "custom.dump")] {
+        let file = format!("--file={file}");
+        world.program("pg_dump", database, &["--format=custom", &file, "--dbname", database.dbname()]).await;
+    }
+    origin.batch_execute("DROP TABLE cities; DELETE FROM todos").await.unwrap();
+    custom.batch_execute("DROP TABLE notes").await.unwrap();
+    assert_eq!(world.get("/todos").await, "[]");
+    assert!(is_answered(&world, "/notes", "PGRST205").await);
+
+    let restore =
+        ["--clean", "--if-exists", "--single-transaction", "--exit-on-error", "--no-owner", "--dbname"];
+    for (database, file) in [(Database::Origin, "origin.dump"), (Database::Custom, "custom.dump")] {
+        world.program("pg_restore", database, &[&restore[..], &[database.dbname(), file]].concat()).await;
+    }
+    custom.batch_execute("NOTIFY pgrst, 'reload schema'").await.unwrap();
+    assert!(is_answered(&world, "/notes", r#"[{"id":1,"t":"kept"}]"#).await);
+    assert_eq!(world.get("/todos").await, r#"[{"col1":"cat","col2":"dog"}]"#);
+    assert_eq!(world.get("/cities?select=id&order=id.desc&limit=1").await, r#"[{"id":1000}]"#);
+    // The event trigger is back, too: a new table is served without a word to the API.
+    custom.batch_execute("CREATE TABLE later AS SELECT 2 AS id").await.unwrap();
+    assert!(is_answered(&world, "/later", r#"[{"id":2}]"#).await);
+    world.stack.down(Volumes::Remove).await.unwrap();
+}
+
+/// Whether the API comes to answer so: it reads the catalog anew on its own time.
+async fn is_answered(world: &World, path: &str, part: &str) -> bool {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !world.get(path).await.contains(part) {
+        if std::time::Instant::now() > deadline {
+            return false;
+        }
+        tokio::task::yield_now().await;
+    }
+    true
 }
