@@ -48,7 +48,7 @@ struct Options {
     #[arg(long)]
     only: Option<String>,
     /// Write the figures here as JSON
-    #[arg(long, default_value = "target/bench-instructions.json")]
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench-instructions.json"))]
     json: PathBuf,
     /// What the counted process does: the case with this number, so many times
     #[arg(long, hide = true, num_args = 2)]

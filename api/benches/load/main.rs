@@ -37,7 +37,7 @@ struct Options {
     #[arg(long)]
     scale: bool,
     /// Write the figures here as JSON
-    #[arg(long, default_value = "target/bench.json")]
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench.json"))]
     json: PathBuf,
     /// Given by cargo to every bench target; without meaning here
     #[arg(long, hide = true)]
