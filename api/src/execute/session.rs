@@ -6,7 +6,7 @@
 //!
 //! - for an isolation level other than the connection's default,
 //! - when it is to be rolled back in any case, or
-//! - when the rows decide whether it is kept ([`End::Ask`]), which costs a second round trip.
+//! - when the rows decide whether it is kept ([`End::Ask`](super::script::End::Ask)), which costs a second round trip.
 //!
 //! Read-only mode needs no `BEGIN` either: it is a setting that can be switched on at any time and not
 //! off again. It is among the settings that every script begins with, before anything of the caller's.
