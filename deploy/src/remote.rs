@@ -11,8 +11,11 @@
 pub mod access;
 pub mod authorities;
 pub mod bootstrap;
+pub mod error;
 pub mod outputs;
 pub mod place;
 pub mod secret;
 pub mod token;
 pub mod trust;
+
+pub use error::{RemoteError, RemoteResult};

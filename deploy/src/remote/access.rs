@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
 use aws_config::SdkConfig;
 use bootstrap_sql::Secret;
 use tokio_postgres::{Client, NoTls, config::SslMode};
@@ -15,6 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
     authorities,
+    error::{RemoteError, RemoteResult},
     outputs::{self, Environment},
     place::{Check, Database, Login, Place, Role, Way},
     secret, token,
@@ -46,7 +46,7 @@ pub struct Options {
 ///
 /// # Errors
 /// When it is not deployed, or an output is missing.
-pub async fn locate(config: &SdkConfig, database: Database, options: &Options) -> anyhow::Result<Place> {
+pub async fn locate(config: &SdkConfig, database: Database, options: &Options) -> RemoteResult<Place> {
     let mut place = match database {
         Database::Rds | Database::Compute => {
             outputs::hybrid(&Aws::new(config)?, &options.prefix, database).await?
@@ -70,7 +70,7 @@ pub async fn tunnel(
     place: &Place,
     local_port: u16,
     events: Events,
-) -> anyhow::Result<Option<(Route, Tunnel)>> {
+) -> RemoteResult<Option<(Route, Tunnel)>> {
     let service = Service::new(config)?;
     let target = match &place.way {
         Way::Direct => return Ok(None),
@@ -88,9 +88,9 @@ pub async fn tunnel(
 /// # Errors
 /// When it cannot be opened, or not be closed.
 pub async fn unless_interrupted<T: Closable>(
-    opening: impl Future<Output = anyhow::Result<T>>,
+    opening: impl Future<Output = RemoteResult<T>>,
     interrupted: impl Future<Output = ()>,
-) -> anyhow::Result<Option<T>> {
+) -> RemoteResult<Option<T>> {
     let mut opening = pin!(opening);
     tokio::select! {
         opened = &mut opening => opened.map(Some),
@@ -107,11 +107,11 @@ pub async fn unless_interrupted<T: Closable>(
 /// What has an end that the service must be told of.
 pub trait Closable {
     /// Ends it.
-    fn close(self) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn close(self) -> impl Future<Output = RemoteResult<()>> + Send;
 }
 
 impl Closable for Option<(Route, Tunnel)> {
-    async fn close(self) -> anyhow::Result<()> {
+    async fn close(self) -> RemoteResult<()> {
         match self {
             Some((_, tunnel)) => Ok(tunnel.close().await?),
             None => Ok(()),
@@ -120,7 +120,7 @@ impl Closable for Option<(Route, Tunnel)> {
 }
 
 impl Closable for Access {
-    async fn close(self) -> anyhow::Result<()> {
+    async fn close(self) -> RemoteResult<()> {
         match self.tunnel {
             Some(tunnel) => Ok(tunnel.close().await?),
             None => Ok(()),
@@ -150,7 +150,7 @@ impl Access {
         place: Place,
         options: &Options,
         events: Events,
-    ) -> anyhow::Result<Self> {
+    ) -> RemoteResult<Self> {
         // What may fail without a tunnel comes before it.
         let mut access = Self::without_tunnel(config, place, options).await?;
         if let Some((_, tunnel)) = tunnel(config, &access.place, options.local_port, events).await? {
@@ -164,7 +164,7 @@ impl Access {
     ///
     /// # Errors
     /// When there is nothing to log in with.
-    pub async fn over_port(config: &SdkConfig, place: Place, options: &Options) -> anyhow::Result<Self> {
+    pub async fn over_port(config: &SdkConfig, place: Place, options: &Options) -> RemoteResult<Self> {
         let mut access = Self::without_tunnel(config, place, options).await?;
         if options.local_port != 0 {
             access.through = Some((Ipv4Addr::LOCALHOST.into(), options.local_port));
@@ -172,7 +172,7 @@ impl Access {
         Ok(access)
     }
 
-    async fn without_tunnel(config: &SdkConfig, place: Place, options: &Options) -> anyhow::Result<Self> {
+    async fn without_tunnel(config: &SdkConfig, place: Place, options: &Options) -> RemoteResult<Self> {
         let authorities = match place.check {
             Check::Rds => Some(authorities::bundle(options.ssl_root_cert.as_deref()).await?),
             Check::System | Check::Nothing => options.ssl_root_cert.clone(),
@@ -235,7 +235,7 @@ impl Access {
     ///
     /// # Errors
     /// When it cannot be reached, is not who it should be, or does not let this user in.
-    pub async fn connect(&self, dbname: &str) -> anyhow::Result<Client> {
+    pub async fn connect(&self, dbname: &str) -> RemoteResult<Client> {
         let mut config = tokio_postgres::Config::new();
         config.host(&self.place.host).dbname(dbname).user(&self.user).password(self.password.expose());
         config.application_name("pgapp-bootstrap").connect_timeout(Duration::from_secs(30));
@@ -243,7 +243,6 @@ impl Access {
         if let Some((address, _)) = self.through {
             config.hostaddr(address);
         }
-        let what = || format!("connect to {} as \"{}\"", self.place.host, self.user);
         let connected = if self.place.check == Check::Nothing {
             config.ssl_mode(SslMode::Disable);
             config.connect(NoTls).await.map(|(client, connection)| {
@@ -254,22 +253,16 @@ impl Access {
         } else {
             config.ssl_mode(SslMode::Require);
             let roots = self.authorities.clone().map_or(Roots::System, Roots::File);
-            let tls = tls::client_config(&roots).map_err(anyhow::Error::msg)?;
+            let tls = tls::client_config(&roots).map_err(RemoteError::Tls)?;
             config.connect(MakeRustlsConnect::new(tls)).await.map(|(client, connection)| {
                 tokio::spawn(async { drop(connection.await) });
                 client
             })
         };
-        if connected.is_err() && self.n_refused() > 0 {
-            return connected.map_err(anyhow::Error::new).with_context(|| {
-                format!(
-                    "{}: the instance cannot reach {}:{}; the database is stopped, or a security group is in the way",
-                    what(),
-                    self.place.host,
-                    self.place.port
-                )
-            });
-        }
-        connected.with_context(what)
+        let (host, user) = (self.place.host.clone(), self.user.clone());
+        connected.map_err(|source| match self.n_refused() {
+            0 => RemoteError::Connect { host, user, source },
+            _ => RemoteError::Refused { host, port: self.place.port, user, source },
+        })
     }
 }

@@ -6,8 +6,9 @@ use std::{
     process::Stdio,
 };
 
-use anyhow::{Context, bail};
 use tokio::process::Command;
+
+use super::error::{RemoteError, RemoteResult};
 
 /// Where AWS publishes them.
 pub const BUNDLE_URL: &str = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem";
@@ -16,17 +17,14 @@ pub const BUNDLE_URL: &str = "https://truststore.pki.rds.amazonaws.com/global/gl
 ///
 /// # Errors
 /// When there is neither a file nor a way to fetch it.
-pub async fn bundle(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+pub async fn bundle(named: Option<&Path>) -> RemoteResult<PathBuf> {
     if let Some(path) = named {
         if !path.is_file() {
-            bail!("{} (the authorities of RDS) is not there", path.display());
+            return Err(RemoteError::NoAuthorities(path.to_owned()));
         }
         return Ok(path.to_owned());
     }
-    let path = cache_dir().context(
-        "find a folder for the authorities of RDS: HOME is not set; name the file with --ssl-root-cert",
-    )?;
-    let path = path.join("rds-global-bundle.pem");
+    let path = cache_dir().ok_or(RemoteError::NoCacheFolder)?.join("rds-global-bundle.pem");
     if !path.is_file() {
         fetch(BUNDLE_URL, &path).await?;
     }
@@ -37,9 +35,9 @@ pub async fn bundle(named: Option<&Path>) -> anyhow::Result<PathBuf> {
 ///
 /// # Errors
 /// As [`bundle`], and when it cannot be read.
-pub async fn read(named: Option<&Path>) -> anyhow::Result<Vec<u8>> {
+pub async fn read(named: Option<&Path>) -> RemoteResult<Vec<u8>> {
     let path = bundle(named).await?;
-    std::fs::read(&path).with_context(|| format!("read {}", path.display()))
+    std::fs::read(&path).map_err(|source| RemoteError::File { doing: "read", path, source })
 }
 
 fn cache_dir() -> Option<PathBuf> {
@@ -48,26 +46,27 @@ fn cache_dir() -> Option<PathBuf> {
 }
 
 /// Fetches with `curl`, which knows this machine's proxies; the file appears whole or not at all.
-async fn fetch(url: &str, path: &Path) -> anyhow::Result<()> {
-    let by_hand = format!("fetch {url} yourself and name the file with --ssl-root-cert");
+async fn fetch(url: &str, path: &Path) -> RemoteResult<()> {
+    let file = |doing, path: &Path| {
+        let path = path.to_owned();
+        move |source| RemoteError::File { doing, path, source }
+    };
     let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
+    std::fs::create_dir_all(folder).map_err(file("make the folder", folder))?;
     let part = path.with_extension(format!("{}.part", std::process::id()));
     let mut command = Command::new("curl");
     command.args(["--fail", "--silent", "--show-error", "--location", "--max-time", "60", "--output"]);
     command.arg(&part).arg(url).stdin(Stdio::null()).kill_on_drop(true);
     let out = match command.output().await {
-        Err(err) if err.kind() == ErrorKind::NotFound => bail!("`curl` was not found; {by_hand}"),
-        other => other.context("start curl")?,
+        Err(err) if err.kind() == ErrorKind::NotFound => return Err(RemoteError::NoCurl),
+        Err(err) => return Err(RemoteError::Fetch { said: err.to_string() }),
+        Ok(out) => out,
     };
     if !out.status.success() {
         let _ = std::fs::remove_file(&part);
-        bail!(
-            "the authorities of RDS cannot be fetched ({}); {by_hand}",
-            String::from_utf8_lossy(&out.stderr).trim()
-        );
+        return Err(RemoteError::Fetch { said: String::from_utf8_lossy(&out.stderr).trim().to_owned() });
     }
-    std::fs::rename(&part, path).with_context(|| format!("write {}", path.display()))
+    std::fs::rename(&part, path).map_err(file("write", path))
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Context;
 use bootstrap_sql::{
     Ident, Outcome, Report, Secret, StepEvent, Target, Vars,
     fdw::{self, FdwConfig, ImportReport, WireReport},
@@ -13,23 +12,58 @@ use bootstrap_sql::{
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::{access::Access, trust};
+use super::{access::Access, error::RemoteError, trust};
+
+/// Why a database was not set up, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(Box<dyn std::error::Error + Send + Sync>),
+    /// The database's name cannot be one.
+    #[error("name of the database")]
+    Name(#[source] bootstrap_sql::quote::IdentError),
+    /// The server did not say which databases it has.
+    #[error("look for the database")]
+    Look(#[source] tokio_postgres::Error),
+    /// A step, the wiring or the import.
+    #[error(transparent)]
+    Sql(#[from] bootstrap_sql::Error),
+    /// The authorities of the origin.
+    #[error(transparent)]
+    Trust(#[from] RemoteError),
+    /// The origin knows no such login, or another password of it.
+    #[error(
+        "the origin does not let \"{user}\" in; `cargo xtask bootstrap --target rds` makes this login and sets its password"
+    )]
+    OriginRefused {
+        /// The login.
+        user: String,
+        /// What the custom database says of it.
+        source: bootstrap_sql::Error,
+    },
+}
 
 /// A database server that can be connected to.
 pub trait Server: Sync {
+    /// Why it cannot be.
+    type Error: std::error::Error + Send + Sync + 'static;
+
     /// The database that the steps are for.
     fn dbname(&self) -> &str;
 
     /// Connects to a database.
-    fn connect(&self, dbname: &str) -> impl Future<Output = anyhow::Result<Client>> + Send;
+    fn connect(&self, dbname: &str) -> impl Future<Output = Result<Client, Self::Error>> + Send;
 }
 
 impl Server for Access {
+    type Error = RemoteError;
+
     fn dbname(&self) -> &str {
         &self.place().dbname
     }
 
-    async fn connect(&self, dbname: &str) -> anyhow::Result<Client> {
+    async fn connect(&self, dbname: &str) -> Result<Client, RemoteError> {
         Access::connect(self, dbname).await
     }
 }
@@ -128,18 +162,18 @@ pub async fn apply(
     server: &impl Server,
     job: &Job,
     say: &mut (dyn FnMut(String) + Send),
-) -> anyhow::Result<Done> {
+) -> Result<Done, BootstrapError> {
     let mut created = false;
     if let Job::Aurora { .. } = job {
         // The service makes the database with the cluster; it may have been dropped, or named later.
-        let name = Ident::try_from(server.dbname()).context("name of the database")?;
-        let admin = server.connect("postgres").await?;
+        let name = Ident::try_from(server.dbname()).map_err(BootstrapError::Name)?;
+        let admin = connect(server, "postgres").await?;
         created = bootstrap_sql::database::create_if_missing(&admin, &name).await?;
         if created {
             say(format!("created the database \"{name}\""));
         }
     }
-    let mut client = server.connect(server.dbname()).await?;
+    let mut client = connect(server, server.dbname()).await?;
     let mut on_event = |event| match event {
         StepEvent::WaitingForLock => say("another run is at work on this database; waiting for it".into()),
         StepEvent::Finished(step) => {
@@ -188,21 +222,21 @@ pub async fn apply(
 ///
 /// # Errors
 /// What `apply` would refuse before it changes anything.
-pub async fn plan(server: &impl Server, job: &Job) -> anyhow::Result<String> {
+pub async fn plan(server: &impl Server, job: &Job) -> Result<String, BootstrapError> {
     let mut text = String::new();
     let mut dbname = server.dbname().to_owned();
     if let Job::Aurora { .. } = job {
-        let name = Ident::try_from(server.dbname()).context("name of the database")?;
-        let admin = server.connect("postgres").await?;
+        let name = Ident::try_from(server.dbname()).map_err(BootstrapError::Name)?;
+        let admin = connect(server, "postgres").await?;
         let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)";
-        let row = admin.query_one(query, &[&server.dbname()]).await.context("look for the database")?;
+        let row = admin.query_one(query, &[&server.dbname()]).await.map_err(BootstrapError::Look)?;
         if !row.get::<_, bool>(0) {
             let _ = writeln!(text, "CREATE DATABASE {};\n", name.quoted());
             // A database without a ledger, like the one that would be made.
             dbname = "postgres".to_owned();
         }
     }
-    let client = server.connect(&dbname).await?;
+    let client = connect(server, &dbname).await?;
     for step in bootstrap_sql::plan(&client, job.target(), &job.vars()).await? {
         let name = format!("{}/{}", job.target(), step.name);
         match step.outcome {
@@ -226,16 +260,20 @@ pub async fn plan(server: &impl Server, job: &Job) -> anyhow::Result<String> {
     Ok(text.trim_end().to_owned())
 }
 
+async fn connect(server: &impl Server, dbname: &str) -> Result<Client, BootstrapError> {
+    server.connect(dbname).await.map_err(|err| BootstrapError::Connect(Box::new(err)))
+}
+
 /// The first visit to the origin with its login: what is most likely wrong when that is refused.
-fn refused(err: bootstrap_sql::Error, origin: &FdwConfig) -> anyhow::Error {
-    let chain = anyhow::Error::new(err);
-    if !format!("{chain:#}").contains("authentication failed") {
-        return chain;
+fn refused(source: bootstrap_sql::Error, origin: &FdwConfig) -> BootstrapError {
+    let mut next: Option<&dyn std::error::Error> = Some(&source);
+    while let Some(it) = next {
+        if it.to_string().contains("authentication failed") {
+            return BootstrapError::OriginRefused { user: origin.user.clone(), source };
+        }
+        next = it.source();
     }
-    chain.context(format!(
-        "the origin does not let \"{}\" in; `cargo xtask bootstrap --target rds` makes this login and sets its password",
-        origin.user
-    ))
+    source.into()
 }
 
 /// What the wiring comes to where nothing is in place yet.

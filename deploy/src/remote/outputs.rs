@@ -2,18 +2,20 @@
 
 use std::{io::ErrorKind, path::PathBuf, process::Stdio};
 
-use anyhow::{Context, bail};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::place::{self, Database, Outputs, Place, Role};
+use super::{
+    error::{RemoteError, RemoteResult},
+    place::{self, Database, Outputs, Place, Role},
+};
 use crate::cloud::Cloud;
 
 /// The place of a database of the hybrid deployment.
 ///
 /// # Errors
 /// When a stack is missing, or one of its outputs.
-pub async fn hybrid(cloud: &impl Cloud, prefix: &str, database: Database) -> anyhow::Result<Place> {
+pub async fn hybrid(cloud: &impl Cloud, prefix: &str, database: Database) -> RemoteResult<Place> {
     let compute = stack(cloud, prefix, "compute").await;
     Ok(match database {
         Database::Compute => place::compute(&stack(cloud, prefix, "persist").await?.0, &compute?.0)?,
@@ -30,32 +32,30 @@ pub async fn hybrid(cloud: &impl Cloud, prefix: &str, database: Database) -> any
 ///
 /// # Errors
 /// When the stack or the output is missing.
-pub async fn authenticator_secret(cloud: &impl Cloud, prefix: &str) -> anyhow::Result<String> {
+pub async fn authenticator_secret(cloud: &impl Cloud, prefix: &str) -> RemoteResult<String> {
     let (persist, _) = stack(cloud, prefix, "persist").await?;
-    persist.get("AuthenticatorSecret").cloned().context("stack persist has no output \"AuthenticatorSecret\"")
+    output(&persist, "persist", "AuthenticatorSecret")
 }
 
 /// The secret with the login of the custom database at the origin.
 ///
 /// # Errors
 /// When the stack or the output is missing.
-pub async fn fdw_secret(cloud: &impl Cloud, prefix: &str) -> anyhow::Result<String> {
+pub async fn fdw_secret(cloud: &impl Cloud, prefix: &str) -> RemoteResult<String> {
     let (rds, _) = stack(cloud, prefix, "rds").await?;
-    rds.get("FdwSecret").cloned().context(
-        "stack rds has no output \"FdwSecret\"; it was made from an older template: cargo xtask deploy --stack rds",
-    )
+    output(&rds, "rds", "FdwSecret")
+}
+
+fn output(outputs: &Outputs, short: &'static str, output: &'static str) -> RemoteResult<String> {
+    outputs.get(output).cloned().ok_or(RemoteError::NoOutput { short, output })
 }
 
 /// Outputs of a stack, and whether it was made for a public database.
-async fn stack(cloud: &impl Cloud, prefix: &str, name: &str) -> anyhow::Result<(Outputs, bool)> {
+async fn stack(cloud: &impl Cloud, prefix: &str, name: &'static str) -> RemoteResult<(Outputs, bool)> {
     let stack_name = format!("{prefix}-{name}");
-    let Some(stack) = cloud.stack(&stack_name).await.with_context(|| format!("read stack {stack_name}"))?
-    else {
-        bail!(
-            "stack {stack_name} does not exist; make it with `cargo xtask deploy --stack {name}`, or name another \
-             installation with --prefix"
-        );
-    };
+    let found = cloud.stack(&stack_name).await;
+    let found = found.map_err(|source| RemoteError::ReadStack { stack: stack_name.clone(), source })?;
+    let stack = found.ok_or(RemoteError::NoStack { stack: stack_name, short: name })?;
     let is_public = stack.parameters.get("PubliclyAccessible").is_some_and(|it| it == "true");
     Ok((stack.outputs.into_iter().map(|it| (it.key, it.value)).collect(), is_public))
 }
@@ -73,7 +73,7 @@ pub struct Environment {
 ///
 /// # Errors
 /// When Terraform cannot be asked, or an output is missing.
-pub async fn serverless(environment: &Environment, database: Database, role: Role) -> anyhow::Result<Place> {
+pub async fn serverless(environment: &Environment, database: Database, role: Role) -> RemoteResult<Place> {
     Ok(place::serverless(&texts(&terraform(environment).await?), database, role)?)
 }
 
@@ -81,33 +81,27 @@ pub async fn serverless(environment: &Environment, database: Database, role: Rol
 ///
 /// # Errors
 /// When Terraform is missing, or fails.
-pub async fn terraform(environment: &Environment) -> anyhow::Result<Value> {
+pub async fn terraform(environment: &Environment) -> RemoteResult<Value> {
     let Environment { folder, name } = environment;
     let mut command = Command::new("terraform");
     // Where `cargo xtask tf init` leaves what it knows; who calls terraform without it has one environment only.
     let data = folder.join(".terraform").join(name);
     if data.join("terraform.tfstate").is_file() && std::env::var_os("TF_DATA_DIR").is_none() {
-        command.env("TF_DATA_DIR", std::path::absolute(&data).context("find the working directory")?);
+        command.env("TF_DATA_DIR", std::path::absolute(&data).map_err(RemoteError::RunTerraform)?);
     }
     command.arg(format!("-chdir={}", folder.display())).args(["output", "-json", "-no-color"]);
     let out = match command.stdin(Stdio::null()).kill_on_drop(true).output().await {
-        Err(err) if err.kind() == ErrorKind::NotFound => {
-            bail!(
-                "`terraform` was not found, which knows where the deployment is; install it \
-                 (https://developer.hashicorp.com/terraform/install), or tell a tunnel its way with --target and --host"
-            )
-        }
-        other => other.context("run terraform output")?,
+        Err(err) if err.kind() == ErrorKind::NotFound => return Err(RemoteError::NoTerraform),
+        other => other.map_err(RemoteError::RunTerraform)?,
     };
     if !out.status.success() {
-        let said = String::from_utf8_lossy(&out.stderr).into_owned();
-        bail!(
-            "`terraform output` failed in {}; `cargo xtask tf init --env {name}` connects to the state: {}",
-            folder.display(),
-            said.trim()
-        );
+        return Err(RemoteError::Terraform {
+            folder: folder.clone(),
+            environment: name.clone(),
+            said: String::from_utf8_lossy(&out.stderr).trim().to_owned(),
+        });
     }
-    serde_json::from_slice(&out.stdout).context("read what terraform output prints")
+    serde_json::from_slice(&out.stdout).map_err(RemoteError::TerraformOutput)
 }
 
 /// Outputs as text: what is none is written as JSON; what is null counts as missing.

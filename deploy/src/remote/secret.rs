@@ -1,9 +1,10 @@
 //! Reads secrets of Secrets Manager.
 
-use anyhow::{Context, anyhow, bail};
 use aws_config::SdkConfig;
 use bootstrap_sql::Secret;
+use serde_json::Value;
 
+use super::error::{RemoteError, RemoteResult};
 use crate::cloud::{CloudError, aws::errors::sorted};
 
 /// A user with a password.
@@ -19,12 +20,10 @@ pub struct Credentials {
 ///
 /// # Errors
 /// When the secret cannot be read, or has another form.
-pub async fn credentials(config: &SdkConfig, id: &str) -> anyhow::Result<Credentials> {
-    let text = text(config, id).await?;
-    let value: serde_json::Value =
-        serde_json::from_str(text.expose()).map_err(|_| anyhow!("the secret {id} is not JSON"))?;
+pub async fn credentials(config: &SdkConfig, id: &str) -> RemoteResult<Credentials> {
+    let value = read(config, id).await?;
     let (Some(username), Some(password)) = (value["username"].as_str(), value["password"].as_str()) else {
-        bail!("the secret {id} lacks \"username\" or \"password\"");
+        return Err(form(id, "lacks \"username\" or \"password\""));
     };
     Ok(Credentials { username: username.to_owned(), password: Secret::new(password) })
 }
@@ -33,21 +32,22 @@ pub async fn credentials(config: &SdkConfig, id: &str) -> anyhow::Result<Credent
 ///
 /// # Errors
 /// When the secret cannot be read, or has another form.
-pub async fn password(config: &SdkConfig, id: &str) -> anyhow::Result<Secret> {
-    let text = text(config, id).await?;
-    let value: serde_json::Value =
-        serde_json::from_str(text.expose()).map_err(|_| anyhow!("the secret {id} is not JSON"))?;
-    value["password"].as_str().map(Secret::new).with_context(|| format!("the secret {id} lacks \"password\""))
+pub async fn password(config: &SdkConfig, id: &str) -> RemoteResult<Secret> {
+    let value = read(config, id).await?;
+    value["password"].as_str().map(Secret::new).ok_or_else(|| form(id, "lacks \"password\""))
 }
 
-async fn text(config: &SdkConfig, id: &str) -> anyhow::Result<Secret> {
+fn form(id: &str, complaint: &'static str) -> RemoteError {
+    RemoteError::SecretForm { id: id.to_owned(), complaint }
+}
+
+async fn read(config: &SdkConfig, id: &str) -> RemoteResult<Value> {
     let client = aws_sdk_secretsmanager::Client::new(config);
     let answer = client.get_secret_value().secret_id(id).send().await.map_err(|err| match sorted(err) {
-        CloudError::Denied(reason) => {
-            anyhow!("not allowed; the profile needs secretsmanager:GetSecretValue: {reason}")
-        }
-        other => anyhow!(other),
-    });
-    let answer = answer.with_context(|| format!("read the secret {id}"))?;
-    answer.secret_string.map(Secret::new).with_context(|| format!("the secret {id} has no text"))
+        CloudError::Denied(reason) => RemoteError::SecretDenied { id: id.to_owned(), reason },
+        source => RemoteError::ReadSecret { id: id.to_owned(), source },
+    })?;
+    let text = answer.secret_string.map(Secret::new).ok_or_else(|| form(id, "has no text"))?;
+    // The parser's words would hold a part of the text.
+    serde_json::from_str(text.expose()).map_err(|_| form(id, "is not JSON"))
 }

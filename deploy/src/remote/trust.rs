@@ -4,19 +4,20 @@
 //! adds authorities as it replaces old ones. Beside the data they are on the volume, whatever image runs; the file is
 //! named after its content, so that one in use is never written again.
 
-use anyhow::{Context, ensure};
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
+
+use super::error::{RemoteError, RemoteResult};
 
 /// Where the certificates go.
 ///
 /// # Errors
 /// When the server does not say where its data is: only a superuser is told.
-pub async fn path(client: &Client, pem: &[u8]) -> anyhow::Result<String> {
+pub async fn path(client: &Client, pem: &[u8]) -> RemoteResult<String> {
     let row = client
         .query_one("SELECT current_setting('data_directory')", &[])
         .await
-        .context("find the custom database's data folder; log in as its superuser")?;
+        .map_err(RemoteError::DataFolder)?;
     Ok(format!("{}/origin-authorities-{}.pem", row.get::<_, &str>(0), &hex(pem)[..16]))
 }
 
@@ -24,27 +25,26 @@ pub async fn path(client: &Client, pem: &[u8]) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// When they are none, or the server cannot write them.
-pub async fn place(client: &mut Client, pem: &[u8]) -> anyhow::Result<(String, bool)> {
+pub async fn place(client: &mut Client, pem: &[u8]) -> RemoteResult<(String, bool)> {
     let begin = b"-----BEGIN CERTIFICATE-----";
-    ensure!(
-        pem.windows(begin.len()).any(|it| it == begin),
-        "the file with the authorities of RDS holds no certificate (PEM); name another with --ssl-root-cert"
-    );
+    if !pem.windows(begin.len()).any(|it| it == begin) {
+        return Err(RemoteError::NoCertificate);
+    }
     let path = path(client, pem).await?;
-    let what = || format!("keep the authorities of the origin in {path} on the custom database's machine");
+    let failed = |source| RemoteError::Keep { path: path.clone(), source };
     // A run that was cut off may have left half of it.
     let is_whole =
         "SELECT encode(sha256(pg_read_binary_file($1, 0, $2, true)), 'hex') IS NOT DISTINCT FROM $3";
-    let limit = i64::try_from(pem.len()).context("measure the authorities")? + 1;
-    let found = client.query_one(is_whole, &[&path, &limit, &hex(pem)]).await.with_context(what)?;
+    let limit = i64::try_from(pem.len()).unwrap_or(i64::MAX).saturating_add(1);
+    let found = client.query_one(is_whole, &[&path, &limit, &hex(pem)]).await.map_err(failed)?;
     if found.get(0) {
         return Ok((path, false));
     }
     // A large object carries the bytes, and is gone again at the end of the transaction.
-    let tx = client.transaction().await.with_context(what)?;
-    let object: u32 = tx.query_one("SELECT lo_from_bytea(0, $1)", &[&pem]).await.with_context(what)?.get(0);
-    tx.query_one("SELECT lo_export($1, $2), lo_unlink($1)", &[&object, &path]).await.with_context(what)?;
-    tx.commit().await.with_context(what)?;
+    let tx = client.transaction().await.map_err(failed)?;
+    let object: u32 = tx.query_one("SELECT lo_from_bytea(0, $1)", &[&pem]).await.map_err(failed)?.get(0);
+    tx.query_one("SELECT lo_export($1, $2), lo_unlink($1)", &[&object, &path]).await.map_err(failed)?;
+    tx.commit().await.map_err(failed)?;
     Ok((path, true))
 }
 

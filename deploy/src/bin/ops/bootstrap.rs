@@ -176,14 +176,20 @@ fn report(args: &BootstrapArgs, done: &Done) -> anyhow::Result<()> {
 /// A database of the local stack.
 struct Local(database::Connection);
 
+/// The local database does not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("connect to the {0:?} database of the local stack; is it up?")]
+struct NotUp(database::Database, #[source] tokio_postgres::Error);
+
 impl Server for Local {
+    type Error = NotUp;
+
     fn dbname(&self) -> &str {
         self.0.database.dbname()
     }
 
-    async fn connect(&self, dbname: &str) -> anyhow::Result<Client> {
-        let what = || format!("connect to the {:?} database of the local stack; is it up?", self.0.database);
-        self.0.connect_to(dbname).await.with_context(what)
+    async fn connect(&self, dbname: &str) -> Result<Client, NotUp> {
+        self.0.connect_to(dbname).await.map_err(|err| NotUp(self.0.database, err))
     }
 }
 
