@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::auth::token;
 use super::http::Request;
 use super::process::{SECRET, Server, command};
+use super::rds::{REGION, Rds};
 use super::{authenticator, database, execute};
 use crate::animals::emulator::Function;
 
@@ -291,6 +292,36 @@ async fn every_front_door_answers_as_a_server_on_a_port() {
     let from_snapshot = document(&through(&functions[0], Front::Rest, &Call::get("/")).await);
     let expected = document(&on_a_port(&server, &Call::get("/")).await);
     assert!(from_snapshot == expected, "the document of a snapshot is that of the catalog");
+}
+
+#[tokio::test]
+async fn a_function_logs_in_with_tokens_of_its_role() {
+    let rds = Rds::start().await;
+    rds.trust("ASIAFUNCTION", "the role's secret", Some("of the function"));
+    let client = rds.admin().await;
+    for script in [
+        include_str!("../fixtures/roles.sql"),
+        include_str!("../fixtures/schema.sql"),
+        include_str!("../fixtures/data.sql"),
+    ] {
+        execute(&client, script).await;
+    }
+    let mut variables = variables(&rds.uri("authenticator", "verify-full"));
+    // What Lambda sets.
+    for (name, value) in [
+        ("PGAPP_DB_AUTH", "iam"),
+        ("AWS_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", "ASIAFUNCTION"),
+        ("AWS_SECRET_ACCESS_KEY", "the role's secret"),
+        ("AWS_SESSION_TOKEN", "of the function"),
+    ] {
+        variables.push((name, value.to_owned()));
+    }
+    let function = Function::start(&variables).await;
+    let get = Call::get("/films").query("select", "id").query("id", "eq.1");
+    assert_eq!(through(&function, Front::SecondFormat, &get).await.body, r#"[{"id":1}]"#);
+    let logins = rds.logins();
+    assert!(logins.len() == 2 && logins.iter().all(|it| it.as_deref() == Ok("ASIAFUNCTION")), "{logins:?}");
 }
 
 #[tokio::test]
