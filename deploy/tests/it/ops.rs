@@ -55,6 +55,10 @@ impl World {
 
     /// With a certificate for another name.
     pub(crate) async fn for_host(host: &str) -> Self {
+        Self::start(host, Faults::default()).await
+    }
+
+    async fn start(host: &str, faults: Faults) -> Self {
         let dir = tempfile::Builder::new().prefix("pgapp-ops-").tempdir().unwrap();
         let (params, key) = authority("the authority");
         let issuer = Issuer::from_params(&params, &key);
@@ -81,7 +85,7 @@ impl World {
             .start()
             .await
             .unwrap();
-        let aws = FakeAws::start(([127, 0, 0, 1], server.port()).into(), Faults::default()).await;
+        let aws = FakeAws::start(([127, 0, 0, 1], server.port()).into(), faults).await;
         std::fs::create_dir_all(dir.path().join("home")).unwrap();
         Self { server, aws, dir }
     }
@@ -307,6 +311,45 @@ async fn what_is_missing_is_said_with_its_remedy() {
     assert!(ran.err().contains("cargo xtask deploy --stack rds"), "{}", ran.err());
     world.run(&["tunnel"]).await.is(2);
     world.run(&["tunnel", "--to", "moon"]).await.is(2);
+}
+
+#[tokio::test]
+async fn a_way_that_is_closed_is_explained() {
+    let with = |faults| async move {
+        let world = World::start("localhost", faults).await;
+        world.hybrid().await;
+        world
+    };
+    let select = ["psql", "rds", "--", "-XAtc", "select 1"];
+    for (faults, expected) in [
+        (Faults { offline: true, ..Faults::default() }, "is not connected to Session Manager"),
+        (Faults { denied: true, ..Faults::default() }, "not allowed; the profile needs ssm:StartSession"),
+        (Faults { encrypted: true, ..Faults::default() }, "encrypt sessions with a KMS key"),
+        (Faults { agent_version: Some("3.0.1.0"), ..Faults::default() }, "cannot forward to another host"),
+    ] {
+        let world = with(faults).await;
+        let ran = world.run(&select).await.is(1);
+        assert!(ran.err().contains(expected), "{}", ran.err());
+        let ran = world.run(&["tunnel", "--to", "compute"]).await.is(1);
+        assert!(ran.err().contains(expected), "{}", ran.err());
+        assert_eq!(world.n_calls("StartSession"), 2);
+    }
+    // Nobody listens at the far end: the tunnel is fine, and says what is not.
+    let world = with(Faults::default()).await;
+    world.aws.add_host("elsewhere", 1, ([127, 0, 0, 1], 1).into());
+    let refused = format!("the instance cannot connect to localhost:{}", world.server.port());
+    assert!(world.run(&select).await.is(1).err().contains(&refused));
+    let ran = world.run(&["bootstrap", "--target", "rds"]).await.is(1);
+    assert!(
+        ran.err().contains("the database is stopped, or a security group is in the way"),
+        "{}",
+        ran.err()
+    );
+    assert_eq!(world.n_calls("StartSession"), world.n_calls("TerminateSession"));
+    // No instance of the group is there.
+    world.stack("compute", &[("CustomDBConnection", "postgresql://a@b:1/c"), ("HostGroup", "nobody")]);
+    let ran = world.run(&select).await.is(1);
+    assert!(ran.err().contains("no instance"), "{}", ran.err());
 }
 
 #[tokio::test]
