@@ -6,6 +6,7 @@
 mod cloudformation;
 mod conformance;
 mod policies;
+mod promises;
 mod setup;
 mod static_checks;
 mod terraform;

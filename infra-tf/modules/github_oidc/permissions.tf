@@ -422,6 +422,7 @@ data "aws_iam_policy_document" "iam" {
     }
   }
 
+  # By their endings, so that the CI roles of environments whose names begin alike (dev, dev-2) are out of reach, too.
   statement {
     sid    = "NeverItself"
     effect = "Deny"
@@ -429,7 +430,7 @@ data "aws_iam_policy_document" "iam" {
       "iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PassRole",
       "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
     ]
-    resources = [for role in [local.deploy_role_name, local.test_role_name] : "arn:${local.partition}:iam::${local.account}:role/${role}"]
+    resources = [for role in ["github-actions", "ci-tester"] : "arn:${local.partition}:iam::${local.account}:role/*-${role}"]
   }
 
   statement {

@@ -9,11 +9,33 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use xshell::{Shell, cmd};
 
-use crate::tf::life::{Life, Policy};
+use crate::tf::life::Life;
 use crate::{python, workspace};
 
 /// Granting on "*" where a resource could be named: checkov says that, too, and knows the reasons given.
 const LEFT_TO_CHECKOV: &str = "RESOURCE_STAR";
+
+/// An IAM policy of a configuration.
+#[derive(Debug, PartialEq)]
+struct Policy {
+    /// `module.lambda.data.aws_iam_policy_document.this`.
+    address: String,
+    document: Value,
+}
+
+/// The policies that a configuration renders.
+fn of(life: &Life) -> Result<Vec<Policy>> {
+    let documents = life.resources.iter().filter(|it| it["type"] == "aws_iam_policy_document");
+    documents
+        .map(|it| {
+            let address = it["address"].as_str().context("a policy without an address")?.to_owned();
+            let text =
+                it["values"]["json"].as_str().with_context(|| format!("{address} renders no policy"))?;
+            let document = serde_json::from_str(text).with_context(|| format!("{address} is no JSON"))?;
+            Ok(Policy { address, document })
+        })
+        .collect()
+}
 
 /// Checks every policy and returns the count as a line.
 pub(super) fn check(sh: &Shell, lives: &[Life]) -> Result<String> {
@@ -21,10 +43,12 @@ pub(super) fn check(sh: &Shell, lives: &[Life]) -> Result<String> {
     sh.remove_path(&folder)?;
     sh.create_dir(&folder)?;
     let mut seen = BTreeSet::new();
-    for (life, policy) in lives.iter().flat_map(|life| life.policies.iter().map(move |it| (life, it))) {
-        let text = joined(policy)?.to_string();
-        if seen.insert(text.clone()) {
-            sh.write_file(folder.join(file_name(&life.name, &policy.address)), text)?;
+    for life in lives {
+        for policy in of(life)? {
+            let text = joined(&policy)?.to_string();
+            if seen.insert(text.clone()) {
+                sh.write_file(folder.join(file_name(&life.name, &policy.address)), text)?;
+            }
         }
     }
     if seen.is_empty() {
@@ -101,6 +125,15 @@ mod tests {
     fn policy(statements: &Value) -> Policy {
         let document = json!({"Version": "2012-10-17", "Statement": statements});
         Policy { address: "data.aws_iam_policy_document.this".to_owned(), document }
+    }
+
+    #[test]
+    fn policies_are_taken_out_of_what_was_made() {
+        let data = json!({"mode": "data", "type": "aws_iam_policy_document", "address": "module.a.data.x",
+            "values": {"json": "{\"Version\":\"x\"}"}});
+        let life = Life::of("x", vec![json!({"type": "aws_vpc"}), data]);
+        let document = json!({"Version": "x"});
+        assert_eq!(of(&life).expect("one"), [Policy { address: "module.a.data.x".to_owned(), document }]);
     }
 
     #[test]

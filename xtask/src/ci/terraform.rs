@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::{Outcome, policies};
+use super::{Outcome, policies, promises};
 use crate::tf::{check, docs};
 use crate::{output, python, workspace};
 
@@ -36,6 +36,10 @@ pub(super) fn run(sh: &Shell) -> Result<Outcome> {
         Providers::StandIn(env) => {
             let (verdict, lives) = check::validate_test_and_live(&infra, &env)?;
             pass(verdict)?;
+            let broken: Vec<String> = lives.iter().flat_map(promises::broken).collect();
+            if !broken.is_empty() {
+                bail!("promises are broken\n{}", broken.join("\n"));
+            }
             output::note(&policies::check(sh, &lives)?);
             Ok(Outcome::Done)
         }

@@ -24,19 +24,21 @@ pub(super) const LOCAL_STATE: (&str, &str) = ("life_override.tf", "terraform {\n
 pub(crate) struct Life {
     /// Folder and variables: `modules/waf everything`.
     pub(crate) name: String,
-    /// How many resources were made.
-    pub(crate) n_resources: usize,
-    /// The IAM policies that were made.
-    pub(crate) policies: Vec<Policy>,
+    /// What was made and looked up, from every module, as `terraform show -json` prints it.
+    pub(crate) resources: Vec<Value>,
     time: Duration,
 }
 
-/// An IAM policy of a configuration.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Policy {
-    /// `module.lambda.data.aws_iam_policy_document.this`.
-    pub(crate) address: String,
-    pub(crate) document: Value,
+impl Life {
+    /// How many resources were made.
+    fn n_made(&self) -> usize {
+        self.resources.iter().filter(|it| it["mode"] == "managed").count()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(name: &str, resources: Vec<Value>) -> Self {
+        Self { name: name.to_owned(), resources, time: Duration::ZERO }
+    }
 }
 
 /// Lives of initialised folders, one for each `tests/*.tfvars`; two folders at a time on two processors.
@@ -88,7 +90,7 @@ fn line(life: &Life) -> String {
     format!(
         "   {:<32} {:>3} resources applied, nothing to change, destroyed  {:>5.1} s",
         life.name,
-        life.n_resources,
+        life.n_made(),
         life.time.as_secs_f64()
     )
 }
@@ -133,28 +135,16 @@ fn live(terraform: &Terraform, base: &Path, folder: &Path, variables: &Path) -> 
     step("a second plan changes something again", &["plan", "-detailed-exitcode"])?;
     // The plan has just refreshed what is known.
     step("cannot be destroyed", &["destroy", "-auto-approve", "-refresh=false"])?;
-    let mut life = Life { name, n_resources: 0, policies: Vec::new(), time: begun.elapsed() };
-    collect(&state["values"]["root_module"], &mut life)?;
-    Ok(life)
+    let mut resources = Vec::new();
+    collect(&state["values"]["root_module"], &mut resources);
+    Ok(Life { name, resources, time: begun.elapsed() })
 }
 
-/// Counts what a module made, and takes its policies out.
-fn collect(module: &Value, life: &mut Life) -> Result<()> {
+/// What a module and those in it made and looked up.
+fn collect(module: &Value, resources: &mut Vec<Value>) {
     let list = |name: &str| module[name].as_array().into_iter().flatten();
-    for resource in list("resources") {
-        if resource["mode"] == "managed" {
-            life.n_resources += 1;
-        }
-        if resource["type"] != "aws_iam_policy_document" {
-            continue;
-        }
-        let address = resource["address"].as_str().context("a resource without an address")?.to_owned();
-        let text =
-            resource["values"]["json"].as_str().with_context(|| format!("{address} renders no policy"))?;
-        let document = serde_json::from_str(text).with_context(|| format!("{address} is no JSON"))?;
-        life.policies.push(Policy { address, document });
-    }
-    list("child_modules").try_for_each(|it| collect(it, life))
+    resources.extend(list("resources").cloned());
+    list("child_modules").for_each(|it| collect(it, resources));
 }
 
 #[cfg(test)]
@@ -163,21 +153,15 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn managed_resources_are_counted_and_policies_taken_out_of_every_module() {
-        let policy = json!({"mode": "data", "type": "aws_iam_policy_document",
-            "address": "module.a.data.aws_iam_policy_document.this", "values": {"json": "{\"Version\":\"x\"}"}});
-        let made = json!({"mode": "managed", "type": "aws_vpc", "address": "aws_vpc.this", "values": {}});
+    fn resources_come_from_every_module_and_only_those_made_are_counted() {
+        let read = json!({"mode": "data", "type": "aws_region"});
+        let made = json!({"mode": "managed", "type": "aws_vpc"});
         let module = json!({"resources": [made.clone()],
-            "child_modules": [{"resources": [policy, made.clone()], "child_modules": [{"resources": [made]}]}]});
-        let mut life =
-            Life { name: String::new(), n_resources: 0, policies: Vec::new(), time: Duration::ZERO };
-        collect(&module, &mut life).expect("a state");
-        assert_eq!(life.n_resources, 3);
-        let expected = Policy {
-            address: "module.a.data.aws_iam_policy_document.this".to_owned(),
-            document: json!({"Version": "x"}),
-        };
-        assert_eq!(life.policies, [expected]);
+            "child_modules": [{"resources": [read, made.clone()], "child_modules": [{"resources": [made]}]}]});
+        let mut resources = Vec::new();
+        collect(&module, &mut resources);
+        assert_eq!(resources.len(), 4);
+        assert_eq!(Life::of("x", resources).n_made(), 3);
     }
 
     #[test]

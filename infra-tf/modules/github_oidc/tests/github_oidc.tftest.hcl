@@ -63,9 +63,9 @@ run "no_way_to_escalate" {
   }
   assert {
     condition = anytrue([for statement in data.aws_iam_policy_document.iam.statement :
-      statement.effect == "Deny" && contains(statement.resources, "arn:aws:iam::123456789012:role/test-github-actions") && length(setsubtract(["iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PassRole", "iam:UpdateAssumeRolePolicy"], statement.actions)) == 0
+      statement.effect == "Deny" && toset(statement.resources) == toset(["arn:aws:iam::123456789012:role/*-github-actions", "arn:aws:iam::123456789012:role/*-ci-tester"]) && length(setsubtract(["iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PassRole", "iam:UpdateAssumeRolePolicy"], statement.actions)) == 0
     if statement.effect == "Deny"])
-    error_message = "the deploying role must not change or pass itself"
+    error_message = "the deploying role must not change or pass itself, nor a CI role of another environment"
   }
   assert {
     condition     = anytrue([for statement in data.aws_iam_policy_document.iam.statement : length(setsubtract(["iam:DeleteRolePermissionsBoundary", "iam:CreatePolicyVersion"], statement.actions)) == 0 if statement.effect == "Deny"])
