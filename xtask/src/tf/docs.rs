@@ -215,4 +215,42 @@ variable "count_only" {
         let text = read(&dir.path().join("README.md")).expect("the file");
         assert!(text.starts_with("# x\n\n") && text.ends_with("\n\nend\n"), "{text}");
     }
+
+    #[test]
+    fn options_that_the_readme_tells_of_exist_and_so_do_the_tests_it_names() {
+        let infra = crate::workspace::root().join("infra-tf");
+        let readme = read(&infra.join("README.md")).expect("the file");
+        let section = |title: &str| {
+            let rest = readme.split_once(&format!("\n## {title}\n")).expect("a section").1;
+            rest.split("\n## ").next().expect("its text").to_owned()
+        };
+        let names: Vec<String> = ["", "bootstrap"]
+            .iter()
+            .flat_map(|folder| blocks_of(&infra.join(folder), "variables.tf", "variable").expect("variables"))
+            .map(|it| it.name)
+            .collect();
+        let options = section("Operations, and the variable of each");
+        let rows: Vec<Vec<&str>> =
+            options.lines().filter(|it| it.starts_with("| ")).map(|it| it.split('|').collect()).collect();
+        assert_eq!(rows.len(), 17, "a heading and one row for each option");
+        for row in &rows[1..] {
+            for name in row[2].split('`').skip(1).step_by(2).filter(|it| !it.ends_with('/')) {
+                assert!(names.iter().any(|it| it == name), "{name} is no variable: {row:?}");
+            }
+        }
+        // "`run` in [module](file)": the run is there.
+        let tests = section("Tests");
+        let named: Vec<(&str, &str)> = tests
+            .lines()
+            .filter_map(|it| it.split_once("` in ["))
+            .filter_map(|(run, file)| {
+                Some((run.rsplit('`').next()?, file.split_once("](")?.1.split_once(')')?.0))
+            })
+            .collect();
+        assert_eq!(named.len(), 4, "{named:?}");
+        for (run, file) in named {
+            let text = read(&infra.join(file)).expect("a test file");
+            assert!(text.contains(&format!("run \"{run}\"")), "{file} has no run {run}");
+        }
+    }
 }
