@@ -45,6 +45,7 @@ pub use connect::cold::{Notification, Notifications};
 pub use connect::{Connector, connect_cold, connect_listener};
 pub use credentials::{CredentialSource, TokenFuture, TokenSource};
 pub use iam::{IamTokens, region_of};
+pub use lane::Sharing;
 use lane::{Reply, Rider};
 pub use pool::{Pool, PoolMetrics};
 use rows::Rows;

@@ -12,14 +12,14 @@
 //! 1. Only reads are sent this way, of queries that were quick in their recent runs ([`super::pace`]), and
 //!    only what may be run a second time: relations, and functions that are not `VOLATILE`, without a
 //!    `db-pre-request`.
-//! 2. A read gets on where the queries before it are expected to cost at most [`BUDGET`] together.
+//! 2. A read gets on where the queries before it are expected to cost at most [`Sharing::budget`] together.
 //!    Otherwise it takes a connection of its own, as long as there is a free one.
-//! 3. Where the query whose turn it is takes longer than [`HESITATION`], nobody gets on any more. Where it
-//!    takes longer than [`PATIENCE`], all who are behind it are sent elsewhere: they are run again, and
+//! 3. Where the query whose turn it is takes longer than [`Sharing::hesitation`], nobody gets on any more. Where it
+//!    takes longer than [`Sharing::patience`], all who are behind it are sent elsewhere: they are run again, and
 //!    what still comes of them here is thrown away. They have read only.
 //! 4. Where no connection is free, a read gets on the lane with the least to do, whatever that is. Where
 //!    there is no lane either it waits, and gets on the next one that begins.
-//! 5. While somebody waits for a connection, a lane takes nobody after its first [`TURN`], so that it ends.
+//! 5. While somebody waits for a connection, a lane takes nobody after its first [`Sharing::turn`], so that it ends.
 //!
 //! Everything else has a connection for itself.
 
@@ -41,16 +41,35 @@ use crate::sql::types::MainQuery;
 pub(super) use drive::lead;
 use platform::{Place, Platform};
 
-/// Expected cost of those before, in microseconds, up to which a read gets on.
-const BUDGET: u32 = 500;
 /// Requests on their way at once.
 const DEPTH: usize = 16;
-/// How long the query whose turn it is may have taken for others to get on.
-const HESITATION: Duration = Duration::from_millis(3);
-/// How long the others stay.
-const PATIENCE: Duration = Duration::from_millis(20);
-/// How long a lane goes on taking others while somebody waits for a connection.
-const TURN: Duration = Duration::from_millis(10);
+
+/// The bounds of the rule above.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sharing {
+    /// Queries that are answered within this, on average, count as quick.
+    pub quick: Duration,
+    /// Expected cost of those before up to which a read gets on.
+    pub budget: Duration,
+    /// How long the query whose turn it is may have taken for others to get on.
+    pub hesitation: Duration,
+    /// How long the others stay.
+    pub patience: Duration,
+    /// How long a lane goes on taking others while somebody waits for a connection.
+    pub turn: Duration,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self {
+            quick: Duration::from_millis(5),
+            budget: Duration::from_micros(500),
+            hesitation: Duration::from_millis(3),
+            patience: Duration::from_millis(20),
+            turn: Duration::from_millis(10),
+        }
+    }
+}
 
 /// A read that gets on.
 pub(super) struct Rider {
@@ -84,6 +103,7 @@ pub(super) struct Conditions {
 /// The lanes of a pool.
 #[derive(Default)]
 pub(super) struct Lanes {
+    sharing: Sharing,
     open: Mutex<Vec<Arc<Lane>>>,
     /// Reads that wait for a connection.
     platform: Arc<Platform>,
@@ -93,6 +113,7 @@ pub(super) struct Lanes {
 
 /// A connection with reads on their way.
 pub(super) struct Lane {
+    sharing: Sharing,
     begun: Instant,
     generation: u64,
     opened: Instant,
@@ -113,13 +134,36 @@ struct Load {
     is_closed: bool,
 }
 
+impl Load {
+    fn costs_more_than(&self, budget: Duration) -> bool {
+        Duration::from_micros(self.cost.into()) > budget
+    }
+}
+
 impl Lanes {
+    /// No lanes yet, and the bounds for those to come.
+    pub(super) fn new(sharing: Sharing) -> Self {
+        Self { sharing, ..Self::default() }
+    }
+
+    /// The bounds.
+    pub(super) fn sharing(&self) -> Sharing {
+        self.sharing
+    }
+
     /// A lane of the connection that was opened then.
     pub(super) fn open(&self, generation: u64, opened: Instant) -> Arc<Lane> {
         let now = Instant::now();
         let load =
             Load { waiting: VecDeque::new(), n_aboard: 0, cost: 0, front_since: now, is_closed: false };
-        let lane = Lane { begun: now, generation, opened, waker: AtomicWaker::new(), load: Mutex::new(load) };
+        let lane = Lane {
+            sharing: self.sharing,
+            begun: now,
+            generation,
+            opened,
+            waker: AtomicWaker::new(),
+            load: Mutex::new(load),
+        };
         let lane = Arc::new(lane);
         self.lock().push(Arc::clone(&lane));
         lane
@@ -160,7 +204,7 @@ impl Lanes {
         let mut rider = rider;
         let mut least: Option<(u32, &Arc<Lane>)> = None;
         for lane in lanes.iter().filter(|it| it.takes(conditions)) {
-            match lane.enter(rider, conditions.now, Some(BUDGET)) {
+            match lane.enter(rider, conditions.now, Some(self.sharing.budget)) {
                 Ok(()) => return Ok(()),
                 Err((back, cost)) => {
                     rider = back;
@@ -200,17 +244,23 @@ impl Lane {
         let Conditions { now, generation, max_lifetime, somebody_waits, .. } = conditions;
         self.generation == generation
             && now.saturating_duration_since(self.opened) < max_lifetime
-            && !(somebody_waits && now.saturating_duration_since(self.begun) > TURN)
+            && !(somebody_waits && now.saturating_duration_since(self.begun) > self.sharing.turn)
     }
 
     /// Lets a read get on, or gives it back, with the cost of those before it where that is the reason.
-    fn enter(&self, rider: Rider, now: Instant, budget: Option<u32>) -> Result<(), (Rider, Option<u32>)> {
+    fn enter(
+        &self,
+        rider: Rider,
+        now: Instant,
+        budget: Option<Duration>,
+    ) -> Result<(), (Rider, Option<u32>)> {
         let mut load = self.lock();
-        let hesitates = load.n_aboard > 0 && now.saturating_duration_since(load.front_since) > HESITATION;
+        let hesitates =
+            load.n_aboard > 0 && now.saturating_duration_since(load.front_since) > self.sharing.hesitation;
         if load.is_closed || hesitates {
             return Err((rider, None));
         }
-        if budget.is_some_and(|it| load.cost > it || load.n_aboard >= DEPTH) {
+        if budget.is_some_and(|it| load.costs_more_than(it) || load.n_aboard >= DEPTH) {
             return Err((rider, Some(load.cost)));
         }
         load.n_aboard += 1;
@@ -223,7 +273,7 @@ impl Lane {
 
     fn has_room(&self) -> bool {
         let load = self.lock();
-        !load.is_closed && load.cost <= BUDGET && load.n_aboard < DEPTH
+        !load.is_closed && !load.costs_more_than(self.sharing.budget) && load.n_aboard < DEPTH
     }
 
     /// The next read to be sent.
@@ -270,7 +320,7 @@ pub(super) mod tests {
         let column = Column { name: "id".into(), type_oid: 23 };
         let encodable = Encodable::new(Sketch::plain("select 1 as id"), vec![column]).unwrap();
         for _ in 0..200 {
-            encodable.pace.followed(Duration::from_micros(cost));
+            encodable.pace.followed(Duration::from_micros(cost), Duration::MAX);
         }
         (Rider { query: Arc::default(), encodable: Arc::new(encodable), reply }, answer)
     }
@@ -316,8 +366,8 @@ pub(super) mod tests {
     fn without_a_free_connection_the_least_busy_lane_takes_all() {
         let lanes = Lanes::default();
         let (busy, other) = (lanes.open(0, *NOW), lanes.open(0, *NOW));
-        busy.lock().cost = 2 * BUDGET;
-        other.lock().cost = BUDGET + 1;
+        busy.lock().cost = 2000;
+        other.lock().cost = 501;
         assert!(!boards(&lanes, 10, conditions(&busy)));
         let none_free = Conditions { is_one_free: false, ..conditions(&busy) };
         assert!(boards(&lanes, 10, none_free));
@@ -341,8 +391,9 @@ pub(super) mod tests {
         let lane = lanes.open(0, *NOW);
         lane.lock().n_aboard = 1;
         let at = |after| Conditions { now: lane.begun + after, is_one_free: false, ..conditions(&lane) };
-        assert!(boards(&lanes, 10, at(HESITATION)));
-        assert!(!boards(&lanes, 10, at(HESITATION + Duration::from_micros(1))));
+        let hesitation = lanes.sharing().hesitation;
+        assert!(boards(&lanes, 10, at(hesitation)));
+        assert!(!boards(&lanes, 10, at(hesitation + Duration::from_micros(1))));
     }
 
     #[test]
@@ -350,7 +401,7 @@ pub(super) mod tests {
         let lanes = Lanes::default();
         let lane = lanes.open(7, *NOW);
         let usual = Conditions { generation: 7, ..conditions(&lane) };
-        let later = Conditions { now: lane.begun + TURN + Duration::from_millis(1), ..usual };
+        let later = Conditions { now: lane.begun + lanes.sharing().turn + Duration::from_millis(1), ..usual };
         assert!(boards(&lanes, 1, usual) && boards(&lanes, 1, Conditions { somebody_waits: true, ..usual }));
         lane.lock().n_aboard = 0;
         assert!(boards(&lanes, 1, later));

@@ -11,9 +11,6 @@ use std::time::Duration;
 /// Runs before a query counts as known.
 const KNOWN_AFTER: u32 = 8;
 
-/// Answers that take longer on average are slow, in microseconds.
-const QUICK: u32 = 5_000;
-
 /// Assumed cost of a query that never had to wait, in microseconds.
 const ASSUMED_COST: u32 = 50;
 
@@ -47,18 +44,19 @@ impl Pace {
     }
 
     /// A run took this long after the answer before it.
-    pub(super) fn followed(&self, time: Duration) {
+    pub(super) fn followed(&self, time: Duration, quick: Duration) {
         let micros = micros(time);
         self.cost.store(averaged(self.cost.load(Ordering::Relaxed), micros), Ordering::Relaxed);
         // Whatever takes long after another does so alone.
-        if micros > QUICK {
+        if time > quick {
             self.took(time);
         }
     }
 
-    /// It was answered often enough, and soon enough lately.
-    pub(super) fn is_quick(&self) -> bool {
-        self.n_runs.load(Ordering::Relaxed) >= KNOWN_AFTER && self.answer.load(Ordering::Relaxed) <= QUICK
+    /// It was answered often enough, and lately within this time on average.
+    pub(super) fn is_quick(&self, quick: Duration) -> bool {
+        let average = Duration::from_micros(self.answer.load(Ordering::Relaxed).into());
+        self.n_runs.load(Ordering::Relaxed) >= KNOWN_AFTER && average <= quick
     }
 
     /// What one more is expected to cost, in microseconds.
@@ -83,6 +81,7 @@ mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+    const QUICK: Duration = Duration::from_millis(5);
 
     fn after(runs: &[Duration]) -> Pace {
         let pace = Pace::default();
@@ -94,33 +93,33 @@ mod tests {
 
     #[test]
     fn a_query_is_quick_once_it_was_so_for_a_while() {
-        assert!(!after(&[MS; 7]).is_quick());
-        assert!(after(&[MS; 8]).is_quick());
-        assert!(!after(&[6 * MS; 100]).is_quick());
+        assert!(!after(&[MS; 7]).is_quick(QUICK));
+        assert!(after(&[MS; 8]).is_quick(QUICK));
+        assert!(!after(&[6 * MS; 100]).is_quick(QUICK));
     }
 
     #[test]
     fn one_long_run_is_remembered_for_many_short_ones() {
         let pace = after(&[MS; 100]);
         pace.took(1000 * MS);
-        assert!(!pace.is_quick());
+        assert!(!pace.is_quick(QUICK));
         for _ in 0..20 {
             pace.took(MS);
         }
-        assert!(!pace.is_quick());
+        assert!(!pace.is_quick(QUICK));
         for _ in 0..20 {
             pace.took(MS);
         }
-        assert!(pace.is_quick());
+        assert!(pace.is_quick(QUICK));
     }
 
     #[test]
     fn what_is_slow_behind_others_is_slow() {
         let pace = after(&[MS; 100]);
-        pace.followed(MS);
-        assert!(pace.is_quick());
-        pace.followed(1000 * MS);
-        assert!(!pace.is_quick());
+        pace.followed(MS, QUICK);
+        assert!(pace.is_quick(QUICK));
+        pace.followed(1000 * MS, QUICK);
+        assert!(!pace.is_quick(QUICK));
     }
 
     #[test]
@@ -128,10 +127,10 @@ mod tests {
         let pace = Pace::default();
         assert_eq!(pace.cost(), ASSUMED_COST);
         for _ in 0..100 {
-            pace.followed(Duration::from_micros(200));
+            pace.followed(Duration::from_micros(200), QUICK);
         }
         assert!((190..=200).contains(&pace.cost()), "{}", pace.cost());
-        pace.followed(Duration::from_secs(u64::MAX));
+        pace.followed(Duration::from_secs(u64::MAX), QUICK);
         assert!(pace.cost() > 200);
     }
 }

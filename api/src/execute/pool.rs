@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connect::Connector;
-use super::lane::{Conditions, Lanes, Rider};
+use super::lane::{Conditions, Lanes, Rider, Sharing};
 use super::session::Session;
 use super::shapes::{Encodable, Shapes};
 use crate::config::AppConfig;
@@ -73,11 +73,20 @@ struct Idle {
 impl Pool {
     /// A pool that opens connections as they are needed. Must be called inside a Tokio runtime.
     pub fn new(conf: &AppConfig) -> Result<Self, DbError> {
-        Ok(Self::with_connector(conf, Connector::new(conf)?, None))
+        Self::sharing(conf, Sharing::default())
+    }
+
+    /// The same with other bounds for reads that share connections.
+    pub fn sharing(conf: &AppConfig, sharing: Sharing) -> Result<Self, DbError> {
+        Ok(Self::build(conf, Connector::new(conf)?, None, sharing))
     }
 
     /// The same over connections that are opened in another way, told to an observer.
     pub fn with_connector(conf: &AppConfig, connector: Connector, observer: Option<Observer>) -> Self {
+        Self::build(conf, connector, observer, Sharing::default())
+    }
+
+    fn build(conf: &AppConfig, connector: Connector, observer: Option<Observer>, sharing: Sharing) -> Self {
         let size = conf.db_pool.max(1);
         let shared = Arc::new(Shared {
             connector,
@@ -92,7 +101,7 @@ impl Pool {
             generation: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             shapes: Arc::default(),
-            lanes: Arc::default(),
+            lanes: Arc::new(Lanes::new(sharing)),
             next_id: AtomicU64::new(1),
             observer,
         });
@@ -174,7 +183,7 @@ impl Pool {
 
     /// What is known of a query that was quick lately and whose rows can be encoded.
     pub(super) fn quick(&self, text: &str) -> Option<Arc<Encodable>> {
-        self.0.shapes.quick(text)
+        self.0.shapes.quick(text, self.0.lanes.sharing().quick)
     }
 
     /// Lets a read get on where others are on their way, or gives it back: it is to take a connection.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::json::{Column, Encoder, Printing, printing};
 use super::pace::Pace;
@@ -71,9 +72,9 @@ impl Shapes {
     }
 
     /// A query that was quick lately and whose rows can be encoded.
-    pub(super) fn quick(&self, text: &str) -> Option<Arc<Encodable>> {
+    pub(super) fn quick(&self, text: &str, quick: Duration) -> Option<Arc<Encodable>> {
         match self.lock().get(text) {
-            Some(Shape::Encodable(it)) if it.pace.is_quick() => Some(Arc::clone(it)),
+            Some(Shape::Encodable(it)) if it.pace.is_quick(quick) => Some(Arc::clone(it)),
             _ => None,
         }
     }

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
-use super::{DEPTH, Lane, Lanes, PATIENCE, Reply, Rider};
+use super::{DEPTH, Lane, Lanes, Reply, Rider};
 use crate::error::DbError;
 use crate::execute::pool::{Lease, Pool};
 use crate::execute::rows::Rows;
@@ -206,7 +206,8 @@ impl Drive {
         if !self.flying.iter().skip(1).any(|it| matches!(it.seat, Seat::Rider(_))) {
             return Poll::Pending;
         }
-        let due = self.lane.lock().front_since + PATIENCE;
+        let front_since = self.lane.lock().front_since;
+        let Some(due) = front_since.checked_add(self.lane.sharing.patience) else { return Poll::Pending };
         // Asked of the clock and not of the timer: a long answer that keeps coming leaves no time for that.
         if Instant::now() >= due {
             return Poll::Ready(Event::Late);
@@ -231,7 +232,7 @@ impl Drive {
             took
         };
         match front.follows {
-            true => front.encodable.pace.followed(took),
+            true => front.encodable.pace.followed(took, self.lane.sharing.quick),
             false => front.encodable.pace.took(took),
         }
         let session = self.lease.session();
