@@ -236,9 +236,23 @@ impl Root {
         Ok(Self { terraform, folder: folder.to_owned(), environment: environment.clone(), ask })
     }
 
+    /// What belongs to the environment on this machine.
+    fn data(&self) -> PathBuf {
+        self.folder.join(".terraform").join(self.environment.as_str())
+    }
+
     /// The plan that `plan` leaves for `apply`.
     fn plan_file(&self) -> PathBuf {
-        self.folder.join(".terraform").join(self.environment.as_str()).join("plan.tfplan")
+        self.data().join("plan.tfplan")
+    }
+
+    /// Terraform's own advice would be `terraform init`, which knows nothing of environments.
+    fn must_be_initialised(&self) -> Result<()> {
+        if self.data().join("terraform.tfstate").is_file() {
+            return Ok(());
+        }
+        let env = self.environment.as_str();
+        bail!("{env} is not initialised here\n`cargo xtask tf init --env {env}` connects to its state")
     }
 
     fn init(&self, args: &InitArgs) -> Result<Ended> {
@@ -281,6 +295,7 @@ impl Root {
     }
 
     fn make_plan(&self, options: &[&str], args: &[OsString]) -> Result<Result<Summary, Ended>> {
+        self.must_be_initialised()?;
         let file = self.plan_file();
         let mut all: Vec<OsString> = vec!["plan".into(), "-input=false".into()];
         all.extend(options.iter().map(OsString::from));
@@ -383,6 +398,7 @@ impl Root {
     }
 
     fn output(&self, args: &OutputArgs) -> Result<Ended> {
+        self.must_be_initialised()?;
         let mut all: Vec<OsString> = vec!["output".into()];
         all.extend(args.json.then(|| "-json".into()));
         all.extend(args.raw.then(|| "-raw".into()));

@@ -28,6 +28,7 @@ impl Fixture {
         let dir = tempfile::tempdir().expect("a folder");
         let folder = dir.path().join("infra-tf");
         std::fs::create_dir_all(folder.join(".terraform").join("dev")).expect("a folder");
+        std::fs::write(folder.join(".terraform/dev/terraform.tfstate"), "").expect("what init leaves");
         let program = dir.path().join("terraform");
         std::fs::write(&program, PROGRAM).expect("a program");
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("its mode");

@@ -21,6 +21,11 @@ fn environment_from_its_bucket_to_its_destruction() {
     let run = project.ends(1, &["init"]);
     assert!(run.stderr.contains("cargo xtask tf backend"), "{}", run.stderr);
 
+    for command in ["plan", "output", "destroy"] {
+        let run = project.ends(1, &[command]);
+        assert!(run.stderr.contains("`cargo xtask tf init --env dev`"), "{}", run.stderr);
+    }
+
     let run = project.ends(0, &["backend", "--yes"]);
     assert!(run.stderr.contains("15 added, 0 changed, 0 destroyed"), "{}", run.stderr);
     assert!(!run.stderr.contains('\u{1b}'), "colours in a pipe: {}", run.stderr);
