@@ -13,8 +13,9 @@ const WHO: &str = "(SELECT current_user || ' ' || coalesce(client_addr::text, 's
 
 /// A server that asks each role for its own kind of proof.
 async fn server() -> NativeServer {
-    let dir = tempfile::Builder::new().prefix("pgapp-hba-").tempdir().unwrap().keep();
-    let hba = dir.join("pg_hba.conf");
+    // Read at the start alone, so it may go with this function.
+    let dir = tempfile::Builder::new().prefix("pgapp-hba-").tempdir().unwrap();
+    let hba = dir.path().join("pg_hba.conf");
     let rules = "local all all trust\n\
         host all postgres 127.0.0.1/32 scram-sha-256\n\
         host all with_trust 127.0.0.1/32 trust\n\
@@ -22,7 +23,7 @@ async fn server() -> NativeServer {
         host all with_scram 127.0.0.1/32 scram-sha-256\n\
         host all with_cleartext 127.0.0.1/32 password\n";
     std::fs::write(&hba, rules).unwrap();
-    open_to_all(&dir, &hba);
+    open_to_all(dir.path(), &hba);
     let server = NativeServer::builder().setting("hba_file", hba.to_str().unwrap()).start().await.unwrap();
     let conf = support::config(&socket_url(&server, "postgres", "postgres"));
     let (client, _) = connect_cold(&conf).await.unwrap();
