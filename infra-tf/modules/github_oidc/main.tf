@@ -96,7 +96,8 @@ resource "aws_iam_role" "test" {
 }
 
 locals {
-  # Both roles read what a plan reads; only one of them writes.
+  # Both roles read what a plan reads and call the API as verify does, also where it wants signed requests;
+  # only one of them writes.
   policies = {
     read     = data.aws_iam_policy_document.read.json
     network  = data.aws_iam_policy_document.network.json
@@ -109,6 +110,7 @@ locals {
     deploy-network  = { role = local.deploy_role_name, policy = "network" }
     deploy-services = { role = local.deploy_role_name, policy = "services" }
     deploy-iam      = { role = local.deploy_role_name, policy = "iam" }
+    deploy-test     = { role = local.deploy_role_name, policy = "test" }
     test-read       = { role = local.test_role_name, policy = "read" }
     test-test       = { role = local.test_role_name, policy = "test" }
   }

@@ -46,6 +46,12 @@ run "only_the_protected_environment_deploys" {
     condition     = aws_iam_role.deploy.name == "test-github-actions" && aws_iam_role.test.name == "test-ci-tester"
     error_message = "the roles must have their documented names"
   }
+
+  # The pipeline verifies after an apply, also an API that wants signed requests.
+  assert {
+    condition     = contains([for attachment in aws_iam_role_policy_attachment.ci : attachment.policy_arn if attachment.role == "test-github-actions"], aws_iam_policy.ci["test"].arn)
+    error_message = "the deploying role must be able to call the API"
+  }
 }
 
 run "no_way_to_escalate" {
