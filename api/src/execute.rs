@@ -170,6 +170,8 @@ async fn read(pool: &Pool, query: &Arc<MainQuery>) -> Result<Option<Vec<Rows>>, 
                 acquired = pool.acquire() => acquired,
             };
             if place.leave().is_none() {
+                // A lane took it along at the same moment: the connection is for who waits next.
+                drop(acquired);
                 return replied(answer.await);
             }
             acquired?
