@@ -4,6 +4,7 @@
 //! for `plan` to say.
 
 mod csv;
+pub(crate) mod limits;
 pub(crate) mod payload;
 pub mod preferences;
 pub mod query;
@@ -66,9 +67,7 @@ impl ApiRequest {
         body: Bytes,
     ) -> Result<Self, ApiRequestError> {
         let headers = &head.headers;
-        let resource = resource::from_path(conf, head.uri.path())?;
-        let (schema, negotiated_by_profile) = resource::schema(conf, headers, &head.method)?;
-        let action = resource::action(resource, &schema, &head.method)?;
+        let (action, schema, negotiated_by_profile) = target(conf, head)?;
         let is_call = matches!(action, Action::Db(DbAction::Routine(_, InvokeMethod::InvRead(_))));
         let query = query::parse(head.uri.query().unwrap_or_default().as_bytes(), is_call)?;
         let (top_level_range, ranges) = range::combine(&head.method, headers, query.ranges.clone())?;
@@ -89,7 +88,7 @@ impl ApiRequest {
             query,
             columns,
             headers: forwarded(headers),
-            cookies: headers.get(header::COOKIE).map(cookies).unwrap_or_default(),
+            cookies: cookies(headers),
             path: head.uri.path().to_owned(),
             method: head.method.clone(),
             schema,
@@ -101,6 +100,11 @@ impl ApiRequest {
 }
 
 impl ApiRequest {
+    /// What a request is to do and to which object, as far as method, path and profile tell.
+    pub(crate) fn action(conf: &AppConfig, head: &http::request::Parts) -> Result<Action, ApiRequestError> {
+        target(conf, head).map(|(action, ..)| action)
+    }
+
     /// A request of the same shape, as far as it matters once that shape is planned: what only a plan looks
     /// at is left out.
     pub(crate) fn again(&self, head: &http::request::Parts) -> Self {
@@ -118,7 +122,7 @@ impl ApiRequest {
             },
             columns: BTreeSet::new(),
             headers: forwarded(&head.headers),
-            cookies: head.headers.get(header::COOKIE).map(cookies).unwrap_or_default(),
+            cookies: cookies(&head.headers),
             path: head.uri.path().to_owned(),
             method: head.method.clone(),
             schema: self.schema.clone(),
@@ -143,12 +147,22 @@ fn forwarded(headers: &HeaderMap) -> Vec<(String, Bytes)> {
         .collect()
 }
 
-fn cookies(header: &http::HeaderValue) -> Vec<(String, String)> {
-    String::from_utf8_lossy(header.as_bytes())
-        .split(';')
-        .map(|cookie| {
+/// Cookies, in order. HTTP/2 clients may send them in several lines (RFC 9113, section 8.2.3).
+fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
+    let mut cookies = Vec::new();
+    for line in headers.get_all(header::COOKIE) {
+        cookies.extend(String::from_utf8_lossy(line.as_bytes()).split(';').map(|cookie| {
             let (name, value) = cookie.split_once('=').unwrap_or((cookie, ""));
             (name.trim_start_matches(' ').to_owned(), value.to_owned())
-        })
-        .collect()
+        }));
+    }
+    cookies
+}
+
+/// Action, schema, and whether a profile header could have chosen it.
+fn target(conf: &AppConfig, head: &http::request::Parts) -> Result<(Action, Schema, bool), ApiRequestError> {
+    let resource = resource::from_path(conf, head.uri.path())?;
+    let (schema, negotiated_by_profile) = resource::schema(conf, &head.headers, &head.method)?;
+    let action = resource::action(resource, &schema, &head.method)?;
+    Ok((action, schema, negotiated_by_profile))
 }

@@ -164,6 +164,20 @@ pub struct AppConfig {
     pub openapi_security_active: bool,
     /// `openapi-server-proxy-uri`.
     pub openapi_server_proxy_uri: Option<String>,
+    /// `pgapp-max-body`, bytes; 0 for no limit.
+    pub pgapp_max_body: u64,
+    /// `pgapp-max-cookies`.
+    pub pgapp_max_cookies: usize,
+    /// `pgapp-max-header-bytes`.
+    pub pgapp_max_header_bytes: usize,
+    /// `pgapp-max-headers`.
+    pub pgapp_max_headers: usize,
+    /// `pgapp-temp-memory-max`, bytes.
+    pub pgapp_temp_memory_max: u64,
+    /// `pgapp-temp-space-max`, bytes.
+    pub pgapp_temp_space_max: u64,
+    /// `pgapp-temp-space-timeout`, seconds.
+    pub pgapp_temp_space_timeout: u64,
     /// `server-cors-allowed-origins`.
     pub server_cors_allowed_origins: Vec<String>,
     /// `server-host`.
@@ -244,6 +258,14 @@ impl Default for AppConfig {
             openapi_mode: OpenApiMode::FollowPrivileges,
             openapi_security_active: false,
             openapi_server_proxy_uri: None,
+            pgapp_max_body: 64 * 1024 * 1024,
+            pgapp_max_cookies: 500,
+            // More than PostgREST's web server takes.
+            pgapp_max_header_bytes: 64 * 1024,
+            pgapp_max_headers: 100,
+            pgapp_temp_memory_max: 64 * 1024 * 1024,
+            pgapp_temp_space_max: 1024 * 1024 * 1024,
+            pgapp_temp_space_timeout: 10,
             server_cors_allowed_origins: Vec::new(),
             server_host: "!4".into(),
             server_port: 3000,

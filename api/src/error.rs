@@ -37,6 +37,19 @@ pub enum ApiRequestError {
     /// No acceptable media type; what was asked for.
     #[error("none of these media types are available")]
     MediaType(Vec<String>),
+    /// The body is longer than `pgapp-max-body`; that limit.
+    #[error("the request body is longer than {0} bytes")]
+    BodyTooLarge(u64),
+    /// The head has more of something than is allowed.
+    #[error("the request has more than {limit} {what}")]
+    HeadTooLarge {
+        /// Of what.
+        what: &'static str,
+        /// Setting that says so.
+        setting: &'static str,
+        /// Its value.
+        limit: usize,
+    },
     /// The body could not be read; the parser's message.
     #[error("invalid body: {0}")]
     InvalidBody(String),
@@ -288,6 +301,23 @@ pub enum DbError {
     /// The answer was not in the expected shape (a fault of ours).
     #[error("unexpected result from the database: {0}")]
     UnexpectedResult(String),
+    /// There is no room for a large answer (PGAPP001 to PGAPP003).
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+}
+
+/// Why a large answer cannot be kept until it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoom {
+    /// Others hold what there is, and did not give it back in time (PGAPP001).
+    #[error("there is no room for a large answer while others are being sent")]
+    Busy,
+    /// It is larger than all the room there is (PGAPP002).
+    #[error("the answer is larger than the room there is for large answers")]
+    TooLarge,
+    /// The same of what a write gives back; the write itself was made (PGAPP003).
+    #[error("the write was made, but there is no room for what it gives back")]
+    Written,
 }
 
 impl DbError {

@@ -2,21 +2,22 @@
 //!
 //! This is the only place where the rooms meet. It decides their order and nothing else.
 
+mod body;
 pub mod plans;
 mod timing;
 
 use std::sync::Arc;
 
-use http::header::{HeaderName, HeaderValue, VARY, WARNING};
+use http::Method;
+use http::header::{EXPECT, HeaderName, HeaderValue, VARY, WARNING};
 use http::request::Parts;
-use http_body_util::BodyExt;
 use hyper::body::Body;
 
-use crate::api_request::{ApiRequest, preferences};
+use crate::api_request::{ApiRequest, limits, preferences};
 use crate::auth;
 use crate::config::AppConfig;
 use crate::error;
-use crate::error::{ApiRequestError, Error};
+use crate::error::Error;
 use crate::execute;
 use crate::observability::Observation;
 use crate::plan::{self, ActionPlan};
@@ -38,7 +39,8 @@ pub struct Outcome {
 /// Answers a request. Errors become responses here and nowhere else.
 pub async fn answer<B>(state: &Arc<AppState>, parts: &Parts, body: B) -> Outcome
 where
-    B: Body,
+    B: Body + Send + 'static,
+    B::Data: Send,
     B::Error: std::fmt::Display,
 {
     // One snapshot for the whole request: a reload in between must not mix two configurations.
@@ -59,10 +61,12 @@ async fn run<B>(
     role: &mut Option<String>,
 ) -> Result<PgrstResponse, Error>
 where
-    B: Body,
+    B: Body + Send + 'static,
+    B::Data: Send,
     B::Error: std::fmt::Display,
 {
     let mut watch = Stopwatch::start();
+    limits::check(conf, &parts.headers)?;
     let auth = auth::authenticate(state, &parts.headers)?;
     watch.lap("jwt");
     *role = Some(auth.role.clone());
@@ -71,11 +75,14 @@ where
         state.observer().observe(&Observation::SchemaCacheEmpty);
         return Err(Error::NoSchemaCache);
     };
-    let body = body
-        .collect()
-        .await
-        .map_err(|error| ApiRequestError::InvalidBody(format!("could not read the request body: {error}")))?
-        .to_bytes();
+    let reading = body::Reading {
+        limit: conf.pgapp_max_body,
+        wanted: matches!(parts.method, Method::POST | Method::PATCH | Method::PUT),
+        awaited: parts.headers.contains_key(EXPECT),
+    };
+    let body =
+        body::read(body, reading, || Ok(plan::check_target(&ApiRequest::action(conf, parts)?, &cache)?))
+            .await?;
     watch.restart();
     let (request, planned, query);
     if let Some(replay) = state.plans().replay(conf, &cache, parts, &body) {

@@ -264,6 +264,17 @@ fn inspect(schema: &str, headers_only: bool, req: &ApiRequest) -> Result<Inspect
     Ok(InspectPlan { headers_only, schema: schema.to_owned() })
 }
 
+/// Refuses an action on a relation that is not there, which needs no more of the request to be known.
+pub(crate) fn check_target(action: &Action, cache: &SchemaCache) -> Result<(), SchemaCacheError> {
+    match action {
+        Action::Db(DbAction::RelationRead(qi, _) | DbAction::RelationMutation(qi, _)) => {
+            find_table(qi, cache).map(drop)
+        }
+        // Which function is meant is a matter of the arguments, which are in the body.
+        _ => Ok(()),
+    }
+}
+
 /// A relation of the cache, or the error that suggests similar ones.
 pub(crate) fn find_table<'a>(
     qi: &QualifiedIdentifier,

@@ -134,7 +134,8 @@ where
 /// Answers one API request: the pipeline's answer plus what every answer carries.
 pub async fn api<B>(state: Arc<AppState>, request: Request<B>, peer: Arc<str>) -> Response<Body>
 where
-    B: hyper::body::Body,
+    B: hyper::body::Body + Send + 'static,
+    B::Data: Send,
     B::Error: std::fmt::Display,
 {
     let (parts, body) = request.into_parts();
@@ -161,7 +162,8 @@ where
         user_agent: parts.headers.get(USER_AGENT).map_or(b"", HeaderValue::as_bytes),
     }));
 
-    if response.status == StatusCode::SERVICE_UNAVAILABLE {
+    // An answer that says itself when to ask again has another reason than the database.
+    if response.status == StatusCode::SERVICE_UNAVAILABLE && !response.headers.contains_key(RETRY_AFTER) {
         state.database_seems_down();
         response.headers.insert(RETRY_AFTER, HeaderValue::from(state.retry_after()));
     }

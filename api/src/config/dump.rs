@@ -19,7 +19,9 @@ pub fn dump_redacted(conf: &AppConfig) -> String {
 }
 
 fn render(conf: &AppConfig, hidden: impl Fn(&str) -> bool) -> String {
-    let settings = KEYS.iter().map(|key| (key.name.to_owned(), (key.show)(conf)));
+    let defaults = AppConfig::default();
+    let is_shown = |key: &&Key| !key.is_own() || written(key, conf) != written(key, &defaults);
+    let settings = KEYS.iter().filter(is_shown).map(|key| (key.name.to_owned(), (key.show)(conf)));
     let app = conf.app_settings.iter().map(|(name, value)| (name.clone(), Shown::Text(value.clone())));
     let mut lines: Vec<String> = settings
         .chain(app)
@@ -56,7 +58,7 @@ pub fn example() -> String {
         "## Every setting, with its default. Lines that start with `# ` are settings that are off.\n",
     );
     for key in KEYS {
-        let (value, unset) = default_of(key, &defaults);
+        let (value, unset) = written(key, &defaults);
         // Writing to a `String` cannot fail.
         let _ = writeln!(out, "\n## {}", key.doc.replace('\n', "\n## "));
         let _ = writeln!(out, "{}{} = {value}", if unset { "# " } else { "" }, key.name);
@@ -68,8 +70,9 @@ pub fn example() -> String {
     out
 }
 
-fn default_of(key: &Key, defaults: &AppConfig) -> (String, bool) {
-    match (key.show)(defaults) {
+/// A setting as it would be written, and whether it is not set.
+fn written(key: &Key, conf: &AppConfig) -> (String, bool) {
+    match (key.show)(conf) {
         Shown::Text(text) => (quote(&text), text.is_empty()),
         Shown::Bare(text) => (text, false),
     }
@@ -80,7 +83,7 @@ pub fn reference() -> String {
     let defaults = AppConfig::default();
     let mut out = String::from(REFERENCE_HEAD);
     for key in KEYS {
-        let (value, unset) = default_of(key, &defaults);
+        let (value, unset) = written(key, &defaults);
         let kind = match key.kind {
             Kind::String => "string",
             Kind::Int => "integer",
@@ -117,10 +120,12 @@ Settings come from three places.
 Each overrides the one before:
 
 1. the configuration file, whose path is the server's only argument;
-2. environment variables `PGRST_*`: upper case, `_` for `-` and for `.`;
+2. environment variables `PGRST_*`: upper case, `_` for `-` and for `.` (`PGAPP_*` for settings that begin with `pgapp-`);
 3. the database, unless `db-config` is `false`.
 
 `pgapp-api --dump-config [FILE]` prints what results, secrets included; `pgapp-api --example` prints a file to start from.
+
+Settings that begin with `pgapp-` are those that PostgREST does not have; the dump shows them where they differ from their default.
 
 ## The file
 

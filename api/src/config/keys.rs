@@ -30,6 +30,9 @@ pub struct Key {
     pub(super) show: fn(&AppConfig) -> Shown,
 }
 
+/// Begins the names of settings that PostgREST does not have.
+const OWN: &str = "pgapp-";
+
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -50,9 +53,16 @@ pub enum Shown {
 }
 
 impl Key {
-    /// Name of its environment variable.
+    /// Name of its environment variable: `PGRST_…`, or `PGAPP_…` for a setting that PostgREST does not have.
     pub fn env_name(name: &str) -> String {
-        format!("PGRST_{}", name.to_ascii_uppercase().replace('-', "_"))
+        let upper = name.to_ascii_uppercase().replace('-', "_");
+        if name.starts_with(OWN) { upper } else { format!("PGRST_{upper}") }
+    }
+
+    /// PostgREST does not have it. The dump shows it only where it is set to something, so that the dump of a
+    /// configuration that PostgREST could read is the one that PostgREST makes of it.
+    pub fn is_own(&self) -> bool {
+        self.name.starts_with(OWN)
     }
 
     /// Its name in the database, without `pgrst.`.
@@ -535,6 +545,58 @@ pub const KEYS: &[Key] = &[
         |c| optional_text(c.openapi_server_proxy_uri.as_deref()),
     )
     .in_database(),
+    key(
+        "pgapp-max-body",
+        Kind::Int,
+        "Most bytes of a request body, which has to be held; 0 for no limit. A larger one is refused with 413.",
+        |c, v| unsigned("pgapp-max-body", &mut c.pgapp_max_body, v),
+        |c| bare(c.pgapp_max_body),
+    ),
+    key(
+        "pgapp-max-cookies",
+        Kind::Int,
+        "Most cookies of a request. One with more is refused with 431.",
+        |c, v| unsigned("pgapp-max-cookies", &mut c.pgapp_max_cookies, v),
+        |c| bare(c.pgapp_max_cookies),
+    ),
+    key(
+        "pgapp-max-header-bytes",
+        Kind::Int,
+        "Most bytes of a request's headers, names and values together. A request with more is refused with 431.",
+        |c, v| unsigned("pgapp-max-header-bytes", &mut c.pgapp_max_header_bytes, v),
+        |c| bare(c.pgapp_max_header_bytes),
+    ),
+    key(
+        "pgapp-max-headers",
+        Kind::Int,
+        "Most header lines of a request. One with more is refused with 431.",
+        |c, v| unsigned("pgapp-max-headers", &mut c.pgapp_max_headers, v),
+        |c| bare(c.pgapp_max_headers),
+    ),
+    key(
+        "pgapp-temp-memory-max",
+        Kind::Int,
+        "Most bytes of large answers that are kept in memory where the folder for temporary files has no room or cannot be used, all requests together.",
+        |c, v| unsigned("pgapp-temp-memory-max", &mut c.pgapp_temp_memory_max, v),
+        |c| bare(c.pgapp_temp_memory_max),
+    )
+    .fixed(),
+    key(
+        "pgapp-temp-space-max",
+        Kind::Int,
+        "Most bytes of temporary files, all requests together. An answer beyond 4 MiB waits in one until it is sent; the folder is that of `TMPDIR`.",
+        |c, v| unsigned("pgapp-temp-space-max", &mut c.pgapp_temp_space_max, v),
+        |c| bare(c.pgapp_temp_space_max),
+    )
+    .fixed(),
+    key(
+        "pgapp-temp-space-timeout",
+        Kind::Int,
+        "Seconds that a large answer waits for other ones to be sent where there is no room for it, before it fails with `PGAPP001`.",
+        |c, v| unsigned("pgapp-temp-space-timeout", &mut c.pgapp_temp_space_timeout, v),
+        |c| bare(c.pgapp_temp_space_timeout),
+    )
+    .fixed(),
     key(
         "server-cors-allowed-origins",
         Kind::String,

@@ -41,6 +41,22 @@ fn nothing_set_is_the_default() {
     insta::assert_snapshot!(dump::dump(&AppConfig::default()));
 }
 
+/// What PostgREST would not dump stays away until it is set.
+#[test]
+fn own_settings_are_dumped_where_they_are_set() {
+    assert!(!dump::dump(&AppConfig::default()).contains("pgapp-"));
+    let conf = from_env(&[("PGAPP_MAX_BODY", "7"), ("PGAPP_MAX_COOKIES", "500")]).unwrap();
+    let lines: Vec<_> =
+        dump::dump(&conf).lines().filter(|it| it.contains("pgapp-")).map(str::to_owned).collect();
+    assert_eq!(lines, ["pgapp-max-body = 7"]);
+    // The prefix of PostgREST's settings is not one of ours.
+    assert_eq!(from_env(&[("PGRST_PGAPP_MAX_BODY", "7")]).unwrap().pgapp_max_body, 64 * 1024 * 1024);
+    assert_eq!(
+        error(&[("PGAPP_MAX_BODY", "-1")]),
+        "Error in config Invalid pgapp-max-body: -1 must be at least 0"
+    );
+}
+
 /// Every setting away from its default, as a file; the dump is the same text, sorted.
 const NO_DEFAULTS: &str = r#"admin-server-host = "127.0.0.1"
 admin-server-port = 3001
@@ -80,6 +96,13 @@ log-query = true
 openapi-mode = "ignore-privileges"
 openapi-security-active = true
 openapi-server-proxy-uri = "https://postgrest.org"
+pgapp-max-body = 1000001
+pgapp-max-cookies = 11
+pgapp-max-header-bytes = 9000
+pgapp-max-headers = 30
+pgapp-temp-memory-max = 5000000
+pgapp-temp-space-max = 6000000
+pgapp-temp-space-timeout = 3
 server-cors-allowed-origins = "http://example.com"
 server-host = "0.0.0.0"
 server-port = 80
@@ -101,6 +124,9 @@ fn every_setting_survives_dump_and_reading() {
     let defaults = dump::dump(&AppConfig::default());
     for line in defaults.lines() {
         assert!(!NO_DEFAULTS.contains(&format!("{line}\n")), "{line}");
+    }
+    for key in keys::KEYS {
+        assert!(dump::dump(&conf).contains(&format!("{} = ", key.name)), "{}", key.name);
     }
 }
 

@@ -17,8 +17,30 @@ const fn code(code: &'static str, status: StatusCode, meaning: &'static str) -> 
     Code { code, status, meaning }
 }
 
-/// Every code, by group: 0 connection, 1 request, 2 schema cache, 3 token, X internal.
+/// Every code, by group: 0 connection, 1 request, 2 schema cache, 3 token, X internal. `PGAPP` begins those that
+/// PostgREST does not have.
 pub const CODES: &[Code] = &[
+    code(
+        "PGAPP001",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "No room for a large answer came free within `pgapp-temp-space-timeout`. `Retry-After` says when to ask again.",
+    ),
+    code(
+        "PGAPP002",
+        StatusCode::INSUFFICIENT_STORAGE,
+        "The answer is larger than `pgapp-temp-space-max` and `pgapp-temp-memory-max`, or the folder for temporary files, have room for.",
+    ),
+    code(
+        "PGAPP003",
+        StatusCode::INSUFFICIENT_STORAGE,
+        "The same of what a write gives back. The write itself was made and must not be sent again.",
+    ),
+    code("PGAPP100", StatusCode::PAYLOAD_TOO_LARGE, "The request body is larger than `pgapp-max-body`."),
+    code(
+        "PGAPP101",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The request has more headers, bytes of headers or cookies than `pgapp-max-headers`, `pgapp-max-header-bytes` or `pgapp-max-cookies` allow.",
+    ),
     code(
         "PGRST000",
         StatusCode::SERVICE_UNAVAILABLE,

@@ -1,13 +1,13 @@
 //! Errors → HTTP: status, headers and the body's four fields.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    ApiRequestError, DbError, Error, JwtDecodeError, JwtError, RaiseError, RangeError, codes, raise,
+    ApiRequestError, DbError, Error, JwtDecodeError, JwtError, NoRoom, RaiseError, RangeError, codes, raise,
     schema_cache, sqlstate,
 };
 use crate::config::Verbosity;
@@ -132,6 +132,14 @@ fn api_request(error: &ApiRequestError) -> Rendered {
         E::QueryParam(message, details) => Rendered::new("PGRST100", message).details(details.as_str()),
         E::InvalidRpcMethod(method) => {
             Rendered::new("PGRST101", format!("Cannot use the {method} method on RPC"))
+        }
+        E::BodyTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
+            .details(format!("A body may have at most {limit} bytes."))
+            .hint("Send fewer rows at a time, or have the setting pgapp-max-body raised."),
+        E::HeadTooLarge { what, setting, limit } => {
+            Rendered::new("PGAPP101", "The request's headers are too large")
+                .details(format!("A request may have at most {limit} {what}."))
+                .hint(format!("Send fewer or shorter headers, or have the setting {setting} raised."))
         }
         E::InvalidBody(message) => Rendered::new("PGRST102", message),
         E::InvalidRange(reason) => {
@@ -301,6 +309,7 @@ fn database(error: &DbError) -> Rendered {
                 .details(message.as_str())
         }
         DbError::UnexpectedResult(message) => Rendered::new("PGRSTX00", message),
+        DbError::NoRoom(reason) => no_room(*reason),
         DbError::Server { code, message, detail, .. } if code == "PGRST" => {
             match raise::parse(message, detail.as_deref()) {
                 Ok((message, detail)) => raised(message, detail),
@@ -324,6 +333,24 @@ fn database(error: &DbError) -> Rendered {
             } else {
                 rendered
             }
+        }
+    }
+}
+
+fn no_room(reason: NoRoom) -> Rendered {
+    const FEWER: &str = "Ask for fewer rows or columns (limit, Range, select), or have the settings pgapp-temp-space-max and pgapp-temp-memory-max raised and make room in the folder for temporary files.";
+    match reason {
+        NoRoom::Busy => Rendered::new("PGAPP001", "There is no room for a large answer at the moment")
+            .details("Other large answers are still being sent.")
+            .hint("Ask again later, or ask for fewer rows or columns (limit, Range, select).")
+            .header(&RETRY_AFTER, "1"),
+        NoRoom::TooLarge => {
+            Rendered::new("PGAPP002", "The answer is larger than the room there is for it").hint(FEWER)
+        }
+        NoRoom::Written => {
+            Rendered::new("PGAPP003", "The write was made, but there is no room for what it gives back")
+                .details("Do not send it again.")
+                .hint("Use Prefer: return=minimal, or write fewer rows at a time.")
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use indexmap::IndexMap;
+
 use crate::api_request::ApiRequest;
 use crate::api_request::types::{InvokeMethod, Payload};
 use crate::error::SchemaCacheError;
@@ -127,16 +129,19 @@ pub(super) fn call_plan(
 
 /// Pairs by name. A variadic parameter collects its values; of any other, the last one counts.
 fn direct_args(routine: &Routine, pairs: &[(String, String)]) -> Vec<(String, ArgValue)> {
-    let is_variadic = |name: &str| routine.params.iter().any(|param| param.variadic && param.name == name);
-    let mut args: Vec<(String, ArgValue)> = Vec::with_capacity(pairs.len());
+    let variadic = routine.params.iter().find(|param| param.variadic).map(|param| param.name.as_str());
+    let mut args: IndexMap<&str, ArgValue> = IndexMap::new();
     for (name, value) in pairs {
-        let known = args.iter_mut().find(|(known, _)| known == name).map(|(_, arg)| arg);
-        match known {
+        match args.get_mut(name.as_str()) {
             Some(ArgValue::Variadic(values)) => values.push(value.clone()),
             Some(ArgValue::Single(last)) => last.clone_from(value),
-            None if is_variadic(name) => args.push((name.clone(), ArgValue::Variadic(vec![value.clone()]))),
-            None => args.push((name.clone(), ArgValue::Single(value.clone()))),
+            None if variadic == Some(name) => {
+                args.insert(name, ArgValue::Variadic(vec![value.clone()]));
+            }
+            None => {
+                args.insert(name, ArgValue::Single(value.clone()));
+            }
         }
     }
-    args
+    args.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -16,7 +16,7 @@ use super::resolve::Resolver;
 use super::target::{TargetNames, update};
 use super::types::{OrderBy, ReadPlan, ReadPlanTree, ResolvedField, SelectField, Spread};
 use super::verbatim::CastType;
-use super::{SOURCE, aggregate, embed, related};
+use super::{SOURCE, aggregate, embed, related, target};
 
 /// Plans what to read from `qi`.
 pub(super) fn read_plan(
@@ -31,6 +31,7 @@ pub(super) fn read_plan(
     add_orders(&mut tree, Resolver::new(cache, qi), req, names)?;
     add_ranges(&mut tree, req, names)?;
     add_logic(&mut tree, cache, req, names)?;
+    target::settle(&mut tree);
     embed::resolve_relationships(&mut tree, &qi.schema, &req.action, cache)?;
     expand_stars(&mut tree, cache, qi, false);
     add_aliases(&mut tree);
@@ -124,7 +125,7 @@ fn add_filters(
     for (path, filter) in filters.iter().rev() {
         update(tree, path, names, |node| {
             let condition = Resolver::new(cache, &node.from).filter(filter);
-            node.conditions.insert(0, condition);
+            node.conditions.push(condition);
         })?;
     }
     Ok(())
@@ -143,7 +144,7 @@ fn add_logic(
         }
         update(tree, path, names, |node| {
             let condition = Resolver::new(cache, &node.from).logic_tree(logic);
-            node.conditions.insert(0, condition);
+            node.conditions.push(condition);
         })?;
     }
     Ok(())

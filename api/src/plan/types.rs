@@ -232,6 +232,10 @@ pub struct ReadPlan {
     pub depth: usize,
     /// A filter, order or limit addressed this embed by its relation's name although it has an alias.
     pub legacy_target_match: bool,
+    /// When it was addressed last, counted by the level above; 0 for never. Embeds that were come before others.
+    pub addressed: usize,
+    /// How often embeds of this level were addressed.
+    pub n_addressed: usize,
 }
 
 impl ReadPlan {
@@ -255,6 +259,8 @@ impl ReadPlan {
             rel_select: Vec::new(),
             depth,
             legacy_target_match: false,
+            addressed: 0,
+            n_addressed: 0,
         }
     }
 

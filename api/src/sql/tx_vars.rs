@@ -1,6 +1,7 @@
 //! Settings of the request's transaction.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde_json::Value;
 
@@ -85,11 +86,19 @@ fn cookies(req: &ApiRequest) -> String {
     object(&req.cookies, |value| Cow::Borrowed(value))
 }
 
+/// With more entries than this, names that come again are found by a set.
+const FEW: usize = 16;
+
 /// A JSON object of texts. Of values with one name the last counts.
 fn object<V>(entries: &[(String, V)], text: impl Fn(&V) -> Cow<'_, str>) -> String {
+    let many = (entries.len() > FEW).then(|| come_again(entries));
     let mut json = String::from("{");
     for (at, (name, value)) in entries.iter().enumerate() {
-        if entries[at + 1..].iter().any(|(later, _)| later == name) {
+        let comes_again = match &many {
+            Some(it) => it[at],
+            None => entries[at + 1..].iter().any(|(later, _)| later == name),
+        };
+        if comes_again {
             continue;
         }
         if json.len() > 1 {
@@ -103,7 +112,33 @@ fn object<V>(entries: &[(String, V)], text: impl Fn(&V) -> Cow<'_, str>) -> Stri
     json
 }
 
+/// For each entry, whether a later one has its name.
+fn come_again<V>(entries: &[(String, V)]) -> Vec<bool> {
+    let mut seen = HashSet::with_capacity(entries.len());
+    let mut again: Vec<bool> = entries.iter().rev().map(|(name, _)| !seen.insert(&**name)).collect();
+    again.reverse();
+    again
+}
+
 /// Texts and maps of JSON values have a JSON form.
 fn json_text<T: serde::Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_values_with_one_name_the_last_counts() {
+        // As many as are compared with each other, and as many as are looked up.
+        for n in [2, FEW, FEW + 1, 1000] {
+            let entries: Vec<(String, String)> =
+                (0..n).map(|it| (format!("n{}", it % (n - 1)), it.to_string())).collect();
+            let object: serde_json::Map<String, Value> =
+                serde_json::from_str(&object(&entries, |it| Cow::Borrowed(it))).unwrap();
+            assert_eq!(object.len(), n - 1, "{n}");
+            assert_eq!(object["n0"], (n - 1).to_string(), "{n}");
+        }
+    }
 }
