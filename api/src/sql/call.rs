@@ -89,7 +89,7 @@ fn direct(sql: &mut SqlBuilder, param: &RoutineParam, args: &[(String, ArgValue)
     match args.iter().find(|(name, _)| *name == param.name).map(|(_, value)| value) {
         Some(ArgValue::Single(value)) => sql.bind_unknown(value),
         Some(ArgValue::Variadic(values)) => {
-            sql.bind_unknown(&array_text(values.iter().map(String::as_str))).sql("::text[]")
+            sql.bind_unknown(&array_text(values.iter().map(String::as_str))).sql("::pg_catalog.text[]")
         }
         None => sql.sql("NULL"),
     };

@@ -101,7 +101,7 @@ fn join(sql: &mut SqlBuilder, rel_select: &RelSelect, child: &ReadPlanTree) {
         _ => None,
     };
     if let Some((fields, order)) = arrays {
-        sql.sql("SELECT json_agg(").ident(alias).sql(")::jsonb AS ").ident(alias);
+        sql.sql("SELECT pg_catalog.json_agg(").ident(alias).sql(")::pg_catalog.jsonb AS ").ident(alias);
         for field in fields {
             sql.sql(", ");
             select::spread_array(sql, alias, order, field);
