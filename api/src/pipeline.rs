@@ -198,6 +198,10 @@ pub(crate) fn finish(conf: &AppConfig, parts: &Parts, response: &mut PgrstRespon
     if let Cors::Actual(headers) = cors::headers(conf, &parts.method, &parts.headers) {
         response.headers.extend(headers);
     }
+    if !conf.server_cors_allowed_origins.is_empty() {
+        // Who asks decides what the answer allows, also where it allows nothing.
+        response.headers.append(VARY, HeaderValue::from_static("Origin"));
+    }
     if let Some(name) = conf.server_trace_header.as_ref().map(|it| &it.name) {
         let value = parts.headers.get(name).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
         response.headers.insert(name.clone(), value);
