@@ -37,7 +37,7 @@ pub async fn answer(state: Arc<AppState>, request: Request<Incoming>, is_live: L
         }
         "schema_cache" => {
             // Serialising plain data cannot fail; an empty body is what there is before the first load.
-            let json = state.schema_cache().and_then(|it| serde_json::to_string(&*it).ok());
+            let json = state.schema_cache().and_then(|it| it.to_json().ok());
             reply(StatusCode::OK, None, json.unwrap_or_default())
         }
         "metrics" => reply(

@@ -30,14 +30,16 @@ use indexmap::IndexMap;
 use crate::api_request::ApiRequest;
 use crate::auth::AuthResult;
 use crate::config::{AppConfig, OpenApiMode};
-use crate::error::{DbError, Error};
+use crate::error::{ApiRequestError, Cause, DbError, Error};
 use crate::plan::ActionPlan;
 use crate::schema_cache::SchemaCache;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::inspection::decode_routines;
+use crate::schema_cache::leavings::Leavings;
 use crate::schema_cache::routine::Routine;
 use crate::schema_cache::table::Table;
 use crate::spool::Spooled;
+use crate::sql::ending;
 use crate::sql::types::MainQuery;
 
 pub use aws::{InvalidSource, ProcessCredentials};
@@ -113,7 +115,7 @@ pub async fn run(
     if !matches!(plan, ActionPlan::Crud(_) | ActionPlan::Inspect(_)) {
         return Ok(DbResult::None);
     }
-    let (script, layout) = script::script(query, plan, req, &auth.role, conf);
+    let (script, layout) = script::script(query, plan, req, &auth.role, conf, cache.leavings);
     let interpret = |results: &[Rows]| match plan {
         ActionPlan::Crud(crud) => {
             let main = layout
@@ -130,10 +132,10 @@ pub async fn run(
         _ => Ok(DbResult::None),
     };
     let authenticated = conf.db_anon_role.as_ref() != Some(&auth.role);
-    let by_caller = |error| Error::Db(with_caller(error, authenticated));
+    let by_caller = |error| with_caller(error, authenticated);
 
     if script::may_share(query, plan, &script)
-        && let Some(results) = read(pool, query).await.map_err(by_caller)?
+        && let Some(results) = read(pool, query, cache.leavings).await.map_err(by_caller)?
     {
         return interpret(&results);
     }
@@ -153,12 +155,12 @@ pub async fn run(
 }
 
 /// Runs a read among others, if it is known to be quick. `None` if it is to have a connection for itself.
-async fn read(pool: &Pool, query: &Arc<MainQuery>) -> Result<Option<Vec<Rows>>, DbError> {
+async fn read(pool: &Pool, query: &Arc<MainQuery>, leavings: Leavings) -> Result<Option<Vec<Rows>>, DbError> {
     let Some(encodable) = query.rows.as_ref().and_then(|it| pool.quick(&it.statement.text)) else {
         return Ok(None);
     };
     let (reply, mut answer) = oneshot::channel();
-    let rider = Rider { query: Arc::clone(query), encodable: Arc::clone(&encodable), reply };
+    let rider = Rider { query: Arc::clone(query), encodable: Arc::clone(&encodable), leavings, reply };
     let mut lease = match pool.board(rider) {
         Ok(()) => return replied(answer.await),
         Err(_) if !pool.is_exhausted() => pool.acquire().await?,
@@ -178,9 +180,9 @@ async fn read(pool: &Pool, query: &Arc<MainQuery>) -> Result<Option<Vec<Rows>>, 
         }
     };
     if !lease.session().can_be_shared() {
-        return lease.session().run(&Script::of_read(query)).await.map(Some);
+        return lease.session().run(&Script::of_read(query, leavings)).await.map(Some);
     }
-    lane::lead(pool, lease, query, &encodable).await
+    lane::lead(pool, lease, query, &encodable, leavings).await
 }
 
 fn replied(reply: Result<Reply, oneshot::error::RecvError>) -> Result<Option<Vec<Rows>>, DbError> {
@@ -192,13 +194,21 @@ fn replied(reply: Result<Reply, oneshot::error::RecvError>) -> Result<Option<Vec
 }
 
 /// Says on whose behalf a statement failed: that decides 401 against 403.
-fn with_caller(error: DbError, by: bool) -> DbError {
-    match error {
-        DbError::Server { code, message, detail, hint, .. } => {
-            DbError::Server { code, message, detail, hint, authenticated: by }
+fn with_caller(error: DbError, by: bool) -> Error {
+    let error = match error {
+        DbError::Server { cause: Cause::Response, message, .. } => {
+            let refused = match ending::refuses_status(&message) {
+                true => ApiRequestError::GucStatus,
+                false => ApiRequestError::GucHeaders,
+            };
+            return refused.into();
+        }
+        DbError::Server { code, message, detail, hint, cause, .. } => {
+            DbError::Server { code, message, detail, hint, authenticated: by, cause }
         }
         other => other,
-    }
+    };
+    error.into()
 }
 
 /// The root document's parts: what the role may use, or all of the schema.

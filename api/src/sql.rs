@@ -36,6 +36,7 @@ mod body;
 mod builder;
 mod call;
 mod count;
+pub mod ending;
 mod filter;
 mod json_body;
 mod main_statement;

@@ -18,7 +18,7 @@ use crate::auth::Verifier;
 use crate::config::AppConfig;
 use crate::config::database::{DatabaseSettings, PgVersion};
 use crate::config::load::Environment;
-use crate::error::DbError;
+use crate::error::{Cause, DbError};
 use crate::execute::{Connector, Pool};
 use crate::observability::observation::FatalError;
 use crate::observability::{Observation, Observer};
@@ -243,12 +243,8 @@ fn fatal(error: &DbError) -> Option<FatalError> {
         {
             Some(FatalError::Auth)
         }
-        DbError::Server { code, .. } if code == "42P05" => Some(FatalError::PreparedStatementExists),
-        DbError::Server { code, message, .. }
-            if code == "08P01" && message == "transaction blocks not allowed in statement pooling mode" =>
-        {
-            Some(FatalError::StatementPooling)
-        }
+        DbError::Server { cause: Cause::ForeignStatement, .. } => Some(FatalError::PreparedStatementExists),
+        DbError::Server { cause: Cause::StatementPooler, .. } => Some(FatalError::StatementPooling),
         _ => None,
     }
 }

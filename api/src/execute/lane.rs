@@ -37,6 +37,7 @@ use tokio::sync::oneshot;
 use super::rows::Rows;
 use super::shapes::Encodable;
 use crate::error::DbError;
+use crate::schema_cache::leavings::Leavings;
 use crate::sql::types::MainQuery;
 pub(super) use drive::lead;
 use platform::{Place, Platform};
@@ -75,6 +76,7 @@ impl Default for Sharing {
 pub(super) struct Rider {
     pub(super) query: Arc<MainQuery>,
     pub(super) encodable: Arc<Encodable>,
+    pub(super) leavings: Leavings,
     pub(super) reply: oneshot::Sender<Reply>,
 }
 
@@ -322,7 +324,8 @@ pub(super) mod tests {
         for _ in 0..200 {
             encodable.pace.followed(Duration::from_micros(cost), Duration::MAX);
         }
-        (Rider { query: Arc::default(), encodable: Arc::new(encodable), reply }, answer)
+        let leavings = Leavings::default();
+        (Rider { query: Arc::default(), encodable: Arc::new(encodable), leavings, reply }, answer)
     }
 
     static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);

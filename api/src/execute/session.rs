@@ -11,6 +11,24 @@
 //! Read-only mode needs no `BEGIN` either: it is a setting that can be switched on at any time and not
 //! off again. It is among the settings that every script begins with, before anything of the caller's.
 //!
+//! # What a function leaves behind
+//!
+//! The next request on a connection is somebody else's, and must not notice what functions did to the session:
+//! to its settings, role and advisory locks, by preparing, listening or opening cursors, by temporary relations.
+//! Nothing tells which statements call functions that do so (a view, a policy or a default may), so every
+//! script clears up after itself, in the same write ([`crate::sql::ending`] has the statements):
+//!
+//! - The statement that ends a script releases advisory locks, and tells whether there is anything that needs more.
+//! - A read then resets the settings. Nothing runs between that and its end: it cannot have deferred triggers,
+//!   and cursors are closed before where functions can open any.
+//! - A write must not do so, since the settings say how it is committed. The *next* script on the connection begins
+//!   with that instead ([`Session::soiled`]), so nothing that runs at the commit is missed.
+//! - Where the schema has functions that can run commands ([`Leavings`]), a write is followed by a *scrub*: a
+//!   transaction that clears away everything, in the same write again. Elsewhere this is what follows an error,
+//!   which keeps a script from its end.
+//!
+//! A connection that cannot be cleaned is closed.
+//!
 //! [`flight`] says what is sent, [`landing`] reads what comes back, [`learn`] asks for the types of a
 //! query's columns the first time it comes.
 
@@ -28,11 +46,13 @@ use bytes::BytesMut;
 
 use super::connect::Connector;
 use super::rows::Rows;
-use super::script::{Script, Step};
+use super::script::{End, Script, Step};
 use super::shapes::{Encodable, Shape, Shapes};
 use super::statements::StatementCache;
 use super::wire::{ServerError, State, Wire};
 use crate::error::DbError;
+use crate::schema_cache::leavings::Leavings;
+use crate::sql::ending;
 use crate::sql::types::{ParamType, RowsQuery};
 use flight::{Flight, encode};
 use landing::Expected;
@@ -45,7 +65,7 @@ const STATEMENT_CACHE_CAPACITY: usize = 256;
 const ABANDON_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Settings that `BEGIN` would override and an implicit transaction takes as they are.
-const DEFAULTS_SQL: &str = "SELECT current_setting('default_transaction_isolation') || ',' || current_setting('default_transaction_read_only') || ',' || current_setting('default_transaction_deferrable')";
+const DEFAULTS_SQL: &str = "SELECT pg_catalog.concat_ws(',', pg_catalog.current_setting('default_transaction_isolation'), pg_catalog.current_setting('default_transaction_read_only'), pg_catalog.current_setting('default_transaction_deferrable'))";
 
 /// With these defaults an implicit transaction is like an explicit one.
 const PLAIN_DEFAULTS: &str = "read committed,off,off";
@@ -61,7 +81,16 @@ pub(super) struct Session {
     /// Statements that the server may forget; told with the next request.
     forgotten: Vec<Prepared>,
     n_prepared: u64,
+    /// Begins the names of statements, so that no function has one of the same name by chance.
+    prefix: u32,
     implicit_allowed: bool,
+    /// The settings may not be what they were when the connection was opened. Always so where statements are not
+    /// kept, for that is where a pooler is, and the session may be another each time.
+    soiled: bool,
+    /// To be scrubbed once the open transaction has ended.
+    scrub_due: Option<Leavings>,
+    /// Could not be cleaned.
+    condemned: bool,
 }
 
 /// A statement that the server has parsed.
@@ -102,6 +131,10 @@ impl Session {
             shapes: Arc::clone(shapes),
             forgotten: Vec::new(),
             n_prepared: 0,
+            prefix: rand::random(),
+            soiled: !connector.prepared_statements,
+            scrub_due: None,
+            condemned: false,
             implicit_allowed: defaults.as_deref() == Some(PLAIN_DEFAULTS.as_bytes()),
         })
     }
@@ -113,12 +146,12 @@ impl Session {
 
     /// Ready for another request.
     pub(super) fn is_idle(&self) -> bool {
-        self.wire.state() == State::Idle
+        self.wire.state() == State::Idle && !self.condemned && self.scrub_due.is_none()
     }
 
     /// The last request that was answered left no transaction open.
     pub(super) fn is_between_transactions(&self) -> bool {
-        self.wire.is_between_transactions()
+        self.wire.is_between_transactions() && !self.condemned
     }
 
     /// Reads may be sent here one after the other without waiting for answers: each is a transaction of its
@@ -157,15 +190,23 @@ impl Session {
                 (Form::Aggregated, Some(query)) => Some(query.aggregated()),
                 _ => None,
             };
-            let flight = Flight::new(script, self.implicit_allowed, aggregated.as_deref());
+            let flight = Flight::new(script, self.implicit_allowed, aggregated.as_deref(), self.soiled);
+            // After an explicit transaction that failed there is a rollback to be sent first.
+            let scrub = script.leavings.filter(|it| flight.implicit && it.ask_for_scrub(script.begin));
             let begun = Instant::now();
-            match self.fly(&flight, &form).await? {
-                Ok(mut results) => {
+            let outcome = self.fly(&flight, &form, scrub).await?;
+            let answered_in = begun.elapsed();
+            match outcome {
+                Ok(results) => {
                     if let Form::Encoded(encodable) = &form {
-                        encodable.pace.took(begun.elapsed());
+                        encodable.pace.took(answered_in);
                     }
-                    results.truncate(flight.first + script.steps.len());
-                    results.drain(..flight.first);
+                    if scrub.is_none() && script.leavings.is_some_and(|it| it.ask_for_scrub(script.begin)) {
+                        self.scrub_due = script.leavings;
+                    }
+                    if script.end != End::Ask {
+                        self.scrub_if_due().await?;
+                    }
                     return Ok(results);
                 }
                 Err(error) if error.is_stale_statement() && !retried => {
@@ -173,11 +214,14 @@ impl Session {
                     retried = true;
                     self.forget_statements(rows);
                     self.leave_failed_transaction().await?;
+                    self.scrub_after_error(script, scrub).await?;
                 }
                 Err(error) => {
                     // The first error tells what happened. A connection that cannot even roll back is not
                     // idle, and therefore closed.
-                    let _ = self.leave_failed_transaction().await;
+                    if self.leave_failed_transaction().await.is_ok() {
+                        let _ = self.scrub_after_error(script, scrub).await;
+                    }
                     return Err(error.into());
                 }
             }
@@ -186,7 +230,78 @@ impl Session {
 
     /// Ends an open transaction.
     pub(super) async fn finish(&mut self, commit: bool) -> Result<(), DbError> {
-        self.wire.simple(if commit { "COMMIT" } else { "ROLLBACK" }).await.map(drop)
+        let ended = self.wire.simple(if commit { "COMMIT" } else { "ROLLBACK" }).await.map(drop);
+        self.scrub_if_due().await?;
+        ended
+    }
+
+    /// Clears away what an error kept a script from clearing away itself, unless that was `done`.
+    async fn scrub_after_error(
+        &mut self,
+        script: &Script<'_>,
+        done: Option<Leavings>,
+    ) -> Result<(), DbError> {
+        if done.is_none() {
+            self.scrub_due = script.leavings;
+        }
+        self.scrub_if_due().await
+    }
+
+    /// Clears away everything, if the last script has left something; not before its transaction has ended.
+    async fn scrub_if_due(&mut self) -> Result<(), DbError> {
+        if self.wire.take_change() {
+            self.scrub_due = self.scrub_due.or(Some(Leavings::default()));
+        }
+        let Some(leavings) = self.scrub_due else { return Ok(()) };
+        if self.wire.state() != State::Idle {
+            return Ok(());
+        }
+        let scrub = Flight::scrub(leavings);
+        let mut landing = self.launch(&scrub, &Form::Aggregated)?;
+        self.wire.send().await?;
+        self.land(&mut landing).await?;
+        let scrubbed = landing.finish().await?;
+        self.scrubbed(scrubbed).await?;
+        self.scrub_due = None;
+        Ok(())
+    }
+
+    /// What the scrub left over; its transaction has ended.
+    async fn scrubbed(&mut self, scrubbed: Result<Vec<Rows>, ServerError>) -> Result<(), DbError> {
+        // The server tells that its settings are back.
+        self.wire.take_change();
+        self.condemned |= match scrubbed {
+            Ok(answers) => self.drop_leftovers(&answers).await?,
+            Err(error) if error.is_stale_statement() => {
+                // A function has dropped every statement there was, also those of the scrub.
+                self.forget_statements(None);
+                let mut landing = self.launch(&Flight::scrub(Leavings::default()), &Form::Aggregated)?;
+                self.wire.send().await?;
+                self.land(&mut landing).await?;
+                match landing.finish().await? {
+                    Ok(answers) => self.drop_leftovers(&answers).await?,
+                    Err(_) => true,
+                }
+            }
+            Err(_) => true,
+        };
+        self.wire.take_change();
+        self.soiled = self.statements.is_none();
+        Ok(())
+    }
+
+    /// Drops what takes a command of its own. Whether that failed.
+    async fn drop_leftovers(&mut self, answers: &[Rows]) -> Result<bool, DbError> {
+        let Some(answer) = answers.first() else { return Ok(true) };
+        let has_temporary = answer.value(0, 0)?.as_deref() != Some(b"f");
+        let deallocate = answer.text(0, 1)?;
+        let commands = [has_temporary.then(|| ending::DROP_TEMPORARY.to_owned()), deallocate];
+        for command in commands.into_iter().flatten() {
+            if self.wire.simple(&command).await.is_err() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Leaves a transaction that failed; does nothing after an implicit one.
@@ -207,27 +322,46 @@ impl Session {
         }
     }
 
-    /// One write, and everything that comes back.
+    /// One write, and everything that comes back; with what clears up after it, if that is wanted.
     async fn fly(
         &mut self,
         flight: &Flight<'_>,
         form: &Form,
+        scrub: Option<Leavings>,
     ) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
         let mut landing = self.launch(flight, form)?;
+        let after = match scrub {
+            Some(leavings) => Some(self.launch(&Flight::scrub(leavings), &Form::Aggregated)?),
+            None => None,
+        };
         self.wire.send().await?;
+        if let Err(lost) = self.land(&mut landing).await {
+            // A server that ends the session says why before it does.
+            return landing.failed().map_or(Err(lost), |error| Ok(Err(error)));
+        }
+        if landing.leaves_something() && after.is_none() {
+            self.scrub_due = Some(Leavings::default());
+        }
+        let outcome = landing.finish().await;
+        if let Some(mut after) = after {
+            self.land(&mut after).await?;
+            let scrubbed = after.finish().await?;
+            self.scrubbed(scrubbed).await?;
+        }
+        outcome
+    }
+
+    /// Takes what comes back of the request that was launched first.
+    async fn land(&mut self, landing: &mut Landing) -> Result<(), DbError> {
         loop {
-            match self.take(&mut landing)? {
-                Progress::Under => match poll_fn(|cx| self.wire.poll_receive(cx)).await {
-                    Ok(()) => {}
-                    // A server that ends the session says why before it does.
-                    Err(lost) => return landing.failed().map_or(Err(lost), |error| Ok(Err(error))),
-                },
+            match self.take(landing)? {
+                Progress::Under => poll_fn(|cx| self.wire.poll_receive(cx)).await?,
                 Progress::Full => landing.spill().await?,
                 Progress::Done => break,
             }
         }
-        self.settle(&mut landing);
-        landing.finish().await
+        self.settle(landing);
+        Ok(())
     }
 
     /// Puts a request together, to be sent with what is there already.
@@ -246,7 +380,7 @@ impl Session {
             }
         }
         self.wire.end_request();
-        Ok(Landing::new(expected))
+        Ok(Landing::new(expected, flight.span))
     }
 
     /// Puts a read among those on their way: its settings, its rows, the settings of the response.
@@ -255,7 +389,31 @@ impl Session {
         script: &Script<'_>,
         encodable: &Arc<Encodable>,
     ) -> Result<Landing, DbError> {
-        self.launch(&Flight::new(script, true, None), &Form::Encoded(Arc::clone(encodable)))
+        let flight = Flight::new(script, true, None, self.soiled);
+        self.launch(&flight, &Form::Encoded(Arc::clone(encodable)))
+    }
+
+    /// Puts a scrub behind what is on its way, for what an error kept from clearing up after itself.
+    pub(super) fn launch_scrub(&mut self, leavings: Leavings) -> Result<Landing, DbError> {
+        self.launch(&Flight::scrub(leavings), &Form::Aggregated)
+    }
+
+    /// Takes what came back of a scrub. What takes more than that is not worth it: the connection is closed.
+    pub(super) async fn settle_scrub(&mut self, mut landing: Landing) {
+        self.settle(&mut landing);
+        let is_clean = match landing.finish().await {
+            Ok(Ok(answers)) => answers.first().is_some_and(|it| {
+                let value = |at| it.value(0, at).ok();
+                value(0).flatten().as_deref() == Some(b"f") && value(1) == Some(None)
+            }),
+            Ok(Err(_)) | Err(_) => false,
+        };
+        self.condemned |= !is_clean;
+    }
+
+    /// Whether the server has told of settings that no request may begin with.
+    pub(super) fn take_change(&mut self) -> bool {
+        self.wire.take_change()
     }
 
     /// Sends what was launched, as far as the socket takes it now.
@@ -296,6 +454,10 @@ impl Session {
 
     /// Remembers what was prepared by a request that was answered.
     pub(super) fn settle(&mut self, landing: &mut Landing) {
+        // What began with a reset and failed has undone the reset.
+        if !landing.has_failed() {
+            self.soiled = landing.soils() || self.statements.is_none();
+        }
         let Some(statements) = &mut self.statements else { return };
         for (text, prepared) in landing.prepared() {
             self.forgotten.extend(statements.insert(&text, prepared));
@@ -309,7 +471,7 @@ impl Session {
 
     fn next_name(&mut self) -> Arc<str> {
         self.n_prepared += 1;
-        format!("s{}", self.n_prepared).into()
+        format!("s{:x}_{}", self.prefix, self.n_prepared).into()
     }
 
     /// Puts one statement into the request.

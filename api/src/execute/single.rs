@@ -58,6 +58,7 @@ impl Single {
             begin: Begin { isolation: IsolationLevel::ReadCommitted, read_only: false },
             steps: vec![Step { text, params: &params, formats: &[], rows: None }],
             end: End::Commit,
+            leavings: None,
         };
         let outcome = session.run(&script).await;
         if session.is_idle() {

@@ -7,6 +7,7 @@ mod exchanges;
 mod execute;
 mod fixture;
 mod openapi;
+mod overloads;
 mod plan;
 mod plans;
 mod requests;

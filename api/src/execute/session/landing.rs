@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use postgres_protocol::message::backend::Message;
 
 use super::Prepared;
+use super::flight::Span;
 use crate::error::DbError;
 use crate::execute::body::BodyWriter;
 use crate::execute::json::{self, Encoder};
 use crate::execute::rows::Rows;
 use crate::execute::script::Step;
 use crate::execute::wire::ServerError;
+use crate::sql::ending;
 use crate::sql::types::Form;
 
 /// A statement whose answer is awaited.
@@ -69,12 +71,14 @@ pub(in crate::execute) struct Landing {
     body_at: Option<(usize, Form)>,
     failure: Option<ServerError>,
     prepared: Vec<(Box<str>, Prepared)>,
+    span: Span,
 }
 
 impl Landing {
     /// Nothing yet of these statements.
-    pub(super) fn new(expected: VecDeque<Expected>) -> Self {
+    pub(super) fn new(expected: VecDeque<Expected>, span: Span) -> Self {
         Self {
+            span,
             results: Vec::with_capacity(expected.len()),
             expected,
             current: Rows::default(),
@@ -90,6 +94,11 @@ impl Landing {
         let Self { expected, body, failure: None, .. } = self else { return None };
         let (encoder, form) = expected.front()?.encoder()?;
         Some((encoder, form, body))
+    }
+
+    /// The statement that is answered is one whose rows are encoded.
+    fn is_encoding(&self) -> bool {
+        self.expected.front().is_some_and(|it| it.form.is_some())
     }
 
     /// Takes the next message of the connection, which is no row that is encoded.
@@ -121,7 +130,8 @@ impl Landing {
                 self.prepared.extend(step.prepared());
             }
             Message::ErrorResponse(body) => {
-                self.failure.get_or_insert_with(|| ServerError::from(&body));
+                let at_ending = self.span.ending == Some(self.results.len()) && !self.is_encoding();
+                self.failure.get_or_insert_with(|| ServerError { at_ending, ..ServerError::from(&body) });
             }
             Message::CopyInResponse(_) | Message::CopyOutResponse(_) => {
                 return Err(DbError::UnexpectedResult("a statement wants to copy data".into()));
@@ -148,12 +158,28 @@ impl Landing {
         self.failure.take()
     }
 
+    /// Whether it failed.
+    pub(in crate::execute) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// The session's settings may not be what they should be.
+    pub(super) fn soils(&self) -> bool {
+        self.span.soils
+    }
+
+    /// There is something in the session that does not go away by itself.
+    pub(in crate::execute) fn leaves_something(&self) -> bool {
+        let ending = self.span.ending.and_then(|it| self.results.get(it));
+        ending.is_some_and(|it| it.value(0, ending::IS_LEFT).ok().flatten().as_deref() == Some(b"t"))
+    }
+
     /// What the server has parsed for this request and keeps.
     pub(super) fn prepared(&mut self) -> impl Iterator<Item = (Box<str>, Prepared)> + '_ {
         self.prepared.drain(..)
     }
 
-    /// What was answered, once that is [`Progress::Done`].
+    /// What was answered to the script, once that is [`Progress::Done`].
     pub(in crate::execute) async fn finish(mut self) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
         if let Some(error) = self.failure {
             return Ok(Err(error));
@@ -166,6 +192,8 @@ impl Landing {
             let result = self.results.get_mut(at);
             result.ok_or_else(|| super::unexpected("a body without its settings"))?.encoded = Some(encoded);
         }
+        self.results.truncate(self.span.first + self.span.len);
+        self.results.drain(..self.span.first.min(self.results.len()));
         Ok(Ok(self.results))
     }
 }

@@ -4,16 +4,18 @@
 //! takes on the request's role and search path, so that names mean the same. A query that cannot be
 //! prepared is left to the request, which fails in its own way.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
+use super::flight::{Span, front};
 use super::landing::{Landing, Progress};
 use super::{Form, Prepared, Session, encode, unexpected};
 use crate::error::DbError;
 use crate::execute::json;
-use crate::execute::script::Script;
+use crate::execute::script::{Script, Step};
 use crate::execute::shapes::{self, Encodable, Shape};
 use crate::execute::wire::unencodable;
 use crate::sql::types::RowsQuery;
@@ -96,8 +98,16 @@ impl Session {
         self.close_forgotten()?;
         let settings = script.steps.first().ok_or_else(|| unexpected("a script without settings"))?;
         let begun_at = self.wire.outgoing.len();
-        let expected = self
-            .encode(settings, &Form::Aggregated)
+        // The text of a query may mean something else under other settings.
+        let mut steps: Vec<Step<'_>> = Vec::new();
+        if self.soiled && script.leavings.is_some() {
+            front(&mut steps, true, self.implicit_allowed);
+        }
+        steps.push(*settings);
+        let expected = steps
+            .iter()
+            .map(|step| self.encode(step, &Form::Aggregated))
+            .collect::<Result<VecDeque<_>, _>>()
             .and_then(|expected| {
                 let out = &mut self.wire.outgoing;
                 encode::parse(prepared, text, out)?;
@@ -107,7 +117,7 @@ impl Session {
             .inspect_err(|_| self.wire.outgoing.truncate(begun_at))?;
         self.wire.end_request();
         self.wire.send().await?;
-        let mut landing = Landing::new([expected].into());
+        let mut landing = Landing::new(expected, Span::default());
         let (mut columns, mut failed) = (None, false);
         loop {
             let message = self.wire.receive().await?;

@@ -5,6 +5,7 @@ use tokio_postgres::types::FromSql;
 
 use crate::error::DbError;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
+use crate::schema_cache::leavings::Leavings;
 use crate::schema_cache::representation::DataRepresentation;
 
 /// Object id of the catalog.
@@ -129,6 +130,11 @@ pub(super) fn representation(row: &Row) -> Result<DataRepresentation, DbError> {
         target_type: column(row, 1)?,
         function: column(row, 2)?,
     })
+}
+
+/// The row of `leavings.sql`.
+pub(super) fn leavings(row: &Row) -> Result<Leavings, DbError> {
+    Ok(Leavings { commands: column(row, 0)?, at_commit: column(row, 1)?, cached_sequences: column(row, 2)? })
 }
 
 /// Decodes every row, or says what is wrong with the first that cannot be.
