@@ -178,6 +178,26 @@ pub struct AppConfig {
     pub pgapp_temp_space_max: u64,
     /// `pgapp-temp-space-timeout`, seconds.
     pub pgapp_temp_space_timeout: u64,
+    /// `pgapp-db-connect-timeout`, seconds.
+    pub pgapp_db_connect_timeout: u64,
+    /// `pgapp-db-hang-timeout`, seconds.
+    pub pgapp_db_hang_timeout: u64,
+    /// `pgapp-db-response-timeout`, seconds.
+    pub pgapp_db_response_timeout: u64,
+    /// `pgapp-server-body-timeout`, seconds.
+    pub pgapp_server_body_timeout: u64,
+    /// `pgapp-server-header-timeout`, seconds.
+    pub pgapp_server_header_timeout: u64,
+    /// `pgapp-server-idle-timeout`, seconds.
+    pub pgapp_server_idle_timeout: u64,
+    /// `pgapp-server-max-connections`.
+    pub pgapp_server_max_connections: usize,
+    /// `pgapp-server-max-streams`.
+    pub pgapp_server_max_streams: usize,
+    /// `pgapp-server-shutdown-timeout`, seconds.
+    pub pgapp_server_shutdown_timeout: u64,
+    /// `pgapp-server-write-timeout`, seconds.
+    pub pgapp_server_write_timeout: u64,
     /// `server-cors-allowed-origins`.
     pub server_cors_allowed_origins: Vec<String>,
     /// `server-host`.
@@ -266,6 +286,16 @@ impl Default for AppConfig {
             pgapp_temp_memory_max: 64 * 1024 * 1024,
             pgapp_temp_space_max: 1024 * 1024 * 1024,
             pgapp_temp_space_timeout: 10,
+            pgapp_db_connect_timeout: 10,
+            pgapp_db_hang_timeout: 15,
+            pgapp_db_response_timeout: 900,
+            pgapp_server_body_timeout: 30,
+            pgapp_server_header_timeout: 30,
+            pgapp_server_idle_timeout: 75,
+            pgapp_server_max_connections: 0,
+            pgapp_server_max_streams: 200,
+            pgapp_server_shutdown_timeout: 30,
+            pgapp_server_write_timeout: 30,
             server_cors_allowed_origins: Vec::new(),
             server_host: "!4".into(),
             server_port: 3000,

@@ -23,6 +23,7 @@ mod tls;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -30,6 +31,7 @@ use indexmap::IndexMap;
 use crate::api_request::ApiRequest;
 use crate::auth::AuthResult;
 use crate::config::{AppConfig, OpenApiMode};
+use crate::departure::Departure;
 use crate::error::{DbError, Error};
 use crate::plan::ActionPlan;
 use crate::schema_cache::SchemaCache;
@@ -98,10 +100,28 @@ pub enum DbResult {
     None,
 }
 
+/// How long a read may go on after its client has left: a connection is worth more than what a quick one costs.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// Runs a request's statements in one transaction, for a client that waits until they have run.
+pub async fn run(
+    pool: &Pool,
+    query: &Arc<MainQuery>,
+    plan: &ActionPlan,
+    req: &ApiRequest,
+    auth: &AuthResult,
+    conf: &AppConfig,
+    cache: &SchemaCache,
+) -> Result<DbResult, Error> {
+    run_for(&Departure::default(), pool, query, plan, req, auth, conf, cache).await
+}
+
 /// Runs a request's statements in one transaction.
 ///
-/// Errors of the database, and those that only its rows can tell, leave nothing behind.
-pub async fn run(
+/// Errors of the database, and those that only its rows can tell, leave nothing behind. Where the client leaves before
+/// there is a connection, nothing is run; a read that runs is stopped, and a write runs to its end.
+pub async fn run_for(
+    departure: &Departure,
     pool: &Pool,
     query: &Arc<MainQuery>,
     plan: &ActionPlan,
@@ -133,11 +153,11 @@ pub async fn run(
     let by_caller = |error| Error::Db(with_caller(error, authenticated));
 
     if script::may_share(query, plan, &script)
-        && let Some(results) = read(pool, query).await.map_err(by_caller)?
+        && let Some(results) = read(pool, query, departure).await.map_err(by_caller)?
     {
         return interpret(&results);
     }
-    let mut lease = pool.acquire().await?;
+    let mut lease = unless_left(departure, pool.acquire()).await?;
     let session = lease.session();
     let outcome = async {
         let results = session.run(&script).await.map_err(by_caller)?;
@@ -147,40 +167,78 @@ pub async fn run(
         }
         result
     };
-    let outcome = outcome.await;
+    let outcome = match script.begin.read_only {
+        true => tokio::select! {
+            biased;
+            outcome = outcome => outcome,
+            () = long_left(departure) => Err(DbError::Abandoned.into()),
+        },
+        false => outcome.await,
+    };
     lease.went_well(!matches!(outcome, Err(Error::Db(_))));
     outcome
 }
 
+/// What comes of it, unless the client leaves before.
+async fn unless_left<T>(
+    departure: &Departure,
+    outcome: impl Future<Output = Result<T, DbError>>,
+) -> Result<T, DbError> {
+    if departure.has_left() {
+        return Err(DbError::Abandoned);
+    }
+    tokio::select! {
+        biased;
+        outcome = outcome => outcome,
+        () = departure.left() => Err(DbError::Abandoned),
+    }
+}
+
+/// Resolves when the client left a while ago.
+async fn long_left(departure: &Departure) {
+    departure.left().await;
+    tokio::time::sleep(LINGER).await;
+}
+
 /// Runs a read among others, if it is known to be quick. `None` if it is to have a connection for itself.
-async fn read(pool: &Pool, query: &Arc<MainQuery>) -> Result<Option<Vec<Rows>>, DbError> {
+async fn read(
+    pool: &Pool,
+    query: &Arc<MainQuery>,
+    departure: &Departure,
+) -> Result<Option<Vec<Rows>>, DbError> {
     let Some(encodable) = query.rows.as_ref().and_then(|it| pool.quick(&it.statement.text)) else {
         return Ok(None);
     };
     let (reply, mut answer) = oneshot::channel();
     let rider = Rider { query: Arc::clone(query), encodable: Arc::clone(&encodable), reply };
     let mut lease = match pool.board(rider) {
-        Ok(()) => return replied(answer.await),
-        Err(_) if !pool.is_exhausted() => pool.acquire().await?,
+        Ok(()) => return unless_left(departure, async { replied(answer.await) }).await,
+        Err(_) if !pool.is_exhausted() => unless_left(departure, pool.acquire()).await?,
         Err(rider) => {
             let place = pool.lanes().wait(rider);
             let acquired = tokio::select! {
                 biased;
                 reply = &mut answer => return replied(reply),
                 acquired = pool.acquire() => acquired,
+                () = departure.left() => return Err(DbError::Abandoned),
             };
             if place.leave().is_none() {
                 // A lane took it along at the same moment: the connection is for who waits next.
                 drop(acquired);
-                return replied(answer.await);
+                return unless_left(departure, async { replied(answer.await) }).await;
             }
             acquired?
         }
     };
     if !lease.session().can_be_shared() {
-        return lease.session().run(&Script::of_read(query)).await.map(Some);
+        let script = Script::of_read(query);
+        return tokio::select! {
+            biased;
+            results = lease.session().run(&script) => results.map(Some),
+            () = long_left(departure) => Err(DbError::Abandoned),
+        };
     }
-    lane::lead(pool, lease, query, &encodable).await
+    lane::lead(pool, lease, query, &encodable, departure).await
 }
 
 fn replied(reply: Result<Reply, oneshot::error::RecvError>) -> Result<Option<Vec<Rows>>, DbError> {
