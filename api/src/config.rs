@@ -138,8 +138,10 @@ pub struct AppConfig {
     pub db_tx_allow_override: bool,
     /// `db-tx-end` rolls back by default.
     pub db_tx_rollback_all: bool,
-    /// `db-uri`.
+    /// `db-uri`, as it was at the start.
     pub db_uri: String,
+    /// The file that it was read from, which may say something else by now.
+    pub db_uri_file: Option<PathBuf>,
     /// The configuration file, if one was given.
     pub file_path: Option<PathBuf>,
     /// `jwt-aud`.
@@ -266,6 +268,7 @@ impl Default for AppConfig {
             db_tx_allow_override: false,
             db_tx_rollback_all: false,
             db_uri: "postgresql://".into(),
+            db_uri_file: None,
             file_path: None,
             jwt_aud: None,
             jwt_role_claim_key: RoleClaim::default(),

@@ -13,6 +13,7 @@ mod json;
 mod lane;
 mod pace;
 pub mod pool;
+mod pulse;
 mod rows;
 mod script;
 mod session;
@@ -20,6 +21,7 @@ mod shapes;
 mod single;
 mod statements;
 mod tls;
+mod watch;
 mod wire;
 
 use std::sync::Arc;
@@ -132,6 +134,9 @@ pub async fn run_for(
 ) -> Result<DbResult, Error> {
     if !matches!(plan, ActionPlan::Crud(_) | ActionPlan::Inspect(_)) {
         return Ok(DbResult::None);
+    }
+    if pool.is_silent() {
+        return Err(pulse::silent(false).into());
     }
     let (script, layout) = script::script(query, plan, req, &auth.role, conf);
     let interpret = |results: &[Rows]| match plan {

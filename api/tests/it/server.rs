@@ -9,6 +9,7 @@ mod failures;
 mod function;
 mod http;
 mod http2;
+mod hung;
 mod iam;
 mod in_database;
 mod log;

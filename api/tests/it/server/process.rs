@@ -236,6 +236,10 @@ impl Server {
         panic!("{} of {count} lines with {text:?} in\n{}", found.len(), self.lines().join("\n"));
     }
 
+    pub(super) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     pub(super) async fn wait_for_exit(&mut self) -> ExitStatus {
         let started = Instant::now();
         while started.elapsed() < DEADLINE {
