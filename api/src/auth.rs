@@ -44,6 +44,11 @@ pub fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<AuthResult,
     resolve(&conf, &claims, unix_now())
 }
 
+/// Checks again what has to do with time, after the caller has taken some.
+pub fn still_holds(conf: &AppConfig, auth: &AuthResult) -> Result<(), JwtError> {
+    claims::validate(&auth.claims, conf.jwt_aud.as_deref(), unix_now()).map_err(JwtError::Claims)
+}
+
 /// Seconds since 1970. A clock before that counts as 1970.
 fn unix_now() -> i64 {
     SystemTime::now()

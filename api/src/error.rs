@@ -53,6 +53,9 @@ pub enum ApiRequestError {
     /// The body could not be read; the parser's message.
     #[error("invalid body: {0}")]
     InvalidBody(String),
+    /// The body did not go on for too long.
+    #[error("the request body did not arrive in time")]
+    BodyStalled,
     /// `PUT` filters are not exactly the primary key.
     #[error("filters must include all and only primary key columns with 'eq' operators")]
     InvalidFilters,
@@ -305,6 +308,12 @@ pub enum DbError {
     /// No connection came free in time (PGRST003).
     #[error("timed out acquiring connection from connection pool")]
     AcquisitionTimeout,
+    /// Nobody waits for the answer any more: the client has left.
+    #[error("the client has left")]
+    Abandoned,
+    /// The database took longer for a request than it may (PGAPP010).
+    #[error("the database did not answer in time")]
+    ResponseTimeout,
     /// A connection could not be made (PGRST000), or was lost (PGRST001); what the driver said.
     #[error("{message}")]
     Connection {

@@ -7,6 +7,7 @@ pub mod plans;
 mod timing;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use http::header::{EXPECT, HeaderName, HeaderValue, VARY, WARNING};
@@ -16,6 +17,7 @@ use hyper::body::Body;
 use crate::api_request::{ApiRequest, limits, preferences};
 use crate::auth;
 use crate::config::AppConfig;
+use crate::departure::Departure;
 use crate::error;
 use crate::error::Error;
 use crate::execute;
@@ -27,6 +29,9 @@ use crate::sql;
 use crate::sql::types::MainQuery;
 use crate::state::AppState;
 use timing::Stopwatch;
+
+/// A body that takes longer than this was waited for.
+const BODY_AT_ONCE: Duration = Duration::from_millis(100);
 
 /// What a request came to.
 pub struct Outcome {
@@ -41,7 +46,7 @@ pub async fn answer<B>(state: &Arc<AppState>, parts: &Parts, body: B) -> Outcome
 where
     B: Body + Send + 'static,
     B::Data: Send,
-    B::Error: std::fmt::Display,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     // One snapshot for the whole request: a reload in between must not mix two configurations.
     let conf = state.config();
@@ -63,7 +68,7 @@ async fn run<B>(
 where
     B: Body + Send + 'static,
     B::Data: Send,
-    B::Error: std::fmt::Display,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut watch = Stopwatch::start();
     limits::check(conf, &parts.headers)?;
@@ -75,6 +80,7 @@ where
         state.observer().observe(&Observation::SchemaCacheEmpty);
         return Err(Error::NoSchemaCache);
     };
+    let asked = Instant::now();
     let reading = body::Reading {
         limit: conf.pgapp_max_body,
         wanted: matches!(parts.method, Method::POST | Method::PATCH | Method::PUT),
@@ -83,6 +89,10 @@ where
     let body =
         body::read(body, reading, || Ok(plan::check_target(&ApiRequest::action(conf, parts)?, &cache)?))
             .await?;
+    if asked.elapsed() > BODY_AT_ONCE {
+        // A token is as good as it is when something is done with it.
+        auth::still_holds(conf, &auth)?;
+    }
     watch.restart();
     let (request, planned, query);
     if let Some(replay) = state.plans().replay(conf, &cache, parts, &body) {
@@ -101,7 +111,10 @@ where
         query = Arc::new(sql::main_query(planned.plan(), conf, &request, &auth));
     }
     let plan = planned.plan();
-    let result = execute::run(state.pool(), &query, plan, &request, &auth, conf, &cache).await;
+    // Where there is no edge that tells, the client stays.
+    let departure = parts.extensions.get::<Departure>().cloned().unwrap_or_default();
+    let result =
+        execute::run_for(&departure, state.pool(), &query, plan, &request, &auth, conf, &cache).await;
     if let Err(error) = &result {
         if let Error::Db(error) = error {
             state.note_database_error(error);

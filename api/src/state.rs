@@ -9,6 +9,7 @@ pub mod reload;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, watch};
@@ -25,6 +26,9 @@ use crate::observability::{Observation, Observer};
 use crate::pipeline::plans::PlanCache;
 use crate::schema_cache::SchemaCache;
 use crate::snapshot::Snapshot;
+
+/// How long the database may take to answer whoever asks whether we are ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How far the schema cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,16 +139,10 @@ impl AppState {
         *self.cache_status.borrow() == CacheStatus::Loaded && self.is_connected().await
     }
 
-    /// The listener's connection is the cheapest witness; without it the database has to be asked.
+    /// The listener listens, where it should, and the database answers as it would a request.
     async fn is_connected(&self) -> bool {
-        let conf = self.config();
-        if conf.db_channel_enabled {
-            return self.listener_on.load(Relaxed);
-        }
-        match crate::execute::connect_cold(&conf).await {
-            Ok((client, _)) => client.batch_execute("select 1").await.is_ok(),
-            Err(_) => false,
-        }
+        let listens = !self.config().db_channel_enabled || self.listener_on.load(Relaxed);
+        listens && self.pool.answers_within(READY_TIMEOUT).await
     }
 
     /// Asks for the schema cache to be rebuilt; cuts short a pause after a failed attempt, since
@@ -191,14 +189,18 @@ impl AppState {
     /// Takes note of an error of the database, and ends the process where going on is pointless.
     pub(crate) fn note_database_error(&self, error: &DbError) {
         if let Some(kind) = fatal(error) {
+            if kind == FatalError::Auth && self.schema_cache.load().is_some() {
+                // It was right before: somebody changed it, here or there, and the attempts go on.
+                return;
+            }
             self.observer.observe(&Observation::Fatal(kind, error));
             self.doom();
             return;
         }
         match error {
             DbError::AcquisitionTimeout => self.observer.observe(&Observation::PoolAcquisitionTimeout),
-            // The recovery that this sets off tells about it.
-            DbError::Connection { was_established: false, .. } => {}
+            // The recovery that this sets off tells about it; nobody has to be told that a client left.
+            DbError::Connection { was_established: false, .. } | DbError::Abandoned => {}
             _ => {
                 if crate::error::http::database_status(error).is_server_error() {
                     self.observer.observe(&Observation::QueryError(error));

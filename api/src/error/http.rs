@@ -77,7 +77,7 @@ pub fn database_error_body(error: &DbError, verbosity: Verbosity) -> Bytes {
 
 /// The response to a request that failed.
 pub fn error_response(error: &Error, verbosity: Verbosity) -> PgrstResponse {
-    let rendered = render(error);
+    let rendered = for_clients(error, render(error));
     let body = body(&rendered, verbosity);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
@@ -94,6 +94,16 @@ pub fn error_response(error: &Error, verbosity: Verbosity) -> PgrstResponse {
         }
     }
     PgrstResponse { reason: rendered.reason, ..PgrstResponse::new(rendered.status, headers, body) }
+}
+
+/// Why no connection could be made names host, port, user and database, and is for the log alone.
+fn for_clients(error: &Error, rendered: Rendered) -> Rendered {
+    match error {
+        Error::Db(DbError::Connection { was_established: false, .. }) => {
+            rendered.details("The reason is in the log of the server.")
+        }
+        _ => rendered,
+    }
 }
 
 fn body(rendered: &Rendered, verbosity: Verbosity) -> Bytes {
@@ -145,6 +155,7 @@ fn api_request(error: &ApiRequestError) -> Rendered {
                 .hint(format!("Send fewer or shorter headers, or have the setting {setting} raised."))
         }
         E::InvalidBody(message) => Rendered::new("PGRST102", message),
+        E::BodyStalled => Rendered::new("PGAPP110", "The request body did not arrive in time"),
         E::InvalidRange(reason) => {
             Rendered::new("PGRST103", "Requested range not satisfiable").details(range_details(reason))
         }
@@ -303,6 +314,14 @@ fn database(error: &DbError) -> Rendered {
     match error {
         DbError::AcquisitionTimeout => {
             Rendered::new("PGRST003", "Timed out acquiring connection from connection pool.")
+        }
+        // What others log for this; nobody sees it.
+        DbError::Abandoned => Rendered {
+            status: StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT),
+            ..Rendered::new("PGAPP499", "The client has left.")
+        },
+        DbError::ResponseTimeout => {
+            Rendered::new("PGAPP010", "The database did not answer in time. The statement was cancelled.")
         }
         DbError::Connection { was_established: false, message } => {
             Rendered::new("PGRST000", "Database connection error.").details(message.as_str())
@@ -479,8 +498,11 @@ mod tests {
         insta::assert_snapshot!(show(DbError::Connection { was_established: false, message: "refused".into() }), @r#"
         503
         proxy-status: PostgREST; error=PGRST000
-        {"code":"PGRST000","details":"refused","hint":null,"message":"Database connection error."}
+        {"code":"PGRST000","details":"The reason is in the log of the server.","hint":null,"message":"Database connection error."}
         "#);
+        let refused = DbError::Connection { was_established: false, message: "refused".into() };
+        let logged = database_error_body(&refused, Verbosity::Verbose);
+        assert!(String::from_utf8_lossy(&logged).contains(r#""details":"refused""#));
         insta::assert_snapshot!(show(DbError::Connection { was_established: true, message: "gone".into() }), @r#"
         503
         proxy-status: PostgREST; error=PGRST001

@@ -19,7 +19,9 @@
 //!    what still comes of them here is thrown away. They have read only.
 //! 4. Where no connection is free, a read gets on the lane with the least to do, whatever that is. Where
 //!    there is no lane either it waits, and gets on the next one that begins.
-//! 5. While somebody waits for a connection, a lane takes nobody after its first [`Sharing::turn`], so that it ends.
+//! 5. Where nobody waits any more for what runs on a lane, it goes on for [`Sharing::patience`]; then it is cancelled, and
+//!    the connection closed. As long as anybody waits there, a client that leaves changes nothing.
+//! 6. While somebody waits for a connection, a lane takes nobody after its first [`Sharing::turn`], so that it ends.
 //!
 //! Everything else has a connection for itself.
 

@@ -44,7 +44,8 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::connect::Connector;
+use super::connect::{Connector, within};
+use super::pulse::{Pulse, silent};
 use super::rows::Rows;
 use super::script::{End, Script, Step};
 use super::shapes::{Encodable, Shape, Shapes};
@@ -121,7 +122,8 @@ impl Session {
     /// Opens a connection.
     pub(super) async fn connect(connector: &Connector, shapes: &Arc<Shapes>) -> Result<Self, DbError> {
         let mut wire: Wire = connector.open().await?;
-        let defaults = wire.simple(DEFAULTS_SQL).await.map_err(|error| match error {
+        let defaults = within(connector.connect_timeout(), wire.simple(DEFAULTS_SQL)).await;
+        let defaults = defaults.unwrap_or_else(|| Err(silent(false))).map_err(|error| match error {
             DbError::Connection { message, .. } => DbError::Connection { was_established: false, message },
             other => other,
         })?;
@@ -142,6 +144,16 @@ impl Session {
     /// The server has not closed the connection, as far as can be told without asking.
     pub(super) fn is_alive(&mut self) -> bool {
         self.wire.is_alive()
+    }
+
+    /// How long it waits for the server.
+    pub(super) fn pulse(&self) -> &Arc<Pulse> {
+        self.wire.pulse()
+    }
+
+    /// The server answers a question about nothing.
+    pub(super) async fn ping(&mut self) -> Result<(), DbError> {
+        self.wire.simple("SELECT 1").await.map(drop)
     }
 
     /// Ready for another request.

@@ -290,6 +290,8 @@ fn messages(observation: &Observation<'_>) -> Vec<String> {
         Observation::PoolAcquisitionTimeout => json_message(&DbError::AcquisitionTimeout),
         Observation::PoolRequest => "Trying to borrow a connection from pool".to_owned(),
         Observation::PoolRequestFulfilled => "Borrowed a connection from the pool".to_owned(),
+        Observation::DbSilent => "The database does not answer. Requests are refused until it does.".to_owned(),
+        Observation::DbSpeaks => "The database answers again.".to_owned(),
         Observation::PoolFlushed => "Database connection pool flushed".to_owned(),
         Observation::Connection(id, status) => format!("Connection {id} {}", connection_status(*status)),
         Observation::JwtCacheLookup(_) => "Looked up a JWT in JWT cache".to_owned(),

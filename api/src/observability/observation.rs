@@ -118,6 +118,10 @@ pub enum Observation<'a> {
     PoolRequestFulfilled,
     /// Every connection of the pool is being replaced.
     PoolFlushed,
+    /// The database does not answer any more.
+    DbSilent,
+    /// The database answers again.
+    DbSpeaks,
     /// A connection changed state; its number within the process.
     Connection(u64, ConnectionStatus),
     /// An answer is on its way.

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -13,6 +13,7 @@ use std::time::Instant;
 use tokio::time::Sleep;
 
 use super::{DEPTH, Lane, Lanes, Reply, Rider};
+use crate::departure::Departure;
 use crate::error::DbError;
 use crate::execute::pool::{Lease, Pool};
 use crate::execute::rows::Rows;
@@ -31,17 +32,28 @@ pub(in crate::execute) async fn lead(
     query: &Arc<MainQuery>,
     encodable: &Arc<Encodable>,
     leavings: Leavings,
+    departure: &Departure,
 ) -> Result<Option<Vec<Rows>>, DbError> {
     let lanes = Arc::clone(pool.lanes());
     let lane = lanes.open(lease.generation(), lease.opened());
     let mut drive = Drive { lease, lanes, lane, flying: VecDeque::with_capacity(4), late: None };
     drive.begin(query, encodable, leavings)?;
     drive.lanes.fill(&drive.lane);
+    let mut left = pin!(departure.left());
     let own = loop {
-        match drive.step().await {
+        // Looking is what may be given up at any time; dealing with what was seen is not.
+        let event = tokio::select! {
+            biased;
+            event = poll_fn(|cx| drive.poll(cx)) => event,
+            () = left.as_mut() => {
+                drive.own_left();
+                break Err(DbError::Abandoned);
+            }
+        };
+        match drive.deal_with(event).await {
             Step::Own(outcome) => break outcome,
             Step::Going => {}
-            Step::Empty => break Ok(None),
+            Step::Empty | Step::Forsaken => break Ok(None),
         }
     };
     drive.leave();
@@ -87,6 +99,8 @@ enum Event {
     Full,
     /// It takes too long.
     Late,
+    /// The same, and nobody waits for anything here.
+    Forsaken,
     /// The connection is of no use any more.
     Lost(DbError),
     /// Nobody is on it.
@@ -97,6 +111,18 @@ enum Step {
     Going,
     Own(Result<Option<Vec<Rows>>, DbError>),
     Empty,
+    Forsaken,
+}
+
+impl Seat {
+    /// Somebody waits for it.
+    fn is_taken(&self) -> bool {
+        match self {
+            Self::Own => true,
+            Self::Rider(reply) => !reply.is_closed(),
+            Self::Left => false,
+        }
+    }
 }
 
 impl Drive {
@@ -146,8 +172,8 @@ impl Drive {
         load.cost = load.cost.saturating_sub(cost);
     }
 
-    async fn step(&mut self) -> Step {
-        match poll_fn(|cx| self.poll(cx)).await {
+    async fn deal_with(&mut self, event: Event) -> Step {
+        match event {
             Event::Done => self.landed().await,
             Event::Full => match self.flying.front_mut() {
                 Some(front) => match front.landing.spill().await {
@@ -160,6 +186,10 @@ impl Drive {
                 self.lane.close();
                 self.send_elsewhere(1);
                 Step::Going
+            }
+            Event::Forsaken => {
+                self.give_up();
+                Step::Forsaken
             }
             Event::Lost(error) => self.lost(error),
             Event::Empty => Step::Empty,
@@ -206,16 +236,21 @@ impl Drive {
         self.poll_late(cx)
     }
 
-    /// Somebody is behind the first, which has had its time.
+    /// Somebody is behind the first, which has had its time, or nobody waits any more.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if !self.flying.iter().skip(1).any(|it| matches!(it.seat, Seat::Rider(_))) {
+        if let Some(Flying { seat: Seat::Rider(reply), .. }) = self.flying.front_mut() {
+            // Asked so that this is polled again when its client leaves.
+            let _ = reply.poll_closed(cx);
+        }
+        let is_forsaken = !self.flying.iter().any(|it| it.seat.is_taken());
+        if !is_forsaken && !self.flying.iter().skip(1).any(|it| matches!(it.seat, Seat::Rider(_))) {
             return Poll::Pending;
         }
         let front_since = self.lane.lock().front_since;
         let Some(due) = front_since.checked_add(self.lane.sharing.patience) else { return Poll::Pending };
         // Asked of the clock and not of the timer: a long answer that keeps coming leaves no time for that.
         if Instant::now() >= due {
-            return Poll::Ready(Event::Late);
+            return Poll::Ready(if is_forsaken { Event::Forsaken } else { Event::Late });
         }
         let sleep = self.late.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
         while sleep.as_mut().poll(cx).is_ready() {
@@ -317,6 +352,16 @@ impl Drive {
         }
     }
 
+    /// Nobody waits for what the first one asked for.
+    fn own_left(&mut self) {
+        for it in &mut self.flying {
+            if let Seat::Own = it.seat {
+                it.seat = Seat::Left;
+            }
+        }
+        self.lease.went_well(false);
+    }
+
     /// Ends the lane, or leaves it to a task if there are others on it.
     fn leave(self) {
         if !self.flying.is_empty() || !self.lane.close_if_empty() {
@@ -326,10 +371,11 @@ impl Drive {
 
     async fn rest(mut self) {
         loop {
-            if let Step::Empty = self.step().await
-                && self.lane.close_if_empty()
-            {
-                return;
+            let event = poll_fn(|cx| self.poll(cx)).await;
+            match self.deal_with(event).await {
+                Step::Empty if self.lane.close_if_empty() => return,
+                Step::Forsaken => return,
+                Step::Empty | Step::Going | Step::Own(_) => {}
             }
         }
     }

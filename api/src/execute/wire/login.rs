@@ -33,6 +33,7 @@ impl Login for Wire {
                 process_id: 0,
                 secret_key: 0,
             },
+            pulse: Arc::default(),
         };
         wire.start_up(&params).await?;
         wire.authenticate(&params).await?;
