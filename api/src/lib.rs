@@ -19,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod execute;
+mod kept;
 pub mod lambda;
 pub mod media_type;
 pub mod observability;
