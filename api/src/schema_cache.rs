@@ -75,6 +75,10 @@ pub struct SchemaCache {
     /// What has to be cleared away after requests. No part of what is shown; unknown when it is read back.
     #[serde(skip)]
     pub leavings: Leavings,
+    /// Row types that functions return, by the number that the catalog knows them by. A statement that calls such
+    /// a function names it, so that Postgres notices when the type changes ([`crate::sql`]).
+    #[serde(skip)]
+    pub row_types: HashMap<QualifiedIdentifier, u32>,
 }
 
 impl SchemaCache {

@@ -2,7 +2,7 @@
 //!
 //! JSON values are not built: only the keys are read, the text goes to the database as it came.
 
-pub(crate) mod shape;
+pub(crate) mod outline;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,38 +17,47 @@ use super::types::{Action, DbAction, InvokeMethod, Mutation, Payload};
 use crate::error::ApiRequestError;
 use crate::media_type::MediaType;
 use crate::schema_cache::identifiers::FieldName;
+use outline::{BodyOutline, Kind};
 
-/// Reads the body where the action has one. Returns it with the columns it (or `columns=`) names.
+/// Takes the body where the action has one. Returns it with the columns it (or `columns=`) names.
 pub(super) fn read(
-    body: Bytes,
+    body: &BodyOutline,
     content_type: &MediaType,
     columns: Option<&BTreeSet<FieldName>>,
     action: &Action,
 ) -> Result<(Option<Payload>, BTreeSet<FieldName>), ApiRequestError> {
-    let (is_call, columns) = match action {
-        Action::Db(DbAction::RelationMutation(_, Mutation::Create | Mutation::Update)) => (false, columns),
-        Action::Db(DbAction::RelationMutation(_, Mutation::SingleUpsert)) => (false, None),
-        Action::Db(DbAction::Routine(_, InvokeMethod::Inv)) => (true, columns),
+    let is_call = match action {
+        Action::Db(DbAction::RelationMutation(_, Mutation::Delete)) => return Ok((None, BTreeSet::new())),
+        Action::Db(DbAction::RelationMutation(..)) => false,
+        Action::Db(DbAction::Routine(_, InvokeMethod::Inv)) => true,
         _ => return Ok((None, BTreeSet::new())),
     };
+    let body_text = || body.text.clone();
     let payload = match content_type {
-        MediaType::ApplicationJson if columns.is_some() => Payload::RawJson(body),
-        MediaType::ApplicationJson if is_call && body.is_empty() => {
-            Payload::ProcessedJson { raw: body, keys: BTreeSet::new() }
-        }
-        MediaType::ApplicationJson => json(body)?,
-        MediaType::TextCsv => csv(&body)?,
+        MediaType::ApplicationJson => match &body.kind {
+            Kind::Unread => Payload::RawJson(body_text()),
+            Kind::Empty if is_call => Payload::ProcessedJson { raw: body_text(), keys: BTreeSet::new() },
+            Kind::Rows(keys) => Payload::ProcessedJson { raw: body_text(), keys: keys.clone() },
+            Kind::Mixed => return Err(invalid("All object keys must match")),
+            Kind::Nothing => no_rows(),
+            Kind::Empty | Kind::Broken | Kind::None | Kind::Other => {
+                return Err(invalid("Empty or invalid json"));
+            }
+        },
+        MediaType::TextCsv => csv(&body.text)?,
         MediaType::UrlEncoded if is_call => {
-            let pairs = url_encoded(&body)?;
+            let pairs = url_encoded(&body.text)?;
             let keys = pairs.iter().map(|(name, _)| name.clone()).collect();
             Payload::ProcessedUrlEncoded { pairs, keys }
         }
         MediaType::UrlEncoded => {
-            let object: IndexMap<String, String> = url_encoded(&body)?.into_iter().collect();
+            let object: IndexMap<String, String> = url_encoded(&body.text)?.into_iter().collect();
             let keys = object.keys().cloned().collect();
             Payload::ProcessedJson { raw: encode(&object)?, keys }
         }
-        MediaType::TextPlain | MediaType::TextXml | MediaType::OctetStream if is_call => Payload::Raw(body),
+        MediaType::TextPlain | MediaType::TextXml | MediaType::OctetStream if is_call => {
+            Payload::Raw(body_text())
+        }
         other => return Err(invalid(format!("Content-Type not acceptable: {other}"))),
     };
     let named = match &payload {
@@ -65,15 +74,6 @@ fn invalid(message: impl Into<String>) -> ApiRequestError {
 
 fn encode(value: &impl serde::Serialize) -> Result<Bytes, ApiRequestError> {
     serde_json::to_vec(value).map(Bytes::from).map_err(|error| invalid(error.to_string()))
-}
-
-fn json(body: Bytes) -> Result<Payload, ApiRequestError> {
-    let shape = std::str::from_utf8(&body).ok().and_then(|text| serde_json::from_str(text).ok());
-    match shape.ok_or_else(|| invalid("Empty or invalid json"))? {
-        Shape::Rows(keys) => Ok(Payload::ProcessedJson { raw: body, keys }),
-        Shape::Mixed => Err(invalid("All object keys must match")),
-        Shape::Nothing => Ok(no_rows()),
-    }
 }
 
 /// What stands for a body without rows.
@@ -255,7 +255,8 @@ mod tests {
 
     fn show(action: &Action, content_type: &str, body: &str) -> String {
         let content_type = MediaType::parse(content_type);
-        match read(Bytes::copy_from_slice(body.as_bytes()), &content_type, None, action) {
+        let body = BodyOutline::read(Bytes::copy_from_slice(body.as_bytes()), &content_type, false);
+        match read(&body, &content_type, None, action) {
             Ok((payload, columns)) => {
                 let payload = match payload {
                     None => "none".to_owned(),
@@ -335,12 +336,10 @@ mod tests {
     fn named_columns_leave_the_json_unread() {
         let columns = BTreeSet::from(["x".to_owned()]);
         let json = MediaType::ApplicationJson;
-        let read = |mutation| read(Bytes::from_static(b"{oops"), &json, Some(&columns), &table(mutation));
-        let (payload, named) = read(Mutation::Create).unwrap();
+        let body = BodyOutline::read(Bytes::from_static(b"{oops"), &json, true);
+        let (payload, named) = read(&body, &json, Some(&columns), &table(Mutation::Create)).unwrap();
         assert!(matches!(payload, Some(Payload::RawJson(raw)) if raw == "{oops"));
         assert_eq!(named, columns);
-        // A PUT replaces the whole row, so there is nothing to choose.
-        assert!(read(Mutation::SingleUpsert).is_err());
     }
 
     #[test]

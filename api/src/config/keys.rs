@@ -598,6 +598,20 @@ pub const KEYS: &[Key] = &[
         |c| bare(c.pgapp_max_headers),
     ),
     key(
+        "pgapp-plan-cache-bytes",
+        Kind::Int,
+        "Memory for kept plans (half of it) and for what is known of the columns of their results (the other half), in bytes, about; 0 plans each request anew.",
+        |c, v| unsigned("pgapp-plan-cache-bytes", &mut c.pgapp_plan_cache_bytes, v),
+        |c| bare(c.pgapp_plan_cache_bytes),
+    ),
+    key(
+        "pgapp-statement-cache-bytes",
+        Kind::Int,
+        "Memory for the statements that are kept prepared in one session of Postgres, in bytes, by an estimate; 0 keeps none.",
+        |c, v| unsigned("pgapp-statement-cache-bytes", &mut c.pgapp_statement_cache_bytes, v),
+        |c| bare(c.pgapp_statement_cache_bytes),
+    ),
+    key(
         "pgapp-server-body-timeout",
         Kind::Int,
         "Seconds in which at least 2 KiB, or the rest, of a request's body have to come; 0 for no limit. A request whose body does not is refused with `PGAPP110` (408).",

@@ -59,6 +59,7 @@ struct Shared {
     generation: AtomicU64,
     closed: AtomicBool,
     shapes: Arc<Shapes>,
+    shapes_budget: AtomicUsize,
     lanes: Arc<Lanes>,
     /// Number of the next connection, for the log.
     next_id: AtomicU64,
@@ -91,7 +92,8 @@ impl Pool {
 
     fn build(conf: &AppConfig, connector: Connector, observer: Option<Observer>, sharing: Sharing) -> Self {
         let size = conf.db_pool.max(1);
-        let (connector, shapes) = (Arc::new(connector), Arc::<Shapes>::default());
+        let shapes_budget = conf.pgapp_plan_cache_bytes / 2;
+        let (connector, shapes) = (Arc::new(connector), Arc::new(Shapes::new(shapes_budget)));
         let watch = Watch::begin(conf, Arc::clone(&connector), Arc::clone(&shapes), observer.clone());
         let shared = Arc::new(Shared {
             connector,
@@ -107,6 +109,7 @@ impl Pool {
             generation: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             shapes,
+            shapes_budget: AtomicUsize::new(shapes_budget),
             lanes: Arc::new(Lanes::new(sharing)),
             next_id: AtomicU64::new(1),
             observer,
@@ -286,10 +289,19 @@ impl Pool {
     /// after a schema reload, since sessions cache the catalog. Running requests finish undisturbed.
     pub fn flush(&self) {
         self.0.generation.fetch_add(1, Ordering::AcqRel);
-        self.0.shapes.clear();
+        self.0.shapes.renew(self.0.shapes_budget.load(Ordering::Relaxed));
         let released = std::mem::take(&mut *self.0.lock_idle());
         for idle in &released {
             self.0.connection(idle.id, ConnectionStatus::Terminated(TerminationReason::Release));
+        }
+    }
+
+    /// Takes over what a reload may have changed; sessions of the old configuration are not used again.
+    pub fn reconfigure(&self, conf: &AppConfig) {
+        let shapes = conf.pgapp_plan_cache_bytes / 2;
+        let other_shapes = self.0.shapes_budget.swap(shapes, Ordering::Relaxed) != shapes;
+        if self.0.connector.reconfigure(conf) || other_shapes {
+            self.flush();
         }
     }
 
