@@ -37,7 +37,7 @@ use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::inspection::decode_routines;
 use crate::schema_cache::routine::Routine;
 use crate::schema_cache::table::Table;
-use crate::spool::Spooled;
+use crate::spool::{IN_MEMORY, Spooled};
 use crate::sql::types::MainQuery;
 
 pub use aws::{InvalidSource, ProcessCredentials};
@@ -132,10 +132,11 @@ pub async fn run(
     let authenticated = conf.db_anon_role.as_ref() != Some(&auth.role);
     let by_caller = |error| Error::Db(with_caller(error, authenticated));
 
+    let read_only = script.begin.read_only;
     if script::may_share(query, plan, &script)
         && let Some(results) = read(pool, query).await.map_err(by_caller)?
     {
-        return interpret(&results);
+        return put_aside(pool, interpret(&results)?, read_only).await;
     }
     let mut lease = pool.acquire().await?;
     let session = lease.session();
@@ -149,7 +150,27 @@ pub async fn run(
     };
     let outcome = outcome.await;
     lease.went_well(!matches!(outcome, Err(Error::Db(_))));
-    outcome
+    // Whoever reads it may be slow.
+    drop(lease);
+    put_aside(pool, outcome?, read_only).await
+}
+
+/// Keeps a large body that Postgres made as a whole where one that was made here would be kept.
+async fn put_aside(pool: &Pool, mut result: DbResult, read_only: bool) -> Result<DbResult, Error> {
+    if let DbResult::Crud(set) = &mut result
+        && set.body.len() > IN_MEMORY
+    {
+        match Spooled::of(pool.room(), set.body.clone()).await {
+            Ok(spooled) => {
+                set.spooled = Some(spooled);
+                set.body = Bytes::new();
+            }
+            Err(reason) if read_only => return Err(DbError::from(reason).into()),
+            // What was written is written, and its answer is here.
+            Err(_) => {}
+        }
+    }
+    Ok(result)
 }
 
 /// Runs a read among others, if it is known to be quick. `None` if it is to have a connection for itself.

@@ -21,6 +21,7 @@ use crate::config::AppConfig;
 use crate::error::DbError;
 use crate::observability::observation::{ConnectionStatus, TerminationReason};
 use crate::observability::{Observation, Observer};
+use crate::spool::room::Room;
 
 /// What the metrics endpoint reports of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,8 @@ struct Shared {
     generation: AtomicU64,
     closed: AtomicBool,
     shapes: Arc<Shapes>,
+    /// For large answers.
+    room: Arc<Room>,
     lanes: Arc<Lanes>,
     /// Number of the next connection, for the log.
     next_id: AtomicU64,
@@ -101,12 +104,18 @@ impl Pool {
             generation: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             shapes: Arc::default(),
+            room: Arc::new(Room::new(conf, observer.clone())),
             lanes: Arc::new(Lanes::new(sharing)),
             next_id: AtomicU64::new(1),
             observer,
         });
         tokio::spawn(reap(Arc::downgrade(&shared)));
         Self(shared)
+    }
+
+    /// The room for large answers.
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.0.room
     }
 
     /// A connection for exclusive use: an idle one that is still alive, else a new one.
@@ -165,10 +174,11 @@ impl Pool {
         let generation = shared.generation.load(Ordering::Acquire);
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
         shared.connection(id, ConnectionStatus::Connecting);
-        let session = Session::connect(&shared.connector, &shared.shapes).await.inspect_err(|_| {
-            let failed = ConnectionStatus::Terminated(TerminationReason::NetworkError);
-            shared.connection(id, failed);
-        })?;
+        let session =
+            Session::connect(&shared.connector, &shared.shapes, &shared.room).await.inspect_err(|_| {
+                let failed = ConnectionStatus::Terminated(TerminationReason::NetworkError);
+                shared.connection(id, failed);
+            })?;
         shared.connection(id, ConnectionStatus::Established);
         Ok(Lease {
             id,

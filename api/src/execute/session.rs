@@ -6,7 +6,7 @@
 //!
 //! - for an isolation level other than the connection's default,
 //! - when it is to be rolled back in any case, or
-//! - when the rows decide whether it is kept ([`End::Ask`](super::script::End::Ask)), which costs a second round trip.
+//! - when the rows decide whether it is kept ([`End::Ask`]), which costs a second round trip.
 //!
 //! Read-only mode needs no `BEGIN` either: it is a setting that can be switched on at any time and not
 //! off again. It is among the settings that every script begins with, before anything of the caller's.
@@ -28,11 +28,12 @@ use bytes::BytesMut;
 
 use super::connect::Connector;
 use super::rows::Rows;
-use super::script::{Script, Step};
+use super::script::{End, Script, Step};
 use super::shapes::{Encodable, Shape, Shapes};
 use super::statements::StatementCache;
 use super::wire::{ServerError, State, Wire};
-use crate::error::DbError;
+use crate::error::{DbError, NoRoom};
+use crate::spool::room::Room;
 use crate::sql::types::{ParamType, RowsQuery};
 use flight::{Flight, encode};
 use landing::Expected;
@@ -58,6 +59,8 @@ pub(super) struct Session {
     /// A query whose rows are encoded is found by its own text, whatever form of it was prepared.
     statements: Option<StatementCache<Prepared>>,
     shapes: Arc<Shapes>,
+    /// For large bodies.
+    room: Arc<Room>,
     /// Statements that the server may forget; told with the next request.
     forgotten: Vec<Prepared>,
     n_prepared: u64,
@@ -90,7 +93,11 @@ enum Form {
 
 impl Session {
     /// Opens a connection.
-    pub(super) async fn connect(connector: &Connector, shapes: &Arc<Shapes>) -> Result<Self, DbError> {
+    pub(super) async fn connect(
+        connector: &Connector,
+        shapes: &Arc<Shapes>,
+        room: &Arc<Room>,
+    ) -> Result<Self, DbError> {
         let mut wire: Wire = connector.open().await?;
         let defaults = wire.simple(DEFAULTS_SQL).await.map_err(|error| match error {
             DbError::Connection { message, .. } => DbError::Connection { was_established: false, message },
@@ -100,6 +107,7 @@ impl Session {
             wire,
             statements: connector.prepared_statements.then(|| StatementCache::new(STATEMENT_CACHE_CAPACITY)),
             shapes: Arc::clone(shapes),
+            room: Arc::clone(room),
             forgotten: Vec::new(),
             n_prepared: 0,
             implicit_allowed: defaults.as_deref() == Some(PLAIN_DEFAULTS.as_bytes()),
@@ -143,7 +151,7 @@ impl Session {
         }
     }
 
-    /// Runs a script; with [`End::Ask`](super::script::End::Ask) the transaction stays open until
+    /// Runs a script; with [`End::Ask`] the transaction stays open until
     /// [`Self::finish`].
     pub(super) async fn run(&mut self, script: &Script<'_>) -> Result<Vec<Rows>, DbError> {
         let rows = script.steps.iter().find_map(|it| it.rows);
@@ -159,7 +167,11 @@ impl Session {
             };
             let flight = Flight::new(script, self.implicit_allowed, aggregated.as_deref());
             let begun = Instant::now();
-            match self.fly(&flight, &form).await? {
+            let outcome = self.fly(&flight, &form).await.map_err(|error| match error {
+                DbError::NoRoom(_) if flight.writes && script.end == End::Commit => NoRoom::Written.into(),
+                other => other,
+            })?;
+            match outcome {
                 Ok(mut results) => {
                     if let Form::Encoded(encodable) = &form {
                         encodable.pace.took(begun.elapsed());
@@ -222,7 +234,13 @@ impl Session {
                     // A server that ends the session says why before it does.
                     Err(lost) => return landing.failed().map_or(Err(lost), |error| Ok(Err(error))),
                 },
-                Progress::Full => landing.spill().await?,
+                Progress::Full => match landing.spill().await {
+                    Ok(()) => {}
+                    // The server goes on to the end of the request by itself, and keeps what was written: only the
+                    // end tells what became of that.
+                    Err(reason) if flight.writes => landing.give_up_body(reason),
+                    Err(reason) => return Err(reason.into()),
+                },
                 Progress::Done => break,
             }
         }
@@ -246,7 +264,7 @@ impl Session {
             }
         }
         self.wire.end_request();
-        Ok(Landing::new(expected))
+        Ok(Landing::new(expected, Arc::clone(&self.room)))
     }
 
     /// Puts a read among those on their way: its settings, its rows, the settings of the response.

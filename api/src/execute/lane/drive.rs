@@ -14,6 +14,7 @@ use tokio::time::Sleep;
 
 use super::{DEPTH, Lane, Lanes, Reply, Rider};
 use crate::error::DbError;
+use crate::execute::body::Spilled;
 use crate::execute::pool::{Lease, Pool};
 use crate::execute::rows::Rows;
 use crate::execute::script::Script;
@@ -140,24 +141,35 @@ impl Drive {
     async fn step(&mut self) -> Step {
         match poll_fn(|cx| self.poll(cx)).await {
             Event::Done => self.landed().await,
-            Event::Full => match self.flying.front_mut() {
-                Some(front) => match front.landing.spill().await {
-                    Ok(()) => Step::Going,
-                    Err(error) => self.lost(error),
-                },
-                None => Step::Going,
-            },
-            Event::Late => {
-                self.lane.close();
-                for it in self.flying.iter_mut().skip(1) {
-                    if let Seat::Rider(reply) = std::mem::replace(&mut it.seat, Seat::Left) {
-                        let _ = reply.send(Reply::Elsewhere);
-                    }
+            Event::Full => {
+                let Some(front) = self.flying.front_mut() else { return Step::Going };
+                if front.landing.try_spill().await == Spilled::Done {
+                    return Step::Going;
                 }
+                // That depends on other clients: nobody else is to wait for them.
+                self.send_others_elsewhere();
+                let Some(front) = self.flying.front_mut() else { return Step::Going };
+                match front.landing.spill().await {
+                    Ok(()) => Step::Going,
+                    Err(reason) => self.lost(reason.into()),
+                }
+            }
+            Event::Late => {
+                self.send_others_elsewhere();
                 Step::Going
             }
             Event::Lost(error) => self.lost(error),
             Event::Empty => Step::Empty,
+        }
+    }
+
+    /// Those behind the first are run elsewhere; nobody gets on any more.
+    fn send_others_elsewhere(&mut self) {
+        self.lane.close();
+        for it in self.flying.iter_mut().skip(1) {
+            if let Seat::Rider(reply) = std::mem::replace(&mut it.seat, Seat::Left) {
+                let _ = reply.send(Reply::Elsewhere);
+            }
         }
     }
 

@@ -12,6 +12,8 @@ pub(super) struct Flight<'a> {
     pub(super) steps: Vec<Step<'a>>,
     /// Index of the script's first statement.
     pub(super) first: usize,
+    /// They may change something.
+    pub(super) writes: bool,
 }
 
 impl<'a> Flight<'a> {
@@ -40,7 +42,7 @@ impl<'a> Flight<'a> {
             End::Rollback => steps.push(Step::fixed("ROLLBACK")),
             End::Commit | End::Ask => {}
         }
-        Self { steps, first }
+        Self { steps, first, writes: !begin.read_only }
     }
 }
 

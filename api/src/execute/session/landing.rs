@@ -1,16 +1,18 @@
 //! What comes back of one request. Pure, except that a large body goes to a file.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use postgres_protocol::message::backend::Message;
 
 use super::Prepared;
-use crate::error::DbError;
-use crate::execute::body::BodyWriter;
+use crate::error::{DbError, NoRoom};
+use crate::execute::body::{BodyWriter, Spilled};
 use crate::execute::json::{self, Encoder};
 use crate::execute::rows::Rows;
 use crate::execute::script::Step;
 use crate::execute::wire::ServerError;
+use crate::spool::room::Room;
 use crate::sql::types::Form;
 
 /// A statement whose answer is awaited.
@@ -72,13 +74,13 @@ pub(in crate::execute) struct Landing {
 }
 
 impl Landing {
-    /// Nothing yet of these statements.
-    pub(super) fn new(expected: VecDeque<Expected>) -> Self {
+    /// Nothing yet of these statements; a large body takes of this room.
+    pub(super) fn new(expected: VecDeque<Expected>, room: Arc<Room>) -> Self {
         Self {
             results: Vec::with_capacity(expected.len()),
             expected,
             current: Rows::default(),
-            body: BodyWriter::default(),
+            body: BodyWriter::new(room),
             body_at: None,
             failure: None,
             prepared: Vec::new(),
@@ -138,9 +140,19 @@ impl Landing {
         Ok(Progress::Under)
     }
 
-    /// Makes room in memory.
-    pub(in crate::execute) async fn spill(&mut self) -> Result<(), DbError> {
+    /// Makes room in memory if that is possible without waiting.
+    pub(in crate::execute) async fn try_spill(&mut self) -> Spilled {
+        self.body.try_spill().await
+    }
+
+    /// Makes room in memory, and waits for it.
+    pub(in crate::execute) async fn spill(&mut self) -> Result<(), NoRoom> {
         self.body.spill().await
+    }
+
+    /// Drops the body. What is answered is taken to its end, and then an error.
+    pub(super) fn give_up_body(&mut self, reason: NoRoom) {
+        self.body.give_up(reason);
     }
 
     /// The error that came, if one did.

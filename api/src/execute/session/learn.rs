@@ -107,7 +107,7 @@ impl Session {
             .inspect_err(|_| self.wire.outgoing.truncate(begun_at))?;
         self.wire.end_request();
         self.wire.send().await?;
-        let mut landing = Landing::new([expected].into());
+        let mut landing = Landing::new([expected].into(), Arc::clone(&self.room));
         let (mut columns, mut failed) = (None, false);
         loop {
             let message = self.wire.receive().await?;
