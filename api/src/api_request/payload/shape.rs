@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header;
 use http::request::Parts;
 
-use super::Shape;
+use super::keys::Shape;
 use crate::schema_cache::identifiers::FieldName;
 
 /// What planning looks at of a JSON body.
