@@ -40,6 +40,9 @@ pub enum ApiRequestError {
     /// The body is longer than `pgapp-max-body`; that limit.
     #[error("the request body is longer than {0} bytes")]
     BodyTooLarge(u64),
+    /// A CSV body would be longer than this as JSON, by the names of its columns.
+    #[error("the request body is longer than {0} bytes as JSON")]
+    CsvTooLarge(usize),
     /// The head has more of something than is allowed.
     #[error("the request has more than {limit} {what}")]
     HeadTooLarge {

@@ -42,7 +42,7 @@ use crate::schema_cache::inspection::decode_routines;
 use crate::schema_cache::leavings::Leavings;
 use crate::schema_cache::routine::Routine;
 use crate::schema_cache::table::Table;
-use crate::spool::Spooled;
+use crate::spool::{IN_MEMORY, Spooled};
 use crate::sql::ending;
 use crate::sql::types::MainQuery;
 
@@ -159,10 +159,11 @@ pub async fn run_for(
     let authenticated = conf.db_anon_role.as_ref() != Some(&auth.role);
     let by_caller = |error| with_caller(error, authenticated);
 
+    let read_only = script.begin.read_only;
     if script::may_share(query, plan, &script)
         && let Some(results) = read(pool, query, cache.leavings, departure).await.map_err(by_caller)?
     {
-        return interpret(&results);
+        return put_aside(pool, interpret(&results)?, read_only).await;
     }
     let mut lease = unless_left(departure, pool.acquire()).await?;
     let session = lease.session();
@@ -183,7 +184,27 @@ pub async fn run_for(
         false => outcome.await,
     };
     lease.went_well(!matches!(outcome, Err(Error::Db(_))));
-    outcome
+    // Whoever reads it may be slow.
+    drop(lease);
+    put_aside(pool, outcome?, read_only).await
+}
+
+/// Keeps a large body that Postgres made as a whole where one that was made here would be kept.
+async fn put_aside(pool: &Pool, mut result: DbResult, read_only: bool) -> Result<DbResult, Error> {
+    if let DbResult::Crud(set) = &mut result
+        && set.body.len() > IN_MEMORY
+    {
+        match Spooled::of(pool.room(), set.body.clone()).await {
+            Ok(spooled) => {
+                set.spooled = Some(spooled);
+                set.body = Bytes::new();
+            }
+            Err(reason) if read_only => return Err(DbError::from(reason).into()),
+            // What was written is written, and its answer is here.
+            Err(_) => {}
+        }
+    }
+    Ok(result)
 }
 
 /// What comes of it, unless the client leaves before.

@@ -1,15 +1,15 @@
 //! The body → [`Payload`], as far as it must be understood before the database sees it.
 //!
-//! JSON values are not built: only the keys are read, the text goes to the database as it came.
+//! JSON values are not built: only the keys are read, the text goes to the database as it came. What is made of a
+//! body of another type is made as it is read, so that nothing here needs more than a small multiple of the body.
 
+mod keys;
 pub(crate) mod outline;
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::csv;
 use super::query::pairs;
@@ -18,6 +18,12 @@ use crate::error::ApiRequestError;
 use crate::media_type::MediaType;
 use crate::schema_cache::identifiers::FieldName;
 use outline::{BodyOutline, Kind};
+
+/// Names of columns or arguments that are told apart in a body. More than a relation has columns (1600) or a function
+/// parameters, so that those beyond it change nothing: there is one already that does not exist.
+pub(super) const MAX_NAMES: usize = 1664;
+/// Fields of a form that is a function's arguments; only a variadic one takes several.
+const MAX_FIELDS: usize = 100_000;
 
 /// Takes the body where the action has one. Returns it with the columns it (or `columns=`) names.
 pub(super) fn read(
@@ -51,7 +57,7 @@ pub(super) fn read(
             Payload::ProcessedUrlEncoded { pairs, keys }
         }
         MediaType::UrlEncoded => {
-            let object: IndexMap<String, String> = url_encoded(&body.text)?.into_iter().collect();
+            let object = form(&body.text)?;
             let keys = object.keys().cloned().collect();
             Payload::ProcessedJson { raw: encode(&object)?, keys }
         }
@@ -81,162 +87,42 @@ fn no_rows() -> Payload {
     Payload::ProcessedJson { raw: Bytes::from_static(b"[]"), keys: BTreeSet::new() }
 }
 
-/// CSV becomes a JSON array of objects; the word `NULL` becomes null, everything else a string.
 fn csv(body: &[u8]) -> Result<Payload, ApiRequestError> {
-    let records = csv::parse(body).map_err(invalid)?;
-    let Some((header, rows)) = records.split_first() else { return Ok(no_rows()) };
-    let Some(first) = rows.first() else { return Ok(no_rows()) };
-    let width = first.len().min(header.len());
-    if rows.iter().any(|row| row.len().min(header.len()) != width) {
-        return Err(invalid("All lines must have same number of fields"));
+    Ok(csv::to_json(body)?.map_or_else(no_rows, |(raw, names)| Payload::ProcessedJson {
+        raw,
+        keys: names.into_iter().collect(),
+    }))
+}
+
+/// Fields by name; of those with one name the last counts.
+fn form(body: &[u8]) -> Result<IndexMap<String, String>, ApiRequestError> {
+    let mut object = IndexMap::new();
+    for pair in pairs::iter(body) {
+        let (name, value) = texts(pair)?;
+        object.insert(name, value);
+        if object.len() > MAX_NAMES {
+            return Err(invalid(format!("A form may have at most {MAX_NAMES} names")));
+        }
     }
-    let objects: Vec<IndexMap<&str, Option<&str>>> = rows
-        .iter()
-        .map(|row| {
-            header
-                .iter()
-                .zip(row)
-                .map(|(name, value)| (name.as_str(), (value != "NULL").then_some(value.as_str())))
-                .collect()
-        })
-        .collect();
-    let keys = header.iter().take(width).cloned().collect();
-    Ok(Payload::ProcessedJson { raw: encode(&objects)?, keys })
+    Ok(object)
 }
 
 fn url_encoded(body: &[u8]) -> Result<Vec<(String, String)>, ApiRequestError> {
+    let mut fields = Vec::new();
+    for pair in pairs::iter(body) {
+        if fields.len() == MAX_FIELDS {
+            return Err(invalid(format!("A form may have at most {MAX_FIELDS} fields")));
+        }
+        fields.push(texts(pair)?);
+    }
+    Ok(fields)
+}
+
+fn texts((name, value): pairs::Pair) -> Result<(String, String), ApiRequestError> {
     let text = |bytes: Vec<u8>| {
         String::from_utf8(bytes).map_err(|_| invalid("Form values must be percent-encoded UTF-8"))
     };
-    pairs::split(body)
-        .into_iter()
-        .map(|(name, value)| Ok((text(name)?, text(value.unwrap_or_default())?)))
-        .collect()
-}
-
-/// What a JSON body is, as far as rows are concerned.
-enum Shape {
-    /// One object, or an array of objects that all have these keys.
-    Rows(BTreeSet<FieldName>),
-    /// An array of anything else.
-    Mixed,
-    /// An empty array, or a scalar: no rows.
-    Nothing,
-}
-
-impl<'de> Deserialize<'de> for Shape {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ShapeVisitor)
-    }
-}
-
-struct ShapeVisitor;
-
-impl<'de> Visitor<'de> for ShapeVisitor {
-    type Value = Shape;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Shape, A::Error> {
-        keys_of(map).map(Shape::Rows)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Shape, A::Error> {
-        let Some(first) = seq.next_element::<Element>()? else { return Ok(Shape::Nothing) };
-        let mut uniform = first.0;
-        while let Some(element) = seq.next_element::<Element>()? {
-            if element.0 != uniform {
-                uniform = None;
-            }
-        }
-        Ok(uniform.map_or(Shape::Mixed, Shape::Rows))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
-        Ok(Shape::Nothing)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
-        Ok(Shape::Nothing)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
-        Ok(Shape::Nothing)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
-        Ok(Shape::Nothing)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Shape, E> {
-        Ok(Shape::Nothing)
-    }
-
-    fn visit_unit<E>(self) -> Result<Shape, E> {
-        Ok(Shape::Nothing)
-    }
-}
-
-/// Keys of an array's element, where it is an object.
-struct Element(Option<BTreeSet<FieldName>>);
-
-impl<'de> Deserialize<'de> for Element {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ElementVisitor)
-    }
-}
-
-struct ElementVisitor;
-
-impl<'de> Visitor<'de> for ElementVisitor {
-    type Value = Element;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element, A::Error> {
-        keys_of(map).map(|keys| Element(Some(keys)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Element, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Element(None))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Element, E> {
-        Ok(Element(None))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Element, E> {
-        Ok(Element(None))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Element, E> {
-        Ok(Element(None))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Element, E> {
-        Ok(Element(None))
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Element, E> {
-        Ok(Element(None))
-    }
-
-    fn visit_unit<E>(self) -> Result<Element, E> {
-        Ok(Element(None))
-    }
-}
-
-fn keys_of<'de, A: MapAccess<'de>>(mut map: A) -> Result<BTreeSet<FieldName>, A::Error> {
-    let mut keys = BTreeSet::new();
-    while let Some((key, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
-        keys.insert(key);
-    }
-    Ok(keys)
+    Ok((text(name)?, text(value.unwrap_or_default())?))
 }
 
 #[cfg(test)]
@@ -350,6 +236,26 @@ mod tests {
             show(&table(Mutation::Create), "application/json", &"[".repeat(200_000)),
             "Empty or invalid json"
         );
+    }
+
+    #[test]
+    fn names_and_fields_are_bounded() {
+        let form = "application/x-www-form-urlencoded";
+        let distinct: String = (0..=MAX_NAMES).map(|it| format!("a{it}&")).collect();
+        assert_eq!(show(&table(Mutation::Create), form, &distinct), "A form may have at most 1664 names");
+        // However often it comes, it is one name.
+        let same = show(&table(Mutation::Create), form, &"a=1&".repeat(MAX_FIELDS + 1));
+        assert_eq!(same, r#"json {"a":"1"} naming {"a"}"#);
+        assert_eq!(
+            show(&function(), form, &"&".repeat(MAX_FIELDS + 2)),
+            "A form may have at most 100000 fields"
+        );
+        let object =
+            format!("{{{}}}", (0..5000).map(|it| format!("\"a{it}\":1")).collect::<Vec<_>>().join(","));
+        let json = MediaType::ApplicationJson;
+        let body = BodyOutline::read(Bytes::from(object), &json, false);
+        let (_, named) = read(&body, &json, None, &function()).unwrap();
+        assert_eq!(named.len(), MAX_NAMES);
     }
 
     proptest! {

@@ -149,6 +149,9 @@ fn api_request(error: &ApiRequestError) -> Rendered {
         E::BodyTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
             .details(format!("A body may have at most {limit} bytes."))
             .hint("Send fewer rows at a time, or have the setting pgapp-max-body raised."),
+        E::CsvTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
+            .details(format!("With the names of its columns in each row it is longer than {limit} bytes."))
+            .hint("Send fewer rows at a time."),
         E::HeadTooLarge { what, setting, limit } => {
             Rendered::new("PGAPP101", "The request's headers are too large")
                 .details(format!("A request may have at most {limit} {what}."))

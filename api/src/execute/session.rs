@@ -6,7 +6,7 @@
 //!
 //! - for an isolation level other than the connection's default,
 //! - when it is to be rolled back in any case, or
-//! - when the rows decide whether it is kept ([`End::Ask`](super::script::End::Ask)), which costs a second round trip.
+//! - when the rows decide whether it is kept ([`End::Ask`]), which costs a second round trip.
 //!
 //! Read-only mode needs no `BEGIN` either: it is a setting that can be switched on at any time and not
 //! off again. It is among the settings that every script begins with, before anything of the caller's.
@@ -52,8 +52,9 @@ use super::script::{End, Script, Step};
 use super::shapes::{Encodable, Shape, Shapes};
 use super::statements::{self, StatementCache};
 use super::wire::{ServerError, State, Wire};
-use crate::error::DbError;
+use crate::error::{DbError, NoRoom};
 use crate::schema_cache::leavings::Leavings;
+use crate::spool::room::Room;
 use crate::sql::ending;
 use crate::sql::types::{ParamType, RowsQuery};
 use flight::{Flight, encode};
@@ -80,6 +81,8 @@ pub(super) struct Session {
     /// A query whose rows are encoded is found by its own text, whatever form of it was prepared.
     statements: Option<StatementCache<Prepared>>,
     shapes: Arc<Shapes>,
+    /// For large bodies.
+    room: Arc<Room>,
     /// Statements that the server may forget; told with the next request.
     forgotten: Vec<Prepared>,
     n_prepared: u64,
@@ -134,7 +137,11 @@ enum Form {
 
 impl Session {
     /// Opens a connection.
-    pub(super) async fn connect(connector: &Connector, shapes: &Arc<Shapes>) -> Result<Self, DbError> {
+    pub(super) async fn connect(
+        connector: &Connector,
+        shapes: &Arc<Shapes>,
+        room: &Arc<Room>,
+    ) -> Result<Self, DbError> {
         let mut wire: Wire = connector.open().await?;
         let defaults = within(connector.connect_timeout(), wire.simple(DEFAULTS_SQL)).await;
         let defaults = defaults.unwrap_or_else(|| Err(silent(false))).map_err(|error| match error {
@@ -149,6 +156,7 @@ impl Session {
             },
             afresh: false,
             shapes: Arc::clone(shapes),
+            room: Arc::clone(room),
             forgotten: Vec::new(),
             n_prepared: 0,
             prefix: rand::random(),
@@ -206,7 +214,7 @@ impl Session {
         }
     }
 
-    /// Runs a script; with [`End::Ask`](super::script::End::Ask) the transaction stays open until
+    /// Runs a script; with [`End::Ask`] the transaction stays open until
     /// [`Self::finish`].
     pub(super) async fn run(&mut self, script: &Script<'_>) -> Result<Vec<Rows>, DbError> {
         let rows = script.steps.iter().find_map(|it| it.rows);
@@ -225,7 +233,12 @@ impl Session {
             // After an explicit transaction that failed there is a rollback to be sent first.
             let scrub = script.leavings.filter(|it| flight.implicit && it.ask_for_scrub(script.begin));
             let begun = Instant::now();
-            let outcome = self.fly(&flight, &form, scrub).await;
+            let outcome = self.fly(&flight, &form, scrub).await.map_err(|error| match error {
+                DbError::NoRoom(_) if flight.span.writes && script.end == End::Commit => {
+                    NoRoom::Written.into()
+                }
+                other => other,
+            });
             let answered_in = begun.elapsed();
             let afresh = std::mem::take(&mut self.afresh);
             match outcome? {
@@ -388,7 +401,13 @@ impl Session {
         loop {
             match self.take(landing)? {
                 Progress::Under => poll_fn(|cx| self.wire.poll_receive(cx)).await?,
-                Progress::Full => landing.spill().await?,
+                Progress::Full => match landing.spill().await {
+                    Ok(()) => {}
+                    // The server goes on to the end of the request by itself, and keeps what was written: only the
+                    // end tells what became of that.
+                    Err(reason) if landing.writes() => landing.give_up_body(reason),
+                    Err(reason) => return Err(reason.into()),
+                },
                 Progress::Done => break,
             }
         }
@@ -412,7 +431,7 @@ impl Session {
             }
         }
         self.wire.end_request();
-        Ok(Landing::new(expected, flight.span))
+        Ok(Landing::new(expected, flight.span, Arc::clone(&self.room)))
     }
 
     /// Puts a read among those on their way: its settings, its rows, the settings of the response.

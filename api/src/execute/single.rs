@@ -48,7 +48,7 @@ impl Single {
         let mut session = match kept {
             Some(session) => session,
             // Its rows are read here; none is made a body.
-            None => Session::connect(&self.connector, &Arc::default()).await?,
+            None => Session::connect(&self.connector, &Arc::default(), &Arc::default()).await?,
         };
         let params: Vec<Param> = binds
             .iter()

@@ -284,6 +284,9 @@ fn messages(observation: &Observation<'_>) -> Vec<String> {
         Observation::ConfigInvalid(why) => format!("Failed reloading config: {why}"),
         Observation::ConfigReloaded => "Config reloaded".to_owned(),
         Observation::QueryError(error) => json_message(error),
+        Observation::TempFolder(error) => format!(
+            "Failed to keep a large answer in the folder for temporary files, which TMPDIR names: {error}. Up to pgapp-temp-memory-max such answers are kept in memory."
+        ),
         Observation::PoolInit(size) => {
             format!("Connection Pool initialized with a maximum size of {size} connections")
         }

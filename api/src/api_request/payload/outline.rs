@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::Shape;
+use super::keys::Shape;
 use crate::media_type::MediaType;
 use crate::schema_cache::identifiers::FieldName;
 

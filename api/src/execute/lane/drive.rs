@@ -15,6 +15,7 @@ use tokio::time::Sleep;
 use super::{DEPTH, Lane, Lanes, Reply, Rider};
 use crate::departure::Departure;
 use crate::error::DbError;
+use crate::execute::body::Spilled;
 use crate::execute::pool::{Lease, Pool};
 use crate::execute::rows::Rows;
 use crate::execute::script::Script;
@@ -175,16 +176,21 @@ impl Drive {
     async fn deal_with(&mut self, event: Event) -> Step {
         match event {
             Event::Done => self.landed().await,
-            Event::Full => match self.flying.front_mut() {
-                Some(front) => match front.landing.spill().await {
+            Event::Full => {
+                let Some(front) = self.flying.front_mut() else { return Step::Going };
+                if front.landing.try_spill().await == Spilled::Done {
+                    return Step::Going;
+                }
+                // That depends on other clients: nobody else is to wait for them.
+                self.send_others_elsewhere();
+                let Some(front) = self.flying.front_mut() else { return Step::Going };
+                match front.landing.spill().await {
                     Ok(()) => Step::Going,
-                    Err(error) => self.lost(error),
-                },
-                None => Step::Going,
-            },
+                    Err(reason) => self.lost(reason.into()),
+                }
+            }
             Event::Late => {
-                self.lane.close();
-                self.send_elsewhere(1);
+                self.send_others_elsewhere();
                 Step::Going
             }
             Event::Forsaken => {
@@ -194,6 +200,12 @@ impl Drive {
             Event::Lost(error) => self.lost(error),
             Event::Empty => Step::Empty,
         }
+    }
+
+    /// Those behind the first are run elsewhere; nobody gets on any more.
+    fn send_others_elsewhere(&mut self) {
+        self.lane.close();
+        self.send_elsewhere(1);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {

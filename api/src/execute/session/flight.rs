@@ -28,6 +28,8 @@ pub(super) struct Span {
     pub(super) ending: Option<usize>,
     /// The session's settings may not be what they were.
     pub(super) soils: bool,
+    /// They may change something.
+    pub(super) writes: bool,
 }
 
 impl<'a> Flight<'a> {
@@ -67,7 +69,8 @@ impl<'a> Flight<'a> {
                 }
             }
         }
-        let mut span = Span { first, len: script.steps.len(), ending: ending_at, soils: false };
+        let writes = !begin.read_only;
+        let mut span = Span { first, len: script.steps.len(), ending: ending_at, soils: false, writes };
         if let Some(leavings) = leavings {
             if ending_at.is_none() {
                 span.ending = Some(first + script.steps.len());
@@ -100,7 +103,7 @@ impl<'a> Flight<'a> {
         if !leavings.cached_sequences {
             steps.push(Step::fixed(ending::FORGET_SEQUENCES));
         }
-        Self { steps, span: Span { first, len: 1, ending: None, soils: false }, implicit: true }
+        Self { steps, span: Span { first, len: 1, ..Span::default() }, implicit: true }
     }
 }
 

@@ -1,17 +1,19 @@
 //! What comes back of one request. Pure, except that a large body goes to a file.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use postgres_protocol::message::backend::Message;
 
 use super::Prepared;
 use super::flight::Span;
-use crate::error::DbError;
-use crate::execute::body::BodyWriter;
+use crate::error::{DbError, NoRoom};
+use crate::execute::body::{BodyWriter, Spilled};
 use crate::execute::json::{self, Encoder};
 use crate::execute::rows::Rows;
 use crate::execute::script::Step;
 use crate::execute::wire::ServerError;
+use crate::spool::room::Room;
 use crate::sql::ending;
 use crate::sql::types::Form;
 
@@ -79,14 +81,14 @@ pub(in crate::execute) struct Landing {
 }
 
 impl Landing {
-    /// Nothing yet of these statements.
-    pub(super) fn new(expected: VecDeque<Expected>, span: Span) -> Self {
+    /// Nothing yet of these statements; a large body takes of this room.
+    pub(super) fn new(expected: VecDeque<Expected>, span: Span, room: Arc<Room>) -> Self {
         Self {
             span,
             results: Vec::with_capacity(expected.len()),
             expected,
             current: Rows::default(),
-            body: BodyWriter::default(),
+            body: BodyWriter::new(room),
             body_at: None,
             failure: None,
             prepared: Vec::new(),
@@ -157,14 +159,29 @@ impl Landing {
         Ok(Progress::Under)
     }
 
-    /// Makes room in memory.
-    pub(in crate::execute) async fn spill(&mut self) -> Result<(), DbError> {
+    /// Makes room in memory if that is possible without waiting.
+    pub(in crate::execute) async fn try_spill(&mut self) -> Spilled {
+        self.body.try_spill().await
+    }
+
+    /// Makes room in memory, and waits for it.
+    pub(in crate::execute) async fn spill(&mut self) -> Result<(), NoRoom> {
         self.body.spill().await
+    }
+
+    /// Drops the body. What is answered is taken to its end, and then an error.
+    pub(super) fn give_up_body(&mut self, reason: NoRoom) {
+        self.body.give_up(reason);
     }
 
     /// The error that came, if one did.
     pub(in crate::execute) fn failed(&mut self) -> Option<ServerError> {
         self.failure.take()
+    }
+
+    /// Whether its statements may change something.
+    pub(super) fn writes(&self) -> bool {
+        self.span.writes
     }
 
     /// Whether it failed.

@@ -133,7 +133,7 @@ impl Session {
             .inspect_err(|_| self.wire.outgoing.truncate(begun_at))?;
         self.wire.end_request();
         self.wire.send().await?;
-        let mut landing = Landing::new(expected, Span::default());
+        let mut landing = Landing::new(expected, Span::default(), Arc::clone(&self.room));
         let (mut columns, mut failed) = (None, false);
         loop {
             let message = self.wire.receive().await?;
