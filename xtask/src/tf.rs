@@ -191,12 +191,7 @@ pub(crate) fn run(args: &TfArgs) -> Result<ExitCode> {
             Ended::Well
         }
         TfCommand::Backend(args) => {
-            return backend::run(
-                &Terraform::find(&folder.join("bootstrap"))?,
-                args,
-                &folder,
-                std::io::stdin().is_terminal(),
-            );
+            return backend::run(&Terraform::find(&folder.join("bootstrap"))?, args, &folder, ask);
         }
         TfCommand::Fmt(args) => {
             let check: &[&str] = if args.check { &["-check", "-diff"] } else { &[] };

@@ -7,32 +7,59 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::summary::Summary;
 use super::terraform::{Ended, Terraform};
-use super::{BackendArgs, REFUSED};
+use super::{BackendArgs, REFUSED, remove};
 use crate::output;
 
 /// Makes the bucket, or brings it up to date, and writes the file.
 ///
 /// The configuration in `bootstrap/` has a local state of its own: a bucket cannot hold the state it is made from.
+/// Where there is one already, its region stays unless another is named, and nothing that holds a state is replaced.
 pub(super) fn run(
     terraform: &Terraform,
     args: &BackendArgs,
     folder: &Path,
-    can_ask: bool,
+    ask: fn(&str) -> Result<Option<String>>,
 ) -> Result<ExitCode> {
-    if !args.yes && !can_ask {
-        output::note("there is no terminal to ask on; say --yes to make the bucket without a question");
-        return Ok(ExitCode::from(REFUSED));
-    }
     let init = terraform.run(["init", "-input=false"])?;
     if init != Ended::Well {
         return Ok(init.code());
     }
-    // Terraform shows the plan and asks by itself.
-    let mut all: Vec<OsString> = vec!["apply".into()];
-    all.extend(args.yes.then(|| "-auto-approve".into()));
+    let plan_file = folder.join(".terraform").join("backend.tfplan");
+    std::fs::create_dir_all(folder.join(".terraform")).context("make the folder of the plan")?;
+    let mut all: Vec<OsString> = vec!["plan".into(), "-input=false".into()];
+    let mut out = OsString::from("-out=");
+    out.push(&plan_file);
+    all.push(out);
+    let known = terraform.read(["output", "-json"])?;
+    all.extend(earlier_region(&known, &args.args)?.map(|it| format!("-var=region={it}").into()));
     all.extend(args.args.iter().cloned());
-    let applied = terraform.run(&all)?;
+    let planned = terraform.run(&all)?;
+    if planned != Ended::Well {
+        return Ok(planned.code());
+    }
+    let ended = apply(terraform, args, folder, &plan_file, ask);
+    remove(&plan_file)?;
+    ended
+}
+
+fn apply(
+    terraform: &Terraform,
+    args: &BackendArgs,
+    folder: &Path,
+    plan_file: &Path,
+    ask: fn(&str) -> Result<Option<String>>,
+) -> Result<ExitCode> {
+    let show = [OsString::from("show"), "-json".into(), plan_file.into()];
+    let summary = Summary::read(&terraform.read(show)?)?;
+    output::note(&summary.to_text());
+    summary.refuse_data_loss(false)?;
+    if !args.yes && !summary.is_empty() && ask("Make this? Type yes: ")?.as_deref() != Some("yes") {
+        output::note("nothing was made; --yes makes it without a question");
+        return Ok(ExitCode::from(REFUSED));
+    }
+    let applied = terraform.run([OsString::from("apply"), "-input=false".into(), plan_file.into()])?;
     if applied != Ended::Well {
         return Ok(applied.code());
     }
@@ -43,6 +70,19 @@ pub(super) fn run(
     output::note("The bucket's own state is infra-tf/bootstrap/terraform.tfstate: keep a copy of it.");
     output::note("Next: cargo xtask tf init --env NAME");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The region of the bucket that is there, where the arguments name none: the default may be another.
+fn earlier_region(outputs: &str, args: &[OsString]) -> Result<Option<String>> {
+    let outputs: Value = serde_json::from_str(outputs).context("read the outputs of infra-tf/bootstrap")?;
+    let is_named = args.iter().any(|it| it.to_string_lossy().contains("region=") || is_file(it));
+    let earlier = outputs["region"]["value"].as_str();
+    Ok(earlier.filter(|_| !is_named).map(ToOwned::to_owned))
+}
+
+/// A file of variables may name the region, and then has to be left to it.
+fn is_file(arg: &OsString) -> bool {
+    arg.to_string_lossy().trim_start_matches('-').starts_with("var-file")
 }
 
 /// The file, from the outputs of `bootstrap/`.
@@ -65,6 +105,21 @@ fn configuration(outputs: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_region_of_before_stays() {
+        let outputs = r#"{"region":{"value":"eu-west-1"}}"#;
+        let region = |outputs: &str, args: &[&str]| {
+            let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+            earlier_region(outputs, &args).expect("outputs")
+        };
+        assert_eq!(region(outputs, &[]).as_deref(), Some("eu-west-1"));
+        assert_eq!(region(outputs, &["-var", "project=x"]).as_deref(), Some("eu-west-1"));
+        assert_eq!(region(outputs, &["-var=region=us-east-1"]), None);
+        assert_eq!(region(outputs, &["-var", "region=us-east-1"]), None);
+        assert_eq!(region(outputs, &["-var-file=x.tfvars"]), None);
+        assert_eq!(region("{}", &[]), None, "nothing was made yet");
+    }
 
     #[test]
     fn file_has_what_the_outputs_say() {

@@ -60,7 +60,7 @@ fn environment_from_its_bucket_to_its_destruction() {
     assert!(run.stderr.contains(&added), "{}", run.stderr);
     assert!(!project.path(LAST_PLAN).exists(), "a plan is applied once");
     if let Some(objects) = project.objects() {
-        assert!(objects.contains("<Key>infra-tf/dev.tfstate</Key>"), "{objects}");
+        assert!(objects.contains("<Key>infra-tf/dev/terraform.tfstate</Key>"), "{objects}");
         assert!(!objects.contains(".tflock"), "the lock is given back: {objects}");
     }
 
