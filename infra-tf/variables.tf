@@ -228,6 +228,12 @@ variable "database_proxy_enabled" {
   type        = bool
   default     = true
   nullable    = false
+
+  # An artifact without the digest of its sources comes from elsewhere and is taken as it is.
+  validation {
+    condition     = var.database_proxy_enabled || !var.lambda_check_sources || !fileexists("${local.lambda_artifact_path}.sources") || fileexists("${path.root}/rds-ca-bundle.pem")
+    error_message = "Without the proxy the functions meet RDS's own certificates, and the artifact has no authorities to check them by: get https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, and cargo xtask lambda build --ca-bundle global-bundle.pem"
+  }
 }
 
 variable "database_performance_insights_enabled" {

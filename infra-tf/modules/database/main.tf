@@ -111,6 +111,7 @@ resource "aws_rds_cluster" "this" {
 }
 
 resource "aws_rds_cluster_instance" "this" {
+  #checkov:skip=CKV_AWS_226:a bare major, the default, follows minor versions by itself; a full one is stated to stay
   for_each = local.instances
 
   identifier           = "${var.name}-${each.key}"

@@ -7,7 +7,7 @@ data "aws_iam_policy_document" "read" {
       "ec2:Describe*", "rds:Describe*", "rds:ListTagsForResource", "kms:ListAliases",
       "logs:DescribeLogGroups", "logs:DescribeQueryDefinitions", "logs:ListTagsForResource",
       "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource",
-      "xray:GetGroup", "xray:GetGroups", "xray:GetSamplingRules", "xray:ListTagsForResource",
+      "xray:GetGroup", "xray:GetSamplingRules", "xray:ListTagsForResource",
       "sns:GetSubscriptionAttributes",
     ]
     resources = ["*"]
@@ -161,8 +161,8 @@ data "aws_iam_policy_document" "network" {
       "ec2:DetachInternetGateway", "ec2:DisassociateAddress", "ec2:DisassociateRouteTable", "ec2:ModifyInstanceAttribute",
       "ec2:ModifyInstanceMetadataOptions", "ec2:ModifySecurityGroupRules", "ec2:ModifySubnetAttribute", "ec2:ModifyVpcAttribute",
       "ec2:ModifyVpcEndpoint", "ec2:ReleaseAddress", "ec2:ReplaceRoute", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress",
-      "ec2:RunInstances", "ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances", "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
-      "ec2:UpdateSecurityGroupRuleDescriptionsIngress", "ec2:CreateTags", "ec2:DeleteTags", "ec2:MonitorInstances", "ec2:UnmonitorInstances",
+      "ec2:RunInstances", "ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances",
+      "ec2:CreateTags", "ec2:DeleteTags", "ec2:MonitorInstances",
     ]
     resources = ["arn:${local.partition}:ec2:${local.region}:${local.account}:*"]
 

@@ -152,7 +152,7 @@ data "aws_iam_policy_document" "functions" {
   statement {
     sid = "LogGroups"
     actions = [
-      "logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DisassociateKmsKey", "logs:PutRetentionPolicy",
+      "logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy",
       "logs:TagResource", "logs:UntagResource",
     ]
     resources = local.log_group_arns

@@ -33,7 +33,7 @@ pub(super) fn run(
     out.push(&plan_file);
     all.push(out);
     let known = terraform.read(["output", "-json"])?;
-    all.extend(earlier_region(&known, &args.args)?.map(|it| format!("-var=region={it}").into()));
+    all.extend(earlier(&known, &args.args)?.into_iter().map(OsString::from));
     all.extend(args.args.iter().cloned());
     let planned = terraform.run(&all)?;
     if planned != Ended::Well {
@@ -56,7 +56,7 @@ fn apply(
     output::note(&summary.to_text());
     summary.refuse_data_loss(false)?;
     if !args.yes && !summary.is_empty() && ask("Make this? Type yes: ")?.as_deref() != Some("yes") {
-        output::note("nothing was made; --yes makes it without a question");
+        output::note("nothing was made; say --yes to make it without a question");
         return Ok(ExitCode::from(REFUSED));
     }
     let applied = terraform.run([OsString::from("apply"), "-input=false".into(), plan_file.into()])?;
@@ -72,17 +72,24 @@ fn apply(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The region of the bucket that is there, where the arguments name none: the default may be another.
-fn earlier_region(outputs: &str, args: &[OsString]) -> Result<Option<String>> {
+/// What the bucket that is there was made with, as arguments, where those given say nothing of it: the defaults may be
+/// others, and would replace it.
+fn earlier(outputs: &str, args: &[OsString]) -> Result<Vec<String>> {
     let outputs: Value = serde_json::from_str(outputs).context("read the outputs of infra-tf/bootstrap")?;
-    let is_named = args.iter().any(|it| it.to_string_lossy().contains("region=") || is_file(it));
-    let earlier = outputs["region"]["value"].as_str();
-    Ok(earlier.filter(|_| !is_named).map(ToOwned::to_owned))
-}
-
-/// A file of variables may name the region, and then has to be left to it.
-fn is_file(arg: &OsString) -> bool {
-    arg.to_string_lossy().trim_start_matches('-').starts_with("var-file")
+    let args: Vec<_> = args.iter().map(|it| it.to_string_lossy()).collect();
+    // A file of variables may say any of it.
+    if args.iter().any(|it| it.trim_start_matches('-').starts_with("var-file")) {
+        return Ok(Vec::new());
+    }
+    let output = |name: &str| outputs[name]["value"].as_str();
+    let known = [
+        ("region", output("region")),
+        ("bucket_name", output("state_bucket_name")),
+        ("database_key_enabled", output("database_kms_key_arn").map(|_| "true")),
+    ];
+    let is_named = |name: &str| args.iter().any(|it| it.contains(&format!("{name}=")));
+    let kept = known.iter().filter(|(name, _)| !is_named(name));
+    Ok(kept.filter_map(|(name, value)| value.map(|it| format!("-var={name}={it}"))).collect())
 }
 
 /// The file, from the outputs of `bootstrap/`.
@@ -108,17 +115,19 @@ mod tests {
 
     #[test]
     fn the_region_of_before_stays() {
-        let outputs = r#"{"region":{"value":"eu-west-1"}}"#;
-        let region = |outputs: &str, args: &[&str]| {
+        let outputs = r#"{"region":{"value":"eu-west-1"},"state_bucket_name":{"value":"b"},
+            "database_kms_key_arn":{"value":null}}"#;
+        let earlier = |outputs: &str, args: &[&str]| {
             let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-            earlier_region(outputs, &args).expect("outputs")
+            earlier(outputs, &args).expect("outputs")
         };
-        assert_eq!(region(outputs, &[]).as_deref(), Some("eu-west-1"));
-        assert_eq!(region(outputs, &["-var", "project=x"]).as_deref(), Some("eu-west-1"));
-        assert_eq!(region(outputs, &["-var=region=us-east-1"]), None);
-        assert_eq!(region(outputs, &["-var", "region=us-east-1"]), None);
-        assert_eq!(region(outputs, &["-var-file=x.tfvars"]), None);
-        assert_eq!(region("{}", &[]), None, "nothing was made yet");
+        assert_eq!(earlier(outputs, &["-lock=false"]), ["-var=region=eu-west-1", "-var=bucket_name=b"]);
+        assert_eq!(earlier(outputs, &["-var=region=us-east-1"]), ["-var=bucket_name=b"]);
+        assert_eq!(earlier(outputs, &["-var", "bucket_name=x"]), ["-var=region=eu-west-1"]);
+        assert_eq!(earlier(outputs, &["-var-file=x.tfvars"]), Vec::<String>::new());
+        assert_eq!(earlier("{}", &[]), Vec::<String>::new(), "nothing was made yet");
+        let with_key = r#"{"database_kms_key_arn":{"value":"arn"}}"#;
+        assert_eq!(earlier(with_key, &[]), ["-var=database_key_enabled=true"]);
     }
 
     #[test]

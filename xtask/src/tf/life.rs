@@ -53,11 +53,7 @@ pub(super) fn all(
     base: &Path,
     folders: &[PathBuf],
 ) -> Result<(Vec<Life>, Vec<String>)> {
-    // The stand-in asks for no credentials. Should a provider ever be the real one, these get it nowhere.
-    let terraform = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
-        .iter()
-        .fold(terraform.clone(), |it, name| it.with_env(name, "none"))
-        .with_env("AWS_EC2_METADATA_DISABLED", "true");
+    let terraform = without_credentials(terraform);
     let next = AtomicUsize::new(0);
     let done = Mutex::new((Vec::new(), Vec::new()));
     let work = || -> Result<()> {
@@ -88,6 +84,14 @@ pub(super) fn all(
         })
     })?;
     Ok(done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// The stand-in asks for no credentials. Should a provider ever be the real one, these get it nowhere.
+pub(super) fn without_credentials(terraform: &Terraform) -> Terraform {
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+        .iter()
+        .fold(terraform.clone(), |it, name| it.with_env(name, "none"))
+        .with_env("AWS_EC2_METADATA_DISABLED", "true")
 }
 
 fn line(life: &Life) -> String {
@@ -128,8 +132,10 @@ fn live(terraform: &Terraform, base: &Path, folder: &Path, variables: &Path) -> 
     let account = Account::new(base, &name)?;
     let terraform = &account.enter(terraform, is_whole(&folder));
     let run = |args: &[&str]| -> Result<(Ended, String)> {
-        let common = [OsString::from("-input=false"), file.clone()];
-        terraform.keep(args.iter().map(OsString::from).chain(common))
+        // What stands last of the variables counts.
+        let (command, args) = args.split_first().context("name a command")?;
+        let common = [OsString::from(command), "-input=false".into(), file.clone()];
+        terraform.keep(common.into_iter().chain(args.iter().map(OsString::from)))
     };
     let step = |what: &str, args: &[&str]| -> Result<()> {
         match run(args)? {
@@ -142,8 +148,13 @@ fn live(terraform: &Terraform, base: &Path, folder: &Path, variables: &Path) -> 
     let state: Value =
         serde_json::from_str(&terraform.read(["show", "-json"])?).context("read what was applied")?;
     step("a second plan changes something again", &["plan", "-detailed-exitcode"])?;
-    // The plan has just refreshed what is known.
-    let destroy = ["destroy", "-auto-approve", "-refresh=false"];
+    // A protected database is destroyed as the guide has it: by an apply without the protection first.
+    let unprotected = protection(at)?.map(|it| format!("-var={it}=false"));
+    let mut destroy = vec!["destroy", "-auto-approve", "-refresh=false"];
+    if let Some(unprotected) = &unprotected {
+        step("cannot be left unprotected", &["apply", "-auto-approve", unprotected])?;
+        destroy.push(unprotected);
+    }
     let (guard, teardown) = (at.join(TEARDOWN.0), at.join(TEARDOWN.1));
     if guard.is_file() {
         if run(&destroy)?.0 == Ended::Well {
@@ -162,6 +173,17 @@ fn live(terraform: &Terraform, base: &Path, folder: &Path, variables: &Path) -> 
     let mut resources = Vec::new();
     collect(&state["values"]["root_module"], &mut resources);
     Ok(Life { name, resources, time: begun.elapsed() })
+}
+
+/// The variable that protects a folder's database, where there is one.
+fn protection(folder: &Path) -> Result<Option<&'static str>> {
+    let file = folder.join("variables.tf");
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+    let names = ["database_deletion_protection", "deletion_protection"];
+    Ok(names.into_iter().find(|it| text.contains(&format!("variable \"{it}\" {{"))))
 }
 
 /// A module on its own names things that somebody else makes; a whole configuration makes all it names.

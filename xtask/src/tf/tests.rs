@@ -35,7 +35,8 @@ impl Fixture {
         let plan = format!(r#"{{"format_version":"1.2","resource_changes":[{resources}]}}"#);
         std::fs::write(dir.path().join("plan.json"), plan).expect("a plan");
         let terraform = Terraform::at(program, &folder).with_env("NOTES", dir.path());
-        let root = Root { terraform, folder, environment: "dev".parse().expect("a name"), ask: |_| Ok(None) };
+        let environment = "dev".parse().expect("a name");
+        let root = Root { terraform, folder, environment, ask: |_| Ok(None), preflight: |_| Ok(()) };
         Self { dir, root }
     }
 
@@ -53,7 +54,13 @@ impl Fixture {
     }
 
     fn plan(&self, allow_data_loss: bool) -> Result<ExitCode> {
-        self.root.plan(&PlanArgs { which: self.which(), allow_data_loss, json: false, report: None })
+        self.root.plan(&PlanArgs {
+            which: self.which(),
+            allow_data_loss,
+            no_preflight: false,
+            json: false,
+            report: None,
+        })
     }
 }
 
@@ -106,6 +113,18 @@ fn plan_that_loses_data_is_refused_and_not_kept() {
     assert!(it.root.apply(&apply).is_err(), "apply looks again");
     apply.allow_data_loss = true;
     ends_with(it.root.apply(&apply).expect("told"), 0);
+}
+
+#[test]
+fn plan_that_the_account_would_refuse_is_not_kept() {
+    let mut it = Fixture::new(HARMLESS);
+    it.root.preflight = |plan| bail!("refused: {}", plan.contains("aws_iam_role.this"));
+    let error = it.plan(false).expect_err("the account would refuse it");
+    assert_eq!(error.to_string(), "refused: true");
+    assert!(!it.root.plan_file().exists());
+    let args =
+        PlanArgs { which: it.which(), allow_data_loss: false, no_preflight: true, json: false, report: None };
+    ends_with(it.root.plan(&args).expect("nobody looks"), 0);
 }
 
 #[test]
@@ -175,7 +194,8 @@ fn backend_asks_before_it_makes_anything_and_writes_the_file() {
     assert!(!it.root.folder.join("backend.hcl").exists());
     ends_with(backend(&it, true).expect("it runs"), 0);
     let file = it.root.folder.join(".terraform/backend.tfplan");
-    let plan = format!("plan -input=false -out={} -var=region=r -var=project=p", file.display());
+    let plan =
+        format!("plan -input=false -out={} -var=region=r -var=bucket_name=b -var=project=p", file.display());
     assert!(it.asked().contains(&plan), "the region of before stays: {:?}", it.asked());
     assert!(it.asked().contains(&format!("apply -input=false {}", file.display())), "{:?}", it.asked());
     assert!(!file.exists(), "a plan is applied once");
