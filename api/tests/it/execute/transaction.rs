@@ -228,7 +228,7 @@ async fn statements_are_prepared_once_or_never() {
 #[tokio::test]
 async fn statement_cache_is_bounded_on_the_server_too() {
     let (db, _client) = database("").await;
-    let (pool, conf) = pool(&db, |it| it.pgapp_statement_cache_bytes = 1_000_000);
+    let (pool, conf) = pool(&db, |it| it.pgapp_statement_cache_bytes = 2_000_000);
     for i in 0..100 {
         Request::read(&format!("'{i}'")).run(&pool, &conf).await.unwrap();
         // What is used all the time stays.
