@@ -49,7 +49,7 @@ pub struct ApiRequest {
     /// Raw path; for `request.path`.
     pub path: String,
     /// Method; for `request.method`.
-    pub method: http::Method,
+    pub method: Method,
     /// Schema chosen by profile header or default.
     pub schema: Schema,
     /// The schema came (or could have come) from a profile header, so the response names it.

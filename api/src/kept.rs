@@ -3,18 +3,22 @@
 //! Everything that the server remembers between requests and that a client can make grow is kept in one
 //! of these. What an entry weighs is the caller's to say.
 //!
-//! Eviction gives second chances: entries are looked at in the order in which they came; one that was used
-//! since it was looked at last goes to the end of the queue, the first that was not is forgotten. So a client
-//! that sends ever new requests pushes out its own, not those that others use. A lookup only sets a flag.
+//! Eviction gives chances: entries are looked at in the order in which they came; one that was used goes to the
+//! end of the queue and has one use less to its credit, the first that has none left is forgotten. So a client
+//! that sends ever new requests, each a few times, pushes out its own and not those that others use all the
+//! time. A lookup only counts, and what is looked at for eviction was paid for by a lookup.
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 /// No entry may take more than this part of the budget, so that none pushes out many.
 const LARGEST_PART: usize = 16;
+
+/// Uses that count at most.
+const MOST_USES: u8 = 7;
 
 /// What an entry costs besides what it holds, in bytes: places in the map and in the queue, the key's header.
 const OVERHEAD: usize = 160;
@@ -31,7 +35,8 @@ pub(crate) struct Kept<K: ?Sized, V> {
 struct Entry<V> {
     value: V,
     weight: usize,
-    used: AtomicBool,
+    /// Uses to its credit. Racing lookups may lose one another, which does no harm.
+    uses: AtomicU8,
 }
 
 impl<K: ?Sized + Hash + Eq, V> Kept<K, V> {
@@ -52,7 +57,10 @@ impl<K: ?Sized + Hash + Eq, V> Kept<K, V> {
         Q: ?Sized + Hash + Eq,
     {
         let entry = self.entries.get(key)?;
-        entry.used.store(true, Relaxed);
+        let uses = entry.uses.load(Relaxed);
+        if uses < MOST_USES {
+            entry.uses.store(uses + 1, Relaxed);
+        }
         Some(&entry.value)
     }
 
@@ -72,7 +80,7 @@ impl<K: ?Sized + Hash + Eq, V> Kept<K, V> {
         }
         self.weight += weight;
         self.queue.push_back(Arc::clone(&key));
-        self.entries.insert(key, Entry { value, weight, used: AtomicBool::new(false) });
+        self.entries.insert(key, Entry { value, weight, uses: AtomicU8::new(0) });
         gone
     }
 
@@ -86,19 +94,19 @@ impl<K: ?Sized + Hash + Eq, V> Kept<K, V> {
     }
 
     /// Forgets everything.
-    #[cfg(test)]
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = V> + '_ {
         self.queue.clear();
         self.weight = 0;
         self.entries.drain().map(|(_, entry)| entry.value)
     }
 
-    /// Ends after two rounds at most, since passing an entry clears its flag.
+    /// Ends, since passing an entry costs it a use.
     fn evict(&mut self) -> Option<V> {
         loop {
             let key = self.queue.pop_front()?;
             let Some(entry) = self.entries.get(&*key) else { continue };
-            if entry.used.swap(false, Relaxed) {
+            if let Some(left) = entry.uses.load(Relaxed).checked_sub(1) {
+                entry.uses.store(left, Relaxed);
                 self.queue.push_back(key);
                 continue;
             }
@@ -138,12 +146,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_used_any_more_goes_in_the_end() {
+        let mut kept = Kept::new(16_000);
+        insert(&mut kept, "once dear", 7);
+        (0..100).for_each(|_| assert!(kept.get("once dear").is_some()));
+        for n in 0..1000 {
+            insert(&mut kept, &n.to_string(), n);
+        }
+        assert_eq!(kept.get("once dear"), None);
+    }
+
+    #[test]
     fn what_others_use_survives_a_flood() {
         let mut kept = Kept::new(16_000);
         insert(&mut kept, "victim", 7);
         for n in 0..10_000 {
-            insert(&mut kept, &n.to_string(), n);
-            if n % 8 == 0 {
+            let flood = n.to_string();
+            insert(&mut kept, &flood, n);
+            for _ in 0..2 {
+                assert_eq!(kept.get(&*flood), Some(&n));
+            }
+            if n % 4 == 0 {
                 assert_eq!(kept.get("victim"), Some(&7), "after {n}");
             }
         }

@@ -70,6 +70,10 @@ pub struct SchemaCache {
         deserialize_with = "dump::from_pairs"
     )]
     pub media_handlers: MediaHandlerMap,
+    /// Row types that functions return, by the number that the catalog knows them by. A statement that calls such
+    /// a function names it, so that Postgres notices when the type changes ([`crate::sql`]).
+    #[serde(skip)]
+    pub row_types: HashMap<QualifiedIdentifier, u32>,
 }
 
 impl SchemaCache {

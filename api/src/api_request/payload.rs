@@ -12,12 +12,12 @@ use indexmap::IndexMap;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::csv;
-use outline::{BodyOutline, Kind};
 use super::query::pairs;
 use super::types::{Action, DbAction, InvokeMethod, Mutation, Payload};
 use crate::error::ApiRequestError;
 use crate::media_type::MediaType;
 use crate::schema_cache::identifiers::FieldName;
+use outline::{BodyOutline, Kind};
 
 /// Takes the body where the action has one. Returns it with the columns it (or `columns=`) names.
 pub(super) fn read(
@@ -55,7 +55,9 @@ pub(super) fn read(
             let keys = object.keys().cloned().collect();
             Payload::ProcessedJson { raw: encode(&object)?, keys }
         }
-        MediaType::TextPlain | MediaType::TextXml | MediaType::OctetStream if is_call => Payload::Raw(body_text()),
+        MediaType::TextPlain | MediaType::TextXml | MediaType::OctetStream if is_call => {
+            Payload::Raw(body_text())
+        }
         other => return Err(invalid(format!("Content-Type not acceptable: {other}"))),
     };
     let named = match &payload {

@@ -64,7 +64,10 @@ pub fn from_headers(conf: &AppConfig, headers: &HeaderMap) -> Preferences {
 }
 
 /// The same of their values.
-pub(super) fn from_values<'a>(conf: &AppConfig, values: impl Iterator<Item = &'a HeaderValue>) -> Preferences {
+pub(super) fn from_values<'a>(
+    conf: &AppConfig,
+    values: impl Iterator<Item = &'a HeaderValue>,
+) -> Preferences {
     let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     let written = values.iter().filter(|value| !value.is_empty());
     let given: Vec<&str> = written.flat_map(|value| value.split(',')).map(str::trim).collect();

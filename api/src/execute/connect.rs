@@ -9,6 +9,7 @@ pub(super) mod dial;
 pub(super) mod stream;
 
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,9 @@ const TLS_CONFIG_LIFETIME: Duration = Duration::from_secs(60);
 pub struct Connector {
     info: Arc<ConnInfo>,
     credentials: CredentialSource,
-    pub(super) prepared_statements: bool,
+    /// What the statements prepared on a connection may take in Postgres; nothing where they must not outlive a
+    /// transaction.
+    pub(super) statement_budget: AtomicUsize,
     /// By host name, with the time the files were read.
     tls_configs: Mutex<Vec<(String, Instant, Arc<rustls::ClientConfig>)>>,
 }
@@ -106,13 +109,22 @@ impl Connector {
     pub fn with_credentials(conf: &AppConfig, credentials: CredentialSource) -> Result<Self, DbError> {
         let info = ConnInfo::resolve(&conf.db_uri, &version::full(), &Process)
             .map_err(|error| not_established(format!("{error}\n")))?;
-        Ok(Self::to(info, credentials, conf.db_prepared_statements))
+        let connector = Self::to(info, credentials, false);
+        connector.reconfigure(conf);
+        Ok(connector)
+    }
+
+    /// Takes over what a reload may have changed, for connections to come. Whether anything has changed.
+    pub(super) fn reconfigure(&self, conf: &AppConfig) -> bool {
+        let budget = if conf.db_prepared_statements { conf.pgapp_statement_cache_bytes } else { 0 };
+        self.statement_budget.swap(budget, Ordering::Relaxed) != budget
     }
 
     /// For a database that is described already.
     pub fn to(info: ConnInfo, credentials: CredentialSource, prepared_statements: bool) -> Self {
         let tls_configs = Mutex::new(Vec::new());
-        Self { info: Arc::new(info), credentials, prepared_statements, tls_configs }
+        let budget = if prepared_statements { AppConfig::default().pgapp_statement_cache_bytes } else { 0 };
+        Self { info: Arc::new(info), credentials, statement_budget: AtomicUsize::new(budget), tls_configs }
     }
 
     /// A connection for what is not on the request path; see [`connect_cold`].

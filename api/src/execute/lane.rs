@@ -311,14 +311,14 @@ pub(super) mod tests {
     use std::sync::LazyLock;
 
     use super::super::json::Column;
-    use super::super::shapes::{Encodable, Sketch};
+    use super::super::shapes::Encodable;
     use super::*;
 
     /// A query whose cost is this many microseconds.
     pub(super) fn rider(cost: u64) -> (Rider, oneshot::Receiver<Reply>) {
         let (reply, answer) = oneshot::channel();
         let column = Column { name: "id".into(), type_oid: 23 };
-        let encodable = Encodable::new(Sketch::plain("select 1 as id"), vec![column]).unwrap();
+        let encodable = Encodable::plain(vec![column]).unwrap();
         for _ in 0..200 {
             encodable.pace.followed(Duration::from_micros(cost), Duration::MAX);
         }

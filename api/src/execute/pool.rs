@@ -56,6 +56,7 @@ struct Shared {
     generation: AtomicU64,
     closed: AtomicBool,
     shapes: Arc<Shapes>,
+    shapes_budget: AtomicUsize,
     lanes: Arc<Lanes>,
     /// Number of the next connection, for the log.
     next_id: AtomicU64,
@@ -100,7 +101,8 @@ impl Pool {
             timeouts: AtomicU64::new(0),
             generation: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-            shapes: Arc::default(),
+            shapes: Arc::new(Shapes::new(conf.pgapp_plan_cache_bytes / 2)),
+            shapes_budget: AtomicUsize::new(conf.pgapp_plan_cache_bytes / 2),
             lanes: Arc::new(Lanes::new(sharing)),
             next_id: AtomicU64::new(1),
             observer,
@@ -228,10 +230,19 @@ impl Pool {
     /// after a schema reload, since sessions cache the catalog. Running requests finish undisturbed.
     pub fn flush(&self) {
         self.0.generation.fetch_add(1, Ordering::AcqRel);
-        self.0.shapes.clear();
+        self.0.shapes.renew(self.0.shapes_budget.load(Ordering::Relaxed));
         let released = std::mem::take(&mut *self.0.lock_idle());
         for idle in &released {
             self.0.connection(idle.id, ConnectionStatus::Terminated(TerminationReason::Release));
+        }
+    }
+
+    /// Takes over what a reload may have changed; sessions of the old configuration are not used again.
+    pub fn reconfigure(&self, conf: &AppConfig) {
+        let shapes = conf.pgapp_plan_cache_bytes / 2;
+        let other_shapes = self.0.shapes_budget.swap(shapes, Ordering::Relaxed) != shapes;
+        if self.0.connector.reconfigure(conf) || other_shapes {
+            self.flush();
         }
     }
 

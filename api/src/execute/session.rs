@@ -21,6 +21,7 @@ mod learn;
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ use super::connect::Connector;
 use super::rows::Rows;
 use super::script::{Script, Step};
 use super::shapes::{Encodable, Shape, Shapes};
-use super::statements::StatementCache;
+use super::statements::{self, StatementCache};
 use super::wire::{ServerError, State, Wire};
 use crate::error::DbError;
 use crate::sql::types::{ParamType, RowsQuery};
@@ -38,8 +39,8 @@ use flight::{Flight, encode};
 use landing::Expected;
 pub(super) use landing::{Landing, Progress};
 
-/// Statements kept prepared per connection.
-const STATEMENT_CACHE_CAPACITY: usize = 256;
+/// How often what is prepared may turn out to be out of date before a request uses nothing of it.
+const MOST_STALE: u32 = 2;
 
 /// How long to wait for a server to stop what nobody waits for any more.
 const ABANDON_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,6 +62,8 @@ pub(super) struct Session {
     /// Statements that the server may forget; told with the next request.
     forgotten: Vec<Prepared>,
     n_prepared: u64,
+    /// Nothing that was prepared is used: it turned out to be out of date again and again.
+    afresh: bool,
     implicit_allowed: bool,
 }
 
@@ -71,12 +74,23 @@ struct Prepared {
     types: Arc<[ParamType]>,
     /// For a query whose rows are encoded.
     encodable: Option<Arc<Encodable>>,
+    /// Where the query was wrapped: the query as it is, which is described with each run and never runs itself.
+    /// Postgres refuses to describe it once it has other columns than it had.
+    watch: Option<Arc<str>>,
 }
 
 impl Prepared {
     /// A statement that is only to be closed.
     fn unused(name: Arc<str>) -> Self {
-        Self { name, types: Arc::new([]), encodable: None }
+        Self { name, types: Arc::new([]), encodable: None, watch: None }
+    }
+}
+
+impl Prepared {
+    /// What it takes in Postgres, prepared for this text, about.
+    fn weight(&self, text: &str) -> usize {
+        let wrapped = self.encodable.as_ref().and_then(|it| it.wrapped.as_deref());
+        statements::weight(text) + wrapped.map_or(0, statements::weight)
     }
 }
 
@@ -98,7 +112,11 @@ impl Session {
         })?;
         Ok(Self {
             wire,
-            statements: connector.prepared_statements.then(|| StatementCache::new(STATEMENT_CACHE_CAPACITY)),
+            statements: match connector.statement_budget.load(Ordering::Relaxed) {
+                0 => None,
+                budget => Some(StatementCache::new(budget)),
+            },
+            afresh: false,
             shapes: Arc::clone(shapes),
             forgotten: Vec::new(),
             n_prepared: 0,
@@ -147,8 +165,9 @@ impl Session {
     /// [`Self::finish`].
     pub(super) async fn run(&mut self, script: &Script<'_>) -> Result<Vec<Rows>, DbError> {
         let rows = script.steps.iter().find_map(|it| it.rows);
-        let mut retried = false;
+        let mut n_stale = 0;
         loop {
+            self.afresh = n_stale >= MOST_STALE;
             let form = match rows {
                 Some(query) => self.form(query, script).await?,
                 None => Form::Aggregated,
@@ -159,7 +178,9 @@ impl Session {
             };
             let flight = Flight::new(script, self.implicit_allowed, aggregated.as_deref());
             let begun = Instant::now();
-            match self.fly(&flight, &form).await? {
+            let outcome = self.fly(&flight, &form).await;
+            let afresh = std::mem::take(&mut self.afresh);
+            match outcome? {
                 Ok(mut results) => {
                     if let Form::Encoded(encodable) = &form {
                         encodable.pace.took(begun.elapsed());
@@ -168,9 +189,9 @@ impl Session {
                     results.drain(..flight.first);
                     return Ok(results);
                 }
-                Err(error) if error.is_stale_statement() && !retried => {
+                Err(error) if error.is_stale_statement() && !afresh => {
                     // The server dropped or invalidated what it had parsed, and kept nothing of the request.
-                    retried = true;
+                    n_stale += 1;
                     self.forget_statements(rows);
                     self.leave_failed_transaction().await?;
                 }
@@ -298,8 +319,10 @@ impl Session {
     pub(super) fn settle(&mut self, landing: &mut Landing) {
         let Some(statements) = &mut self.statements else { return };
         for (text, prepared) in landing.prepared() {
-            self.forgotten.extend(statements.insert(&text, prepared));
+            let weight = prepared.weight(&text);
+            self.forgotten.extend(statements.insert(&text, prepared, weight));
         }
+        self.forgotten.extend(landing.half_parsed());
     }
 
     /// Puts in front of the next request what the server may forget.
@@ -319,25 +342,31 @@ impl Session {
             _ => None,
         };
         let types = || step.params.iter().map(|it| it.ty);
-        let known = self.statements.as_mut().and_then(|it| it.get(step.text));
+        let known = self.statements.as_ref().filter(|_| !self.afresh).and_then(|it| it.get(step.text));
         let fits = |it: &&Prepared| {
             it.types.iter().copied().eq(types()) && it.encodable.is_some() == encodable.is_some()
         };
         if let Some(known) = known.filter(fits).cloned() {
             return encode::known(step, known, &mut self.wire.outgoing);
         }
-        let name = match &self.statements {
-            None => "".into(),
-            Some(_) => self.next_name(),
-        };
-        let prepared = Prepared { name, types: types().collect(), encodable: encodable.cloned() };
-        encode::new(step, prepared, &mut self.wire.outgoing)
+        let types = types().collect();
+        // Statements without a name are parsed for this run alone.
+        let may_keep = |it: &StatementCache<Prepared>| it.takes(statements::weight(step.text));
+        let keeps = encodable.is_some() || (!self.afresh && self.statements.as_ref().is_some_and(may_keep));
+        let name = if keeps { self.next_name() } else { "".into() };
+        let is_wrapped = encodable.is_some_and(|it| it.wrapped.is_some());
+        let watch = is_wrapped.then(|| self.next_name());
+        let prepared = Prepared { name, types, encodable: encodable.cloned(), watch };
+        encode::new(step, prepared, keeps, &mut self.wire.outgoing)
     }
 
     /// How the rows of a query become a body; asks the server, the first time it comes.
     async fn form(&mut self, query: &RowsQuery, script: &Script<'_>) -> Result<Form, DbError> {
         let text = &*query.statement.text;
-        let Some(statements) = &mut self.statements else { return Ok(Form::Aggregated) };
+        let Some(statements) = &self.statements else { return Ok(Form::Aggregated) };
+        if self.afresh || !statements.takes(statements::weight(text)) {
+            return Ok(Form::Aggregated);
+        }
         let types = query.statement.params.iter().map(|it| it.ty);
         if let Some(known) = statements.get(text)
             && let Some(encodable) = &known.encodable

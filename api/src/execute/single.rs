@@ -29,7 +29,7 @@ pub struct Single {
 impl Single {
     /// Connects at the first statement. Named statements are never used, whatever the connector says.
     pub fn new(mut connector: Connector) -> Self {
-        connector.prepared_statements = false;
+        *connector.statement_budget.get_mut() = 0;
         Self { connector, session: Mutex::new(None) }
     }
 

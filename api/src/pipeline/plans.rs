@@ -98,12 +98,7 @@ impl PlanCache {
     }
 
     /// The same of a request that was outlined.
-    pub(super) fn replay_outline(
-        &self,
-        head: &Parts,
-        body: &Bytes,
-        outline: &Outline<'_>,
-    ) -> Option<Replay> {
+    pub(super) fn replay_outline(&self, head: &Parts, body: &Bytes, outline: &Outline<'_>) -> Option<Replay> {
         let shape = outline.shape()?;
         let key = key(outline, &shape)?;
         let planned = match self.touch(&key)? {
@@ -188,7 +183,8 @@ impl Planned {
     /// What it takes in memory, about: a plan grows with what was asked for and with the statement that it
     /// comes to.
     fn weight(&self, n_key: usize) -> usize {
-        let statements = self.query.statements().map(|it| it.text.len() + 64 * it.params.len()).sum::<usize>();
+        let statements =
+            self.query.statements().map(|it| it.text.len() + 64 * it.params.len()).sum::<usize>();
         size_of::<Self>() + size_of::<ActionPlan>() + 24 * n_key + 6 * statements
     }
 }

@@ -179,6 +179,8 @@ fn put_config(state: &Arc<AppState>, old: &AppConfig, new: AppConfig) {
     let listener_changed =
         new.db_channel_enabled != old.db_channel_enabled || new.db_channel != old.db_channel;
     state.observer.set_log_level(new.log_level);
+    // First, so that no request of the new configuration meets sessions of the old one.
+    state.pool.reconfigure(&new);
     state.put_config(&Arc::new(new));
     if listener_changed {
         listener::restart(state);

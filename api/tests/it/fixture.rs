@@ -249,6 +249,7 @@ pub(crate) fn cache() -> SchemaCache {
             representation("text", "test.color", "test.color_from_text"),
         ]),
         media_handlers,
+        row_types: HashMap::new(),
     }
 }
 

@@ -60,7 +60,9 @@ fn begin_sql(begin: Begin) -> &'static str {
 /// Tells the server of statements that it may forget.
 pub(super) fn close(forgotten: impl Iterator<Item = Prepared>, out: &mut Outgoing) -> Result<(), DbError> {
     for prepared in forgotten {
-        frontend::close(b'S', &prepared.name, out).map_err(|it| unencodable(&it))?;
+        for name in std::iter::once(&prepared.name).chain(&prepared.watch) {
+            frontend::close(b'S', name, out).map_err(|it| unencodable(&it))?;
+        }
     }
     Ok(())
 }
@@ -84,6 +86,10 @@ pub(super) mod encode {
         prepared: Prepared,
         out: &mut Outgoing,
     ) -> Result<Expected, DbError> {
+        if let Some(watch) = &prepared.watch {
+            // First, so that nothing runs unless the columns are what they were.
+            describe(watch, out)?;
+        }
         bind(&prepared, step, out)?;
         frontend::execute("", 0, out).map_err(|it| unencodable(&it))?;
         Ok(Expected::known(prepared, step))
@@ -93,27 +99,44 @@ pub(super) mod encode {
     pub(in super::super) fn new(
         step: &Step<'_>,
         prepared: Prepared,
+        keeps: bool,
         out: &mut Outgoing,
     ) -> Result<Expected, DbError> {
-        let text = prepared.encodable.as_ref().map_or(step.text, |it| &it.text);
-        parse(&prepared, text, out)?;
-        if prepared.encodable.is_some() {
+        let (name, types) = (&*prepared.name, &*prepared.types);
+        match &prepared.encodable {
+            None => parse(name, types, step.text, out)?,
             // Its columns may not be what they were when they were asked for.
-            frontend::describe(b'S', &prepared.name, out).map_err(|it| unencodable(&it))?;
+            Some(encodable) => match (&prepared.watch, &encodable.wrapped) {
+                (Some(watch), Some(wrapped)) => {
+                    parse(watch, types, step.text, out)?;
+                    describe(watch, out)?;
+                    parse(name, types, wrapped, out)?;
+                }
+                _ => {
+                    parse(name, types, step.text, out)?;
+                    describe(name, out)?;
+                }
+            },
         }
         bind(&prepared, step, out)?;
         frontend::execute("", 0, out).map_err(|it| unencodable(&it))?;
-        Ok(Expected::new(prepared, step))
+        Ok(Expected::new(prepared, step, keeps))
     }
 
     /// `Parse` alone.
     pub(in super::super) fn parse(
-        prepared: &Prepared,
+        name: &str,
+        types: &[ParamType],
         text: &str,
         out: &mut Outgoing,
     ) -> Result<(), DbError> {
-        let types = prepared.types.iter().copied().map(type_oid);
-        frontend::parse(&prepared.name, text, types, out).map_err(|it| unencodable(&it))
+        let types = types.iter().copied().map(type_oid);
+        frontend::parse(name, text, types, out).map_err(|it| unencodable(&it))
+    }
+
+    /// `Describe` of a statement.
+    pub(in super::super) fn describe(name: &str, out: &mut Outgoing) -> Result<(), DbError> {
+        frontend::describe(b'S', name, out).map_err(|it| unencodable(&it))
     }
 
     /// Binds to the unnamed portal. Values travel as text, except that raw bytes already are `bytea`'s

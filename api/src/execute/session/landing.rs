@@ -18,32 +18,34 @@ pub(super) struct Expected {
     prepared: Prepared,
     /// What becomes of its rows, where they are encoded.
     form: Option<Form>,
-    /// Its text, where the cache does not know it.
+    /// It is parsed for this run, or to be kept.
+    is_new: bool,
+    /// Its text, where it is to be kept and the cache does not know it.
     unknown: Option<Box<str>>,
-    /// The server does.
-    parsed: bool,
+    /// What the server has parsed of it.
+    n_parsed: usize,
 }
 
 impl Expected {
     /// A statement that the server knows.
     pub(super) fn known(prepared: Prepared, step: &Step<'_>) -> Self {
-        Self { form: step.rows.map(|it| it.form), prepared, unknown: None, parsed: true }
+        let form = step.rows.map(|it| it.form);
+        Self { form, prepared, is_new: false, unknown: None, n_parsed: 0 }
     }
 
     /// A statement that it is told of.
-    pub(super) fn new(prepared: Prepared, step: &Step<'_>) -> Self {
-        let unknown = Some(step.text.into());
-        Self { form: step.rows.map(|it| it.form), prepared, unknown, parsed: false }
+    pub(super) fn new(prepared: Prepared, step: &Step<'_>, keeps: bool) -> Self {
+        let unknown = keeps.then(|| step.text.into());
+        Self { form: step.rows.map(|it| it.form), prepared, is_new: true, unknown, n_parsed: 0 }
+    }
+
+    /// The server has parsed all of it.
+    fn is_parsed(&self) -> bool {
+        self.n_parsed == 1 + usize::from(self.prepared.watch.is_some())
     }
 
     fn encoder(&self) -> Option<(&Encoder, Form)> {
         Some((&self.prepared.encodable.as_ref()?.encoder, self.form?))
-    }
-
-    /// What the cache may learn from it.
-    fn prepared(self) -> Option<(Box<str>, Prepared)> {
-        let parsed = self.parsed;
-        self.unknown.filter(|_| parsed).zip(Some(self.prepared))
     }
 }
 
@@ -69,6 +71,8 @@ pub(in crate::execute) struct Landing {
     body_at: Option<(usize, Form)>,
     failure: Option<ServerError>,
     prepared: Vec<(Box<str>, Prepared)>,
+    /// Of these, the server knows a part and is to forget it.
+    half_parsed: Vec<Prepared>,
 }
 
 impl Landing {
@@ -82,6 +86,7 @@ impl Landing {
             body_at: None,
             failure: None,
             prepared: Vec::new(),
+            half_parsed: Vec::new(),
         }
     }
 
@@ -100,12 +105,14 @@ impl Landing {
             Message::DataRow(row) => self.current.rows.push(row),
             Message::ParseComplete => {
                 if let Some(step) = self.expected.front_mut() {
-                    step.parsed = true;
+                    step.n_parsed += 1;
                 }
             }
             Message::RowDescription(description) => {
                 let described = json::columns(&description)?;
-                let expected = self.expected.front().and_then(|it| it.prepared.encodable.as_ref());
+                // Of what is known, the server makes sure itself.
+                let new = self.expected.front().filter(|it| it.is_new);
+                let expected = new.and_then(|it| it.prepared.encodable.as_ref());
                 if expected.is_some_and(|it| *it.columns != *described) {
                     self.failure.get_or_insert_with(ServerError::stale_statement);
                 }
@@ -118,7 +125,7 @@ impl Landing {
                     Some((_, form)) => self.body_at = Some((self.results.len(), form)),
                     None => self.results.push(std::mem::take(&mut self.current)),
                 }
-                self.prepared.extend(step.prepared());
+                self.learn(step);
             }
             Message::ErrorResponse(body) => {
                 self.failure.get_or_insert_with(|| ServerError::from(&body));
@@ -129,7 +136,9 @@ impl Landing {
             Message::ReadyForQuery(_) => {
                 if self.failure.is_some() {
                     // The rest was skipped; this one may have been parsed before it failed.
-                    self.prepared.extend(self.expected.pop_front().and_then(Expected::prepared));
+                    if let Some(step) = self.expected.pop_front() {
+                        self.learn(step);
+                    }
                 }
                 return Ok(Progress::Done);
             }
@@ -146,6 +155,21 @@ impl Landing {
     /// The error that came, if one did.
     pub(in crate::execute) fn failed(&mut self) -> Option<ServerError> {
         self.failure.take()
+    }
+
+    /// Takes note of what the server has parsed.
+    fn learn(&mut self, step: Expected) {
+        let (is_parsed, n_parsed) = (step.is_parsed(), step.n_parsed);
+        match step.unknown {
+            Some(text) if is_parsed => self.prepared.push((text, step.prepared)),
+            Some(_) if n_parsed > 0 => self.half_parsed.push(step.prepared),
+            _ => {}
+        }
+    }
+
+    /// Statements that the server has parsed in part.
+    pub(super) fn half_parsed(&mut self) -> impl Iterator<Item = Prepared> + '_ {
+        self.half_parsed.drain(..)
     }
 
     /// What the server has parsed for this request and keeps.

@@ -102,6 +102,11 @@ impl ComputedRow {
     }
 }
 
+/// A row of `row_types.sql`.
+pub(super) fn row_type(row: &Row) -> Result<(QualifiedIdentifier, Oid), DbError> {
+    Ok((identifier(row, 0)?, column(row, 2)?))
+}
+
 /// A row of `media_handlers.sql`.
 #[derive(Debug)]
 pub(super) struct MediaHandlerRow {
