@@ -41,7 +41,9 @@ pub(super) enum Verdict {
 pub(super) struct Pulse {
     /// Since when the first request that is not answered is the first; 0 without one.
     front_since: AtomicU64,
-    /// When something was heard, or asked where nothing was awaited.
+    /// When something was asked where nothing was awaited.
+    asked: AtomicU64,
+    /// When something was heard.
     heard: AtomicU64,
     verdict: AtomicU8,
     waker: AtomicWaker,
@@ -52,7 +54,7 @@ impl Pulse {
     pub(super) fn asked(&self) {
         let now = now();
         if self.front_since.load(Relaxed) == 0 {
-            self.heard.store(now, Relaxed);
+            self.asked.store(now, Relaxed);
             self.front_since.store(now, Relaxed);
         }
     }
@@ -71,7 +73,7 @@ impl Pulse {
     pub(super) fn silence(&self, now: u64) -> u64 {
         match self.front_since.load(Relaxed) {
             0 => 0,
-            _ => now.saturating_sub(self.heard.load(Relaxed)),
+            _ => now.saturating_sub(self.heard.load(Relaxed).max(self.asked.load(Relaxed))),
         }
     }
 
@@ -127,7 +129,10 @@ mod tests {
         assert_eq!((pulse.silence(now + 500), pulse.running(now + 500)), (0, 0));
         pulse.asked();
         assert!(pulse.silence(now + 500) >= 500 && pulse.running(now + 500) >= 500);
-        assert!(!pulse.was_heard_since(look_at_the_clock() + 1));
+        // To be asked is no sign of life.
+        assert!(!pulse.was_heard_since(0));
+        pulse.heard();
+        assert!(pulse.was_heard_since(0) && !pulse.was_heard_since(look_at_the_clock() + 1));
         pulse.answered(false);
         assert_eq!(pulse.silence(now + 500), 0);
         assert!(pulse.verdict().is_ok());

@@ -1,7 +1,7 @@
 //! Finds out that the database has fallen silent, and that it speaks again.
 //!
 //! A statement that takes an hour and a database that hangs look the same on their connection: nothing comes. What tells
-//! them apart is another connection. So where one has been silent for a third of `pgapp-db-hang-timeout`, a new one is
+//! them apart is another connection. So where all have been silent for a third of `pgapp-db-hang-timeout`, a new one is
 //! made, which has the rest of it to log in and answer. If it does not, and none of the others has heard anything
 //! meanwhile, the database hangs: whoever waits is told so, and whoever comes is not let wait, until a new connection
 //! answers. Any word of the server counts as an answer, a refusal as well; that nobody listens there is not silence, and
@@ -11,7 +11,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub(super) struct Watch {
     hang: Option<Duration>,
     response: Option<Duration>,
     sessions: Mutex<Vec<Weak<Pulse>>>,
+    /// When a new connection was answered last.
+    answered: AtomicU64,
     /// A connection could not be made in time.
     is_suspected: AtomicBool,
     is_silent: AtomicBool,
@@ -58,14 +60,13 @@ impl Watch {
             hang: limit(conf.pgapp_db_hang_timeout),
             response: limit(conf.pgapp_db_response_timeout),
             sessions: Mutex::default(),
+            answered: AtomicU64::new(0),
             is_suspected: AtomicBool::new(false),
             is_silent: AtomicBool::new(false),
             is_looking: AtomicBool::new(false),
         });
-        let shortest = [watch.hang, watch.response].into_iter().flatten().min();
-        if let Some(shortest) = shortest {
-            let tick = (shortest / 15).clamp(Duration::from_millis(50), Duration::from_secs(1));
-            tokio::spawn(watch_forever(Arc::downgrade(&watch), tick));
+        if let Some(shortest) = [watch.hang, watch.response].into_iter().flatten().min() {
+            tokio::spawn(watch_forever(Arc::downgrade(&watch), tick(shortest)));
         }
         watch
     }
@@ -111,7 +112,13 @@ impl Watch {
         let now = look_at_the_clock();
         let millis = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
         let mut is_suspect = self.is_suspected.swap(false, Relaxed) && self.hang.is_some();
-        for pulse in self.sessions() {
+        let sessions = self.sessions();
+        // A word to anybody is one to all: while statements take long, nobody is asked more than that takes.
+        let speaks = self.patience().is_some_and(|it| {
+            let then = now.saturating_sub(millis(it));
+            self.answered.load(Relaxed) > then || sessions.iter().any(|it| it.was_heard_since(then))
+        });
+        for pulse in sessions {
             if self.response.is_some_and(|it| pulse.running(now) >= millis(it)) {
                 pulse.give_up(Verdict::TooLong);
             }
@@ -122,7 +129,7 @@ impl Watch {
                 }
             }
         }
-        if is_suspect && !self.is_silent() && !self.is_looking.swap(true, Relaxed) {
+        if is_suspect && !speaks && !self.is_silent() && !self.is_looking.swap(true, Relaxed) {
             tokio::spawn(look_closer(Arc::downgrade(self)));
         }
     }
@@ -134,11 +141,16 @@ impl Watch {
         // It answers nothing large.
         let room = Arc::default();
         let connected = Session::connect(&self.connector, &self.shapes, &room);
-        let is_heard = match tokio::time::timeout(hang - patience, connected).await {
+        // Whoever began to wait between two looks is told in time as well.
+        let limit = hang.saturating_sub(patience + tick(hang));
+        let is_heard = match tokio::time::timeout(limit, connected).await {
             Ok(Ok(_)) => true,
             Ok(Err(error)) => !is_silence(&error),
             Err(_) => false,
         };
+        if is_heard {
+            self.answered.store(look_at_the_clock(), Relaxed);
+        }
         is_heard || self.sessions().iter().any(|it| it.was_heard_since(asked))
     }
 
@@ -147,6 +159,11 @@ impl Watch {
             observer.observe(observation);
         }
     }
+}
+
+/// How often it is worth looking.
+fn tick(limit: Duration) -> Duration {
+    (limit / 15).clamp(Duration::from_millis(50), Duration::from_secs(1))
 }
 
 /// No word of the server or its host is in it.

@@ -414,3 +414,88 @@ impl Drop for Running {
         activity.n_running.fetch_sub(1, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::AppConfig;
+
+    /// Seconds as the clock shows them.
+    const S: u64 = 1000;
+
+    fn activity() -> Arc<Activity> {
+        let activity = Activity::unlimited();
+        assert_eq!(activity.limits, Limits::api(&AppConfig::default()));
+        activity
+    }
+
+    fn at(activity: &Activity, now: u64) {
+        activity.clock.hands.store(now, Relaxed);
+    }
+
+    #[test]
+    fn each_wait_has_its_limit() {
+        let order = |activity: &Activity, now| activity.judge(now, false);
+        // Nothing at all, or not enough.
+        let silent = activity();
+        assert_eq!((order(&silent, 30 * S), order(&silent, 1 + 30 * S)), (None, Some(Order::Cut)));
+        // At work for however long, then without a request.
+        let used = activity();
+        let running = used.begin(false);
+        assert_eq!(order(&used, 3600 * S), None);
+        at(&used, 3600 * S);
+        drop(running);
+        assert_eq!((order(&used, 3674 * S), order(&used, 3675 * S)), (None, Some(Order::Finish)));
+        // Part of a further header.
+        at(&used, 3610 * S);
+        used.received();
+        assert_eq!((order(&used, 3639 * S), order(&used, 3640 * S)), (None, Some(Order::Cut)));
+        // On HTTP/2 it may be a ping.
+        let second = activity();
+        drop(second.begin(true));
+        second.received();
+        assert_eq!((order(&second, 60 * S), order(&second, 1 + 75 * S)), (None, Some(Order::Finish)));
+        second.tell(Order::Finish);
+        assert_eq!((order(&second, 4 * S), order(&second, 6 * S)), (None, Some(Order::Cut)));
+    }
+
+    #[test]
+    fn a_reader_has_to_keep_up_a_rate() {
+        let order = |activity: &Activity, now| activity.judge(now, false);
+        let reader = activity();
+        let _running = reader.begin(false);
+        reader.wrote(None);
+        assert_eq!(order(&reader, S), None);
+        reader.wrote(Some(30 * 1024));
+        reader.wrote(None);
+        assert_eq!(order(&reader, 31 * S), None);
+        reader.wrote(Some(30 * 1024 - 1));
+        reader.wrote(None);
+        assert_eq!((order(&reader, 60 * S), order(&reader, 61 * S)), (None, Some(Order::Cut)));
+        // When the process ends, there is less time.
+        let other = activity();
+        let _running = other.begin(false);
+        other.wrote(None);
+        assert_eq!((other.judge(S, true), other.judge(6 * S, true)), (None, Some(Order::Cut)));
+    }
+
+    #[test]
+    fn whoever_does_least_makes_room() {
+        let now = 100 * S;
+        let (silent, half, idle, idle_for_longer, working) =
+            (activity(), activity(), activity(), activity(), activity());
+        half.received();
+        for (used, since) in [(&idle, 90 * S), (&idle_for_longer, 80 * S)] {
+            let running = used.begin(false);
+            at(used, since);
+            drop(running);
+        }
+        let _running = working.begin(false);
+        let rank = |it: &Activity| it.idleness(now);
+        assert!(rank(&half) > rank(&silent) && rank(&silent) > rank(&idle_for_longer));
+        assert!(rank(&idle_for_longer) > rank(&idle) && rank(&idle).is_some());
+        assert_eq!(rank(&working), None);
+        // Whoever came just now is about to ask.
+        assert_eq!(silent.idleness(400), None);
+    }
+}
