@@ -44,12 +44,12 @@ impl ServerError {
 
     /// A statement that we prepared is gone, or its result columns are not what they were.
     ///
-    /// Functions may raise any code, and may lose statements of their own.
+    /// Functions may raise any code, and may lose statements of their own. A pooler names no function of its source.
     pub(in crate::execute) fn is_stale_statement(&self) -> bool {
         !self.has_context
             && matches!(
                 (&*self.code, &*self.routine),
-                ("26000", "FetchPreparedStatement") | ("0A000", "RevalidateCachedQuery")
+                ("26000", "FetchPreparedStatement" | "") | ("0A000", "RevalidateCachedQuery")
             )
     }
 }
