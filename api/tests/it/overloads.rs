@@ -35,7 +35,7 @@ const SCHEMA: &str = "
     );
     INSERT INTO item (id, name, doc, old, day, moods, duo, words, at, parent, code)
       SELECT i, 'item ' || i, jsonb_build_object('a', jsonb_build_array(i, 'x')), json_build_object('b', i),
-        '2026-01-01', ARRAY['sad', 'glad']::mood[], (i, 'b'), to_tsvector('english', 'fat cats ' || i),
+        '2026-01-01', ARRAY['sad', 'glad']::mood[], ROW(i, 'b')::pair, to_tsvector('english', 'fat cats ' || i),
         '2026-01-01 00:00Z', nullif(i - 1, 0), 'c' || i
       FROM generate_series(1, 5) i;
     CREATE TABLE tag (name text PRIMARY KEY);

@@ -15,6 +15,7 @@ async fn lines_at(level: &str) -> Vec<String> {
         .set("DB_CHANNEL_ENABLED", false)
         .start()
         .await;
+    server.wait_for_line("Schema cache loaded in").await;
     server.clear_lines();
     let refused = Request::get("/films")
         .header("Authorization", &format!("Bearer {}", token(&json!({}), SECRET)))
@@ -89,6 +90,7 @@ async fn statements_are_logged_with_the_requests_they_belong_to() {
     let uri = authenticator(db.config());
     for (level, logged) in [("error", false), ("info", true)] {
         let server = Server::over(&uri).set("LOG_LEVEL", level).set("LOG_QUERY", true).start().await;
+        server.wait_for_line("Schema cache loaded in").await;
         server.clear_lines();
         assert_eq!(server.get("/films?limit=1").await.status, 200);
         assert_eq!(server.get("/films?id=x").await.status, 400);
@@ -161,6 +163,7 @@ async fn nobody_can_forge_a_line_of_the_log() {
         .set("LOG_QUERY", true)
         .start()
         .await;
+    server.wait_for_line("Schema cache loaded in").await;
     server.clear_lines();
     let role = token(&json!({"role": forged}), SECRET);
     let as_forged = |it: Request| it.header("Authorization", &format!("Bearer {role}"));
