@@ -5,6 +5,7 @@
 pub mod bind;
 mod body;
 mod target;
+mod unbroken;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,6 +31,7 @@ use crate::state::AppState;
 use bind::{Listener, Stream};
 pub use body::Body;
 use target::EscapedTargets;
+use unbroken::Unbroken;
 
 /// A connection that sends no request for this long is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -117,10 +119,10 @@ where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let service = service_fn(move |request| {
-        // A task of its own: a client that goes away must not cut a transaction in half.
-        let answer = tokio::spawn(handler(request, Arc::clone(&peer)));
+        // A client that goes away must not cut a transaction in half.
+        let answer = Unbroken::new(handler(request, Arc::clone(&peer)));
         async move {
-            let response = answer.await.unwrap_or_else(|_| {
+            let response = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
                 let mut response = Response::new(Body::default());
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 response
