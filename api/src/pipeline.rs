@@ -84,13 +84,13 @@ where
         body::read(body, reading, || Ok(plan::check_target(&ApiRequest::action(conf, parts)?, &cache)?))
             .await?;
     watch.restart();
-    let (request, planned, query);
+    let (request, planned, mut query);
     if let Some(replay) = state.plans().replay(conf, &cache, parts, &body) {
         watch.lap("parse");
         request = replay.request;
         planned = Planned::Again(replay.planned);
         let tx_vars = sql::settings(planned.plan(), conf, &request, &auth);
-        query = Arc::new(MainQuery { tx_vars, ..replay.query });
+        query = MainQuery { tx_vars, ..replay.query };
         watch.lap("plan");
     } else {
         let preferences = preferences::from_headers(conf, &parts.headers);
@@ -98,8 +98,10 @@ where
         watch.lap("parse");
         planned = Planned::First(plan::action_plan(conf, &request, &cache)?);
         watch.lap("plan");
-        query = Arc::new(sql::main_query(planned.plan(), conf, &request, &auth));
+        query = sql::main_query(planned.plan(), conf, &request, &auth);
     }
+    query.prefer_values();
+    let query = Arc::new(query);
     let plan = planned.plan();
     let result = execute::run(state.pool(), &query, plan, &request, &auth, conf, &cache).await;
     if let Err(error) = &result {

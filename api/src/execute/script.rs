@@ -243,8 +243,8 @@ fn encoded_set(query: &RowsQuery, encoded: &Encoded, settings: &Rows) -> Result<
         location: Vec::new(),
         body: encoded.body.clone(),
         spooled: encoded.spooled.clone(),
-        guc_headers: settings.value(0, 0)?,
-        guc_status: settings.text(0, 1)?,
+        guc_headers: settings.value(0, 0)?.filter(|it| !it.is_empty()),
+        guc_status: settings.text(0, 1)?.filter(|it| !it.is_empty()),
         inserted: if query.upserts { settings.int(0, 2)? } else { Some(0) },
     })
 }
@@ -272,8 +272,8 @@ fn result_set(kind: &CrudKind, rows: &Rows) -> Result<ResultSet, DbError> {
         location,
         body: rows.value(0, body)?.unwrap_or_default(),
         spooled: None,
-        guc_headers: rows.value(0, body + 1)?,
-        guc_status: rows.text(0, body + 2)?,
+        guc_headers: rows.value(0, body + 1)?.filter(|it| !it.is_empty()),
+        guc_status: rows.text(0, body + 2)?.filter(|it| !it.is_empty()),
         inserted: rows.int(0, body + 3)?,
     })
 }

@@ -13,16 +13,16 @@ use crate::schema_cache::routine::{MediaHandler, Routine};
 use super::body::{self, Json};
 use super::builder::SqlBuilder;
 use super::main_statement::{self, Total};
+use super::mutate::Source;
 use super::types::Statement;
 
-/// Tells what the database wants of the response, once the rows are there.
-pub(super) const SETTINGS: &str = "SELECT nullif(current_setting('response.headers', true), ''), \
-     nullif(current_setting('response.status', true), '')";
+/// Tells what the database wants of the response, once the rows are there. What is unset may read as empty.
+pub(super) const SETTINGS: &str =
+    "SELECT current_setting('response.headers', true), current_setting('response.status', true)";
 
 /// The same, and how many rows an upsert inserted.
-pub(super) const SETTINGS_OF_UPSERT: &str = "SELECT nullif(current_setting('response.headers', true), ''), \
-     nullif(current_setting('response.status', true), ''), \
-     nullif(current_setting('pgrst.inserted', true), '')";
+pub(super) const SETTINGS_OF_UPSERT: &str = "SELECT current_setting('response.headers', true), \
+     current_setting('response.status', true), nullif(current_setting('pgrst.inserted', true), '')";
 
 /// What becomes of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub struct Wrapped<'a> {
 
 impl RowsQuery {
     /// The rows of a plan, if nothing but JSON is to be made of them.
-    pub(super) fn of(plan: &CrudPlan, total: Total, upserts: bool) -> Option<Self> {
+    pub(super) fn of(plan: &CrudPlan, total: Total, upserts: bool, source: Source) -> Option<Self> {
         let routine: Option<&Routine> = match &plan.kind {
             CrudKind::Call { routine, .. } => Some(routine),
             CrudKind::Read { .. } | CrudKind::Mutate { .. } => None,
@@ -82,7 +82,7 @@ impl RowsQuery {
             return None;
         }
         let mut sql = SqlBuilder::default();
-        let rows_at = main_statement::rows(&mut sql, plan);
+        let rows_at = main_statement::rows(&mut sql, plan, source);
         Some(Self {
             statement: sql.finish(),
             form,

@@ -6,6 +6,7 @@ mod encoding;
 mod exchanges;
 mod execute;
 mod fixture;
+mod inserts;
 mod openapi;
 mod plan;
 mod plans;
