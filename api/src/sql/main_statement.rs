@@ -224,15 +224,15 @@ fn main_mutate(
     if write.source == Source::Values && located.is_empty() && *handler == MediaHandler::NoAgg {
         // The same columns with less to do for them.
         sql.sql(
-            " SELECT null::bigint, pg_catalog.count(*), array[]::text[], ''::text, \
-             current_setting('response.headers', true), current_setting('response.status', true), \
-             0::bigint FROM pgrst_source",
+            " SELECT null::bigint, pg_catalog.count(*), array[]::pg_catalog.text[], ''::pg_catalog.text, \
+             pg_catalog.current_setting('response.headers', true), \
+             pg_catalog.current_setting('response.status', true), '0'::pg_catalog.text FROM pgrst_source",
         );
         return;
     }
     totals(sql, Total::Unknown, false);
     if located.is_empty() {
-        sql.sql("array[]::text[]");
+        sql.sql("array[]::pg_catalog.text[]");
     } else {
         location(sql, located);
     }
@@ -254,31 +254,33 @@ fn main_mutate(
 /// The primary key of the one row that was inserted, as filters.
 fn location(sql: &mut SqlBuilder, pk_cols: &[FieldName]) {
     sql.sql(
-        "CASE WHEN pg_catalog.count(_postgrest_t) = 1 THEN coalesce((\
-         WITH data AS (SELECT row_to_json(_) AS row FROM pgrst_source AS _ LIMIT 1) \
-         SELECT array_agg(json_data.key || '=' || coalesce('eq.' || json_data.value, 'is.null')) \
-         FROM data CROSS JOIN json_each_text(data.row) AS json_data WHERE json_data.key IN (",
+        "CASE WHEN pg_catalog.count(_postgrest_t) OPERATOR(pg_catalog.=) 1 THEN coalesce((\
+         WITH data AS (SELECT pg_catalog.row_to_json(_) AS row FROM pgrst_source AS _ LIMIT 1) \
+         SELECT pg_catalog.array_agg(pg_catalog.concat(json_data.key, '=', \
+         coalesce('eq.' OPERATOR(pg_catalog.||) json_data.value, 'is.null'))) \
+         FROM data CROSS JOIN pg_catalog.json_each_text(data.row) AS json_data \
+         WHERE json_data.key OPERATOR(pg_catalog.=) ANY (ARRAY[",
     );
     sql.separated(", ", pk_cols, |sql, column| {
         sql.literal(column);
     });
-    sql.sql(")), array[]::text[]) ELSE array[]::text[] END");
+    sql.sql("]::pg_catalog.text[])), array[]::pg_catalog.text[]) ELSE array[]::pg_catalog.text[] END");
 }
 
-/// Settings by which the database shapes the response. Unset ones read as empty once set in a session.
+/// Settings by which the database shapes the response. Unset ones may read as empty: once set in a session, they do.
 pub(super) fn response_settings(sql: &mut SqlBuilder) {
     sql.sql(
-        "nullif(current_setting('response.headers', true), '') AS response_headers, \
-         nullif(current_setting('response.status', true), '') AS response_status, ",
+        "pg_catalog.current_setting('response.headers', true) AS response_headers, \
+         pg_catalog.current_setting('response.status', true) AS response_status, ",
     );
 }
 
 /// The number of rows that an upsert inserted.
 pub(super) fn inserted(sql: &mut SqlBuilder, upserts: bool) {
     sql.sql(if upserts {
-        "nullif(current_setting('pgrst.inserted', true), '')::bigint"
+        "pg_catalog.current_setting('pgrst.inserted', true)"
     } else {
-        "0::bigint"
+        "'0'::pg_catalog.text"
     });
     sql.sql(" AS response_inserted");
 }
