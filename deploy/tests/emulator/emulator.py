@@ -172,6 +172,24 @@ if database:
     HANDLERS["AWS::RDS::DBInstance"]["create"] = create_database_at
 
 
+# The secret that RDS makes for a password that it manages.
+def with_managed_secret(act):
+    def run(*arguments, **named):
+        made, known = act(*arguments, **named)
+        properties = next(it for it in reversed(arguments) if isinstance(it, dict))
+        if properties.get("ManageMasterUserPassword"):
+            secret = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:rds!db-{made}"
+            known = {**(known or {}), "MasterUserSecret.SecretArn": secret}
+        return made, known
+
+    return run
+
+
+for operation in ("create", "update"):
+    instances = HANDLERS["AWS::RDS::DBInstance"]
+    instances[operation] = with_managed_secret(instances[operation])
+
+
 def faults():
     with open(FAULTS, encoding="utf-8") as file:
         return json.load(file)

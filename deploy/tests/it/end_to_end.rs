@@ -14,7 +14,7 @@ fn events(run: &Run) -> Vec<Value> {
 
 /// The text must hold each of the words, in this order.
 #[track_caller]
-fn says(text: &str, words: &[&str]) {
+pub(crate) fn says(text: &str, words: &[&str]) {
     let mut rest = text;
     for word in words {
         let at = rest.find(word).unwrap_or_else(|| panic!("\"{word}\" is missing in:\n{text}"));
@@ -29,6 +29,19 @@ fn holds_no_secret(emulator: &Emulator, run: &Run) {
     for secret in secrets {
         assert!(!run.stdout.contains(&secret) && !run.stderr.contains(&secret), "a secret was printed");
     }
+}
+
+/// Writes a value into a parameter file, as somebody does with an editor.
+pub(crate) fn set_parameter(emulator: &Emulator, stack: &str, name: &str, value: &str) {
+    let mut values = parameter_file(emulator, stack);
+    values.retain(|(it, _)| it != name);
+    values.push((name.to_owned(), value.to_owned()));
+    let list: Vec<Value> = values
+        .iter()
+        .map(|(name, value)| serde_json::json!({ "ParameterKey": name, "ParameterValue": value }))
+        .collect();
+    let path = emulator.params_dir().join(format!("{stack}.json"));
+    std::fs::write(path, Value::from(list).to_string()).unwrap();
 }
 
 fn unguard(emulator: &Emulator) {

@@ -74,9 +74,11 @@ impl Loopback {
     }
 
     async fn write(&self, admin: &Client, rules: &str) {
-        let write =
-            "SELECT lo_export(lo_from_bytea(0, convert_to($1::text, 'UTF8')), $2::text), pg_reload_conf()";
-        admin.query_one(write, &[&rules, &self.path]).await.expect("new rules");
+        // Two statements: the second sees what the first has made.
+        let make = "SELECT lo_from_bytea(0, convert_to($1::text, 'UTF8'))";
+        let object: u32 = admin.query_one(make, &[&rules]).await.expect("a large object").get(0);
+        let write = "SELECT lo_export($1::oid, $2::text), pg_reload_conf()";
+        admin.query_one(write, &[&object, &self.path]).await.expect("new rules");
     }
 }
 
