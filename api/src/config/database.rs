@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::keys::{KEYS, Key};
+use super::keys::{self, Key};
 use crate::error::DbError;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::routine::IsolationLevel;
@@ -79,8 +79,7 @@ pub async fn settings(
         ),
         None => String::new(),
     };
-    let names: Vec<String> = KEYS
-        .iter()
+    let names: Vec<String> = keys::all()
         .filter(|it| it.in_database)
         .map(|it| format!("pgrst.{}", Key::db_name(it.name)))
         .collect();
