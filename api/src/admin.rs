@@ -36,7 +36,7 @@ pub async fn answer<B>(state: Arc<AppState>, request: Request<B>, is_live: Liven
         }
         "schema_cache" => {
             // Serialising plain data cannot fail; an empty body is what there is before the first load.
-            let json = state.schema_cache().and_then(|it| serde_json::to_string(&*it).ok());
+            let json = state.schema_cache().and_then(|it| it.to_json().ok());
             reply(StatusCode::OK, None, json.unwrap_or_default())
         }
         "metrics" => reply(

@@ -174,6 +174,10 @@ pub struct AppConfig {
     pub pgapp_max_header_bytes: usize,
     /// `pgapp-max-headers`.
     pub pgapp_max_headers: usize,
+    /// `pgapp-plan-cache-bytes`.
+    pub pgapp_plan_cache_bytes: usize,
+    /// `pgapp-statement-cache-bytes`.
+    pub pgapp_statement_cache_bytes: usize,
     /// `pgapp-temp-memory-max`, bytes.
     pub pgapp_temp_memory_max: u64,
     /// `pgapp-temp-space-max`, bytes.
@@ -286,6 +290,8 @@ impl Default for AppConfig {
             // More than PostgREST's web server takes.
             pgapp_max_header_bytes: 64 * 1024,
             pgapp_max_headers: 100,
+            pgapp_plan_cache_bytes: 32 * 1024 * 1024,
+            pgapp_statement_cache_bytes: 16 * 1024 * 1024,
             pgapp_temp_memory_max: 64 * 1024 * 1024,
             pgapp_temp_space_max: 1024 * 1024 * 1024,
             pgapp_temp_space_timeout: 10,

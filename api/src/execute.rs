@@ -34,14 +34,16 @@ use crate::api_request::ApiRequest;
 use crate::auth::AuthResult;
 use crate::config::{AppConfig, OpenApiMode};
 use crate::departure::Departure;
-use crate::error::{DbError, Error};
+use crate::error::{ApiRequestError, Cause, DbError, Error};
 use crate::plan::ActionPlan;
 use crate::schema_cache::SchemaCache;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::inspection::decode_routines;
+use crate::schema_cache::leavings::Leavings;
 use crate::schema_cache::routine::Routine;
 use crate::schema_cache::table::Table;
-use crate::spool::Spooled;
+use crate::spool::{IN_MEMORY, Spooled};
+use crate::sql::ending;
 use crate::sql::types::MainQuery;
 
 pub use aws::{InvalidSource, ProcessCredentials};
@@ -138,7 +140,7 @@ pub async fn run_for(
     if pool.is_silent() {
         return Err(pulse::silent(false).into());
     }
-    let (script, layout) = script::script(query, plan, req, &auth.role, conf);
+    let (script, layout) = script::script(query, plan, req, &auth.role, conf, cache.leavings);
     let interpret = |results: &[Rows]| match plan {
         ActionPlan::Crud(crud) => {
             let main = layout
@@ -155,12 +157,13 @@ pub async fn run_for(
         _ => Ok(DbResult::None),
     };
     let authenticated = conf.db_anon_role.as_ref() != Some(&auth.role);
-    let by_caller = |error| Error::Db(with_caller(error, authenticated));
+    let by_caller = |error| with_caller(error, authenticated);
 
+    let read_only = script.begin.read_only;
     if script::may_share(query, plan, &script)
-        && let Some(results) = read(pool, query, departure).await.map_err(by_caller)?
+        && let Some(results) = read(pool, query, cache.leavings, departure).await.map_err(by_caller)?
     {
-        return interpret(&results);
+        return put_aside(pool, interpret(&results)?, read_only).await;
     }
     let mut lease = unless_left(departure, pool.acquire()).await?;
     let session = lease.session();
@@ -181,7 +184,27 @@ pub async fn run_for(
         false => outcome.await,
     };
     lease.went_well(!matches!(outcome, Err(Error::Db(_))));
-    outcome
+    // Whoever reads it may be slow.
+    drop(lease);
+    put_aside(pool, outcome?, read_only).await
+}
+
+/// Keeps a large body that Postgres made as a whole where one that was made here would be kept.
+async fn put_aside(pool: &Pool, mut result: DbResult, read_only: bool) -> Result<DbResult, Error> {
+    if let DbResult::Crud(set) = &mut result
+        && set.body.len() > IN_MEMORY
+    {
+        match Spooled::of(pool.room(), set.body.clone()).await {
+            Ok(spooled) => {
+                set.spooled = Some(spooled);
+                set.body = Bytes::new();
+            }
+            Err(reason) if read_only => return Err(DbError::from(reason).into()),
+            // What was written is written, and its answer is here.
+            Err(_) => {}
+        }
+    }
+    Ok(result)
 }
 
 /// What comes of it, unless the client leaves before.
@@ -209,13 +232,14 @@ async fn long_left(departure: &Departure) {
 async fn read(
     pool: &Pool,
     query: &Arc<MainQuery>,
+    leavings: Leavings,
     departure: &Departure,
 ) -> Result<Option<Vec<Rows>>, DbError> {
     let Some(encodable) = query.rows.as_ref().and_then(|it| pool.quick(&it.statement.text)) else {
         return Ok(None);
     };
     let (reply, mut answer) = oneshot::channel();
-    let rider = Rider { query: Arc::clone(query), encodable: Arc::clone(&encodable), reply };
+    let rider = Rider { query: Arc::clone(query), encodable: Arc::clone(&encodable), leavings, reply };
     let mut lease = match pool.board(rider) {
         Ok(()) => return unless_left(departure, async { replied(answer.await) }).await,
         Err(_) if !pool.is_exhausted() => unless_left(departure, pool.acquire()).await?,
@@ -236,14 +260,14 @@ async fn read(
         }
     };
     if !lease.session().can_be_shared() {
-        let script = Script::of_read(query);
+        let script = Script::of_read(query, leavings);
         return tokio::select! {
             biased;
             results = lease.session().run(&script) => results.map(Some),
             () = long_left(departure) => Err(DbError::Abandoned),
         };
     }
-    lane::lead(pool, lease, query, &encodable, departure).await
+    lane::lead(pool, lease, query, &encodable, leavings, departure).await
 }
 
 fn replied(reply: Result<Reply, oneshot::error::RecvError>) -> Result<Option<Vec<Rows>>, DbError> {
@@ -255,13 +279,21 @@ fn replied(reply: Result<Reply, oneshot::error::RecvError>) -> Result<Option<Vec
 }
 
 /// Says on whose behalf a statement failed: that decides 401 against 403.
-fn with_caller(error: DbError, by: bool) -> DbError {
-    match error {
-        DbError::Server { code, message, detail, hint, .. } => {
-            DbError::Server { code, message, detail, hint, authenticated: by }
+fn with_caller(error: DbError, by: bool) -> Error {
+    let error = match error {
+        DbError::Server { cause: Cause::Response, message, .. } => {
+            let refused = match ending::refuses_status(&message) {
+                true => ApiRequestError::GucStatus,
+                false => ApiRequestError::GucHeaders,
+            };
+            return refused.into();
+        }
+        DbError::Server { code, message, detail, hint, cause, .. } => {
+            DbError::Server { code, message, detail, hint, authenticated: by, cause }
         }
         other => other,
-    }
+    };
+    error.into()
 }
 
 /// The root document's parts: what the role may use, or all of the schema.

@@ -20,6 +20,8 @@ pub mod config;
 pub mod departure;
 pub mod error;
 pub mod execute;
+mod framing;
+mod kept;
 pub mod lambda;
 pub mod media_type;
 pub mod observability;

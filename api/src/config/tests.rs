@@ -103,6 +103,8 @@ pgapp-max-body = 1000001
 pgapp-max-cookies = 11
 pgapp-max-header-bytes = 9000
 pgapp-max-headers = 30
+pgapp-plan-cache-bytes = 1000000
+pgapp-statement-cache-bytes = 2000000
 pgapp-server-body-timeout = 6
 pgapp-server-header-timeout = 7
 pgapp-server-idle-timeout = 8
@@ -135,7 +137,7 @@ fn every_setting_survives_dump_and_reading() {
     for line in defaults.lines() {
         assert!(!NO_DEFAULTS.contains(&format!("{line}\n")), "{line}");
     }
-    for key in keys::KEYS {
+    for key in keys::all() {
         assert!(dump::dump(&conf).contains(&format!("{} = ", key.name)), "{}", key.name);
     }
 }

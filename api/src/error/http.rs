@@ -11,6 +11,7 @@ use super::{
     schema_cache, sqlstate,
 };
 use crate::config::Verbosity;
+use crate::framing;
 use crate::media_type::MediaType;
 use crate::response::PgrstResponse;
 
@@ -83,9 +84,11 @@ pub fn error_response(error: &Error, verbosity: Verbosity) -> PgrstResponse {
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     let proxy_status = format!("PostgREST; error={}", rendered.code);
     for (name, value) in [("proxy-status".to_owned(), proxy_status)].into_iter().chain(rendered.headers) {
-        // Codes and headers may come from the database: what HTTP cannot carry is left out.
+        // Codes and headers may come from the database: what HTTP cannot carry is left out, and what says where the
+        // message ends is ours.
         if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+            && !framing::is_framing(&name)
         {
             headers.append(name, value);
         }
@@ -146,6 +149,9 @@ fn api_request(error: &ApiRequestError) -> Rendered {
         E::BodyTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
             .details(format!("A body may have at most {limit} bytes."))
             .hint("Send fewer rows at a time, or have the setting pgapp-max-body raised."),
+        E::CsvTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
+            .details(format!("With the names of its columns in each row it is longer than {limit} bytes."))
+            .hint("Send fewer rows at a time."),
         E::HeadTooLarge { what, setting, limit } => {
             Rendered::new("PGAPP101", "The request's headers are too large")
                 .details(format!("A request may have at most {limit} {what}."))
@@ -335,7 +341,7 @@ fn database(error: &DbError) -> Rendered {
                 Err(error) => api_request(&error),
             }
         }
-        DbError::Server { code, message, detail, hint, authenticated } => {
+        DbError::Server { code, message, detail, hint, authenticated, .. } => {
             let status = sqlstate::status(code, message, *authenticated);
             let rendered = Rendered {
                 status,
@@ -376,7 +382,7 @@ fn no_room(reason: NoRoom) -> Rendered {
 
 fn raised(message: raise::Message, detail: raise::Detail) -> Rendered {
     Rendered {
-        status: StatusCode::from_u16(detail.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        status: framing::final_status(detail.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         reason: detail.status_text,
         code: message.code,
         message: message.message,
@@ -418,6 +424,7 @@ mod tests {
             detail: detail.map(str::to_owned),
             hint: None,
             authenticated: false,
+            cause: crate::error::Cause::Statement,
         }
     }
 
@@ -532,7 +539,7 @@ mod tests {
         "#);
         // What HTTP cannot carry does not get into the answer.
         let injected = r#"{"code":"1\n2","message":"m"}"#;
-        let headers = r#"{"status":9999,"headers":{"X-A":"b\r\nX-C: d","bad name":"x"}}"#;
+        let headers = r#"{"status":9999,"headers":{"X-A":"b\r\nX-C: d","Content-Length":"0","transfer-encoding":"chunked","bad name":"x"}}"#;
         insta::assert_snapshot!(show(server("PGRST", injected, Some(headers))), @r#"
         500
 

@@ -10,6 +10,7 @@ pub(super) mod stream;
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,9 @@ pub struct Connector {
     /// Where that can be read again, for when it has changed.
     source: Option<Source>,
     credentials: CredentialSource,
-    pub(super) prepared_statements: bool,
+    /// What the statements prepared on a connection may take in Postgres; nothing where they must not outlive a
+    /// transaction.
+    pub(super) statement_budget: AtomicUsize,
     /// By host name, with the time the files were read.
     tls_configs: Mutex<Vec<(String, Instant, Arc<rustls::ClientConfig>)>>,
 }
@@ -151,19 +154,27 @@ impl Connector {
     /// Reads the connection string, with passwords from elsewhere.
     pub fn with_credentials(conf: &AppConfig, credentials: CredentialSource) -> Result<Self, DbError> {
         let source = Source::of(conf);
-        let mut connector = Self::to(source.read()?, credentials, conf.db_prepared_statements);
+        let mut connector = Self::to(source.read()?, credentials, false);
         connector.source = Some(source);
+        connector.reconfigure(conf);
         Ok(connector)
+    }
+
+    /// Takes over what a reload may have changed, for connections to come. Whether anything has changed.
+    pub(super) fn reconfigure(&self, conf: &AppConfig) -> bool {
+        let budget = if conf.db_prepared_statements { conf.pgapp_statement_cache_bytes } else { 0 };
+        self.statement_budget.swap(budget, Ordering::Relaxed) != budget
     }
 
     /// For a database that is described already.
     pub fn to(info: ConnInfo, credentials: CredentialSource, prepared_statements: bool) -> Self {
         let tls_configs = Mutex::new(Vec::new());
+        let budget = if prepared_statements { AppConfig::default().pgapp_statement_cache_bytes } else { 0 };
         Self {
             info: ArcSwap::from_pointee(info),
             source: None,
             credentials,
-            prepared_statements,
+            statement_budget: AtomicUsize::new(budget),
             tls_configs,
         }
     }

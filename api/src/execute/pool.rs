@@ -23,6 +23,7 @@ use crate::config::AppConfig;
 use crate::error::DbError;
 use crate::observability::observation::{ConnectionStatus, TerminationReason};
 use crate::observability::{Observation, Observer};
+use crate::spool::room::Room;
 
 /// What the metrics endpoint reports of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,9 @@ struct Shared {
     generation: AtomicU64,
     closed: AtomicBool,
     shapes: Arc<Shapes>,
+    shapes_budget: AtomicUsize,
+    /// For large answers.
+    room: Arc<Room>,
     lanes: Arc<Lanes>,
     /// Number of the next connection, for the log.
     next_id: AtomicU64,
@@ -91,7 +95,9 @@ impl Pool {
 
     fn build(conf: &AppConfig, connector: Connector, observer: Option<Observer>, sharing: Sharing) -> Self {
         let size = conf.db_pool.max(1);
-        let (connector, shapes) = (Arc::new(connector), Arc::<Shapes>::default());
+        let shapes_budget = conf.pgapp_plan_cache_bytes / 2;
+        let (connector, shapes) = (Arc::new(connector), Arc::new(Shapes::new(shapes_budget)));
+        let room = Arc::new(Room::new(conf, observer.clone()));
         let watch = Watch::begin(conf, Arc::clone(&connector), Arc::clone(&shapes), observer.clone());
         let shared = Arc::new(Shared {
             connector,
@@ -107,12 +113,19 @@ impl Pool {
             generation: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             shapes,
+            shapes_budget: AtomicUsize::new(shapes_budget),
+            room,
             lanes: Arc::new(Lanes::new(sharing)),
             next_id: AtomicU64::new(1),
             observer,
         });
         tokio::spawn(reap(Arc::downgrade(&shared)));
         Self(shared)
+    }
+
+    /// The room for large answers.
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.0.room
     }
 
     /// A connection for exclusive use: an idle one that is still alive, else a new one.
@@ -180,7 +193,8 @@ impl Pool {
         let generation = shared.generation.load(Ordering::Acquire);
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
         shared.connection(id, ConnectionStatus::Connecting);
-        let session = Session::connect(&shared.connector, &shared.shapes).await.inspect_err(|error| {
+        let connected = Session::connect(&shared.connector, &shared.shapes, &shared.room).await;
+        let session = connected.inspect_err(|error| {
             let failed = ConnectionStatus::Terminated(TerminationReason::NetworkError);
             shared.connection(id, failed);
             if is_silence(error) {
@@ -286,10 +300,19 @@ impl Pool {
     /// after a schema reload, since sessions cache the catalog. Running requests finish undisturbed.
     pub fn flush(&self) {
         self.0.generation.fetch_add(1, Ordering::AcqRel);
-        self.0.shapes.clear();
+        self.0.shapes.renew(self.0.shapes_budget.load(Ordering::Relaxed));
         let released = std::mem::take(&mut *self.0.lock_idle());
         for idle in &released {
             self.0.connection(idle.id, ConnectionStatus::Terminated(TerminationReason::Release));
+        }
+    }
+
+    /// Takes over what a reload may have changed; sessions of the old configuration are not used again.
+    pub fn reconfigure(&self, conf: &AppConfig) {
+        let shapes = conf.pgapp_plan_cache_bytes / 2;
+        let other_shapes = self.0.shapes_budget.swap(shapes, Ordering::Relaxed) != shapes;
+        if self.0.connector.reconfigure(conf) || other_shapes {
+            self.flush();
         }
     }
 

@@ -28,7 +28,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 use super::connect::dial;
 use super::connect::stream::Stream;
 use super::pulse::Pulse;
-use crate::error::DbError;
+use crate::error::{Cause, DbError};
 pub(super) use cancel::CancelKey;
 pub(super) use server_error::ServerError;
 
@@ -66,10 +66,20 @@ pub(super) struct Wire {
     /// Requests that it has not answered in full.
     n_awaited: usize,
     cancel_key: CancelKey,
+    /// The server told of a setting that must not change while the connection is used for many.
+    has_changed: bool,
     pulse: Arc<Pulse>,
 }
 
+/// Settings that a transaction takes from the session as it begins, and that the server tells of by itself.
+const TELLING: [&str; 2] = ["default_transaction_read_only", "session_authorization"];
+
 impl Wire {
+    /// Whether the server has told of another user or other modes of transactions since this was asked last.
+    pub(super) fn take_change(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
+    }
+
     /// What the server last said.
     pub(super) fn state(&self) -> State {
         match self.state {
@@ -153,6 +163,9 @@ impl Wire {
     /// The next message among what was received.
     pub(super) fn next_received(&mut self) -> Result<Option<Message>, DbError> {
         let message = parse(&mut self.incoming)?;
+        if let Some(Message::ParameterStatus(body)) = &message {
+            self.has_changed |= body.name().is_ok_and(|it| TELLING.contains(&it));
+        }
         if let Some(Message::ReadyForQuery(body)) = &message {
             self.n_awaited = self.n_awaited.saturating_sub(1);
             self.pulse.answered(self.n_awaited > 0);
@@ -318,5 +331,6 @@ pub(super) fn unencodable(error: &dyn std::fmt::Display) -> DbError {
         detail: None,
         hint: None,
         authenticated: false,
+        cause: Cause::Statement,
     }
 }

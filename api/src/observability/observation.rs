@@ -108,6 +108,8 @@ pub enum Observation<'a> {
     ConfigReloaded,
     /// A statement failed in a way that is not the client's fault.
     QueryError(&'a DbError),
+    /// The folder for temporary files cannot be used, or has no room; what the system said.
+    TempFolder(&'a std::io::Error),
     /// The pool is ready; its size.
     PoolInit(usize),
     /// No connection came free in time.

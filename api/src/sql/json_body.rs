@@ -39,7 +39,7 @@ pub(super) fn from_body(
     let object = is_object(body);
     sql.sql(" FROM (SELECT ");
     if apply_defaults {
-        sql.bind(body.cloned(), ParamType::Unknown).sql("::jsonb");
+        sql.bind(body.cloned(), ParamType::Unknown).sql("::pg_catalog.jsonb");
     } else {
         sql.bind(body.cloned(), ParamType::Json);
     }
@@ -47,11 +47,14 @@ pub(super) fn from_body(
     if apply_defaults && object {
         sql.sql(", LATERAL (SELECT ");
         defaults(sql, columns);
-        sql.sql(" || pgrst_payload.json_data AS val) pgrst_json_defs");
+        sql.sql(" OPERATOR(pg_catalog.||) pgrst_payload.json_data AS val) pgrst_json_defs");
     } else if apply_defaults {
-        sql.sql(", LATERAL (SELECT jsonb_agg(");
+        sql.sql(", LATERAL (SELECT pg_catalog.jsonb_agg(");
         defaults(sql, columns);
-        sql.sql(" || elem) AS val FROM jsonb_array_elements(pgrst_payload.json_data) elem) pgrst_json_defs");
+        sql.sql(
+            " OPERATOR(pg_catalog.||) elem) AS val \
+             FROM pg_catalog.jsonb_array_elements(pgrst_payload.json_data) elem) pgrst_json_defs",
+        );
     }
     sql.sql(", LATERAL (SELECT ").separated(", ", columns, |sql, column| {
         match column.transform {
@@ -63,10 +66,10 @@ pub(super) fn from_body(
     sql.sql(" FROM ");
     if !columns.is_empty() {
         sql.sql(match (apply_defaults, object) {
-            (false, true) => "json_to_record(",
-            (false, false) => "json_to_recordset(",
-            (true, true) => "jsonb_to_record(",
-            (true, false) => "jsonb_to_recordset(",
+            (false, true) => "pg_catalog.json_to_record(",
+            (false, false) => "pg_catalog.json_to_recordset(",
+            (true, true) => "pg_catalog.jsonb_to_record(",
+            (true, false) => "pg_catalog.jsonb_to_recordset(",
         });
         sql.sql(values).sql(") AS _(").separated(", ", columns, |sql, column| {
             sql.ident(column.name);
@@ -79,7 +82,11 @@ pub(super) fn from_body(
         sql.sql("(VALUES (1)) _");
     } else {
         // As many rows as there are empty objects.
-        sql.sql(if apply_defaults { "jsonb_array_elements(" } else { "json_array_elements(" });
+        sql.sql(if apply_defaults {
+            "pg_catalog.jsonb_array_elements("
+        } else {
+            "pg_catalog.json_array_elements("
+        });
         sql.sql(values).sql(") _");
     }
     sql.sql(") pgrst_body");
@@ -89,10 +96,10 @@ pub(super) fn from_body(
 fn defaults(sql: &mut SqlBuilder, columns: &[BodyColumn<'_>]) {
     let defaults: Vec<_> = columns.iter().filter_map(|column| Some((column.name, column.default?))).collect();
     if defaults.is_empty() {
-        sql.sql("jsonb_build_object()");
+        sql.sql("pg_catalog.jsonb_build_object()");
     }
-    sql.separated(" || ", defaults.chunks(50), |sql, piece| {
-        sql.sql("jsonb_build_object(").separated(", ", piece, |sql, (name, default)| {
+    sql.separated(" OPERATOR(pg_catalog.||) ", defaults.chunks(50), |sql, piece| {
+        sql.sql("pg_catalog.jsonb_build_object(").separated(", ", piece, |sql, (name, default)| {
             sql.literal(name).sql(", ").catalog(default);
         });
         sql.sql(")");

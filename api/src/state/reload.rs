@@ -121,7 +121,11 @@ pub async fn load_schema(state: &Arc<AppState>) -> bool {
         Ok((cache, timings)) => {
             let started = Instant::now();
             let summary = cache.summary();
-            state.schema_cache.store(Some(Arc::new(cache)));
+            state.put_schema(&Arc::new(cache));
+            if crate::snapshot::inputs(&conf) != crate::snapshot::inputs(&state.config()) {
+                // The configuration changed while it was read: what was read is not what is wanted now.
+                state.schema_wanted.notify_one();
+            }
             // Sessions keep plans and types of the catalog as it was.
             state.pool.flush();
             state.observer.observe(&Observation::PoolFlushed);
@@ -210,10 +214,9 @@ fn put_config(state: &Arc<AppState>, old: &AppConfig, new: AppConfig) {
     let listener_changed =
         new.db_channel_enabled != old.db_channel_enabled || new.db_channel != old.db_channel;
     state.observer.set_log_level(new.log_level);
-    let new = Arc::new(new);
-    state.config.store(Arc::clone(&new));
-    // After the swap: a token verified with the old keys must not be remembered for the new ones.
-    state.verifier.reconfigure(old, &new);
+    // First, so that no request of the new configuration meets sessions of the old one.
+    state.pool.reconfigure(&new);
+    state.put_config(&Arc::new(new));
     if listener_changed {
         listener::restart(state);
     }

@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod animals;
+mod caches;
 mod encoding;
 mod exchanges;
 mod execute;
 mod fixture;
+mod inserts;
 mod openapi;
+mod overloads;
 mod plan;
 mod plans;
 mod requests;

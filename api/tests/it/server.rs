@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod bounds;
 mod cli;
 mod connections;
 mod departures;

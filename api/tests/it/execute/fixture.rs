@@ -119,6 +119,7 @@ impl Request {
             settings: Vec::new(),
         };
         let plan = CallPlan {
+            row_type: None,
             function: QualifiedIdentifier::default(),
             params: CallParams::Named(Vec::new()),
             args: CallArgs::Body(None),
