@@ -99,6 +99,7 @@ openapi-server-proxy-uri = "https://postgrest.org"
 pgapp-db-connect-timeout = 3
 pgapp-db-hang-timeout = 4
 pgapp-db-response-timeout = 5
+pgapp-max-bodies = 2000002
 pgapp-max-body = 1000001
 pgapp-max-cookies = 11
 pgapp-max-header-bytes = 9000

@@ -29,6 +29,14 @@ pub(super) const KEYS: &[Key] = &[
     )
     .fixed(),
     key(
+        "pgapp-max-bodies",
+        Kind::Int,
+        "Most bytes of request bodies over 64 KiB that are held at once, all requests together; 0 for no limit. Where nothing is left a body is read no further for up to 10 s, and then refused with `PGAPP102`.",
+        |c, v| unsigned("pgapp-max-bodies", &mut c.pgapp_max_bodies, v),
+        |c| bare(c.pgapp_max_bodies),
+    )
+    .fixed(),
+    key(
         "pgapp-max-body",
         Kind::Int,
         "Most bytes of a request body, which has to be held; 0 for no limit. A larger one is refused with 413.",
