@@ -11,6 +11,7 @@ pub mod query;
 mod range;
 mod resource;
 pub mod types;
+mod unread;
 
 use std::collections::BTreeSet;
 
@@ -69,12 +70,28 @@ impl ApiRequest {
         let headers = &head.headers;
         let (action, schema, negotiated_by_profile) = target(conf, head)?;
         let is_call = matches!(action, Action::Db(DbAction::Routine(_, InvokeMethod::InvRead(_))));
-        let query = query::parse(head.uri.query().unwrap_or_default().as_bytes(), is_call)?;
+        let query = query::parse(
+            head.uri.query().unwrap_or_default().as_bytes(),
+            is_call,
+            conf.pgapp_unread_parameters,
+        )?;
         let (top_level_range, ranges) = range::combine(&head.method, headers, query.ranges.clone())?;
-        let content_type = headers
-            .get(header::CONTENT_TYPE)
-            .map_or(MediaType::ApplicationJson, |value| MediaType::parse(&latin1(value.as_bytes())));
-        let (payload, columns) = payload::read(body, &content_type, query.columns.as_ref(), &action)?;
+        let content_type = headers.get(header::CONTENT_TYPE).map(|value| latin1(value.as_bytes()));
+        let delimiter = content_type.as_deref().and_then(|it| media_type::parameter_of(it, "delimiter"));
+        let content_type = content_type.map_or(MediaType::ApplicationJson, |it| MediaType::parse(&it));
+        let delimiter = delimiter.filter(|_| content_type == MediaType::TextCsv);
+        let dialect = csv::Dialect::new(delimiter.as_deref(), conf.pgapp_csv_strict)
+            .map_err(ApiRequestError::InvalidBody)?;
+        let asked = unread::Asked {
+            action: &action,
+            query: head.uri.query().unwrap_or_default().as_bytes(),
+            headers,
+            preferences: &preferences,
+            content_type: &content_type,
+        };
+        unread::check(conf, &asked)?;
+        let (payload, columns) =
+            payload::read(body, &content_type, dialect, query.columns.as_ref(), &action)?;
         let accept = headers.get(header::ACCEPT).map_or_else(
             || vec![MediaType::Any],
             |value| media_type::parse_accept(&latin1(value.as_bytes())),
@@ -131,6 +148,13 @@ impl ApiRequest {
             content_type: self.content_type.clone(),
         }
     }
+}
+
+/// What `OPTIONS` would ask for at the path of a request; `None` where no resource can be.
+pub(crate) fn info_of(conf: &AppConfig, head: &http::request::Parts) -> Option<Action> {
+    let resource = resource::from_path(conf, head.uri.path()).ok()?;
+    let (schema, _) = resource::schema(conf, &head.headers, &head.method).ok()?;
+    resource::action(resource, &schema, &http::Method::OPTIONS).ok()
 }
 
 /// Headers are bytes; types are read as Latin-1, in which every byte is a character.

@@ -8,8 +8,9 @@ mod timing;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Method;
-use http::header::{EXPECT, HeaderName, HeaderValue, VARY, WARNING};
+use http::header::{CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, VARY, WARNING};
 use http::request::Parts;
 use hyper::body::Body;
 
@@ -48,7 +49,12 @@ where
     let mut role = None;
     let response = match run(state, &conf, parts, body, &mut role).await {
         Ok(response) => response,
-        Err(error) => error::http::error_response(&error, conf.client_error_verbosity),
+        Err(error) => {
+            let mut response = error::http::error_response(&error, conf.client_error_verbosity);
+            let (refused, cache) = (matches!(error, Error::Db(_)), state.schema_cache());
+            response::add_allow(&mut response, &conf, parts, refused, cache.as_deref());
+            response
+        }
     };
     Outcome { response, role }
 }
@@ -84,6 +90,7 @@ where
         body::read(body, reading, || Ok(plan::check_target(&ApiRequest::action(conf, parts)?, &cache)?))
             .await?;
     watch.restart();
+    let form = is_form(parts).then(|| body.clone());
     let (request, planned, query);
     if let Some(replay) = state.plans().replay(conf, &cache, parts, &body) {
         watch.lap("parse");
@@ -101,7 +108,11 @@ where
         query = Arc::new(sql::main_query(planned.plan(), conf, &request, &auth));
     }
     let plan = planned.plan();
-    let result = execute::run(state.pool(), &query, plan, &request, &auth, conf, &cache).await;
+    let mut result = execute::run(state.pool(), &query, plan, &request, &auth, conf, &cache).await;
+    if let Err(Error::Db(error)) = &mut result {
+        let texts = [parts.uri.query().unwrap_or_default().as_bytes(), form.as_deref().unwrap_or_default()];
+        error::plus::hint(error, texts.into_iter());
+    }
     if let Err(error) = &result {
         if let Error::Db(error) = error {
             state.note_database_error(error);
@@ -134,6 +145,12 @@ where
         response.headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
     }
     Ok(response)
+}
+
+/// The body is a form, in which a plus stands for a space as it does in the query string.
+fn is_form(parts: &Parts) -> bool {
+    let content_type = parts.headers.get(CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+    content_type.starts_with(b"application/x-www-form-urlencoded")
 }
 
 /// A plan, made for this request or for an earlier one of its shape.
@@ -180,15 +197,13 @@ fn warn_of_legacy_names(state: &AppState, parts: &Parts, plan: &ActionPlan, resp
 /// The answer to a request that made us fail in a way that cannot happen.
 pub(crate) fn internal_error() -> PgrstResponse {
     let status = http::StatusCode::INTERNAL_SERVER_ERROR;
-    PgrstResponse::new(status, http::HeaderMap::new(), bytes::Bytes::new())
+    PgrstResponse::new(status, http::HeaderMap::new(), Bytes::new())
 }
 
 /// The answer to a CORS preflight, which no other room is asked about.
 pub(crate) fn preflight(conf: &AppConfig, parts: &Parts) -> Option<PgrstResponse> {
     match cors::headers(conf, &parts.method, &parts.headers) {
-        Cors::Preflight(headers) => {
-            Some(PgrstResponse::new(http::StatusCode::OK, headers, bytes::Bytes::new()))
-        }
+        Cors::Preflight(headers) => Some(PgrstResponse::new(http::StatusCode::OK, headers, Bytes::new())),
         Cors::None | Cors::Actual(_) => None,
     }
 }

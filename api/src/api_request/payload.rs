@@ -11,7 +11,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::csv;
+use super::csv::{self, Dialect, Field};
 use super::query::pairs;
 use super::types::{Action, DbAction, InvokeMethod, Mutation, Payload};
 use crate::error::ApiRequestError;
@@ -22,6 +22,7 @@ use crate::schema_cache::identifiers::FieldName;
 pub(super) fn read(
     body: Bytes,
     content_type: &MediaType,
+    dialect: Dialect,
     columns: Option<&BTreeSet<FieldName>>,
     action: &Action,
 ) -> Result<(Option<Payload>, BTreeSet<FieldName>), ApiRequestError> {
@@ -31,13 +32,17 @@ pub(super) fn read(
         Action::Db(DbAction::Routine(_, InvokeMethod::Inv)) => (true, columns),
         _ => return Ok((None, BTreeSet::new())),
     };
+    let body = match content_type {
+        MediaType::ApplicationJson | MediaType::TextCsv => without_byte_order_mark(body),
+        _ => body,
+    };
     let payload = match content_type {
         MediaType::ApplicationJson if columns.is_some() => Payload::RawJson(body),
         MediaType::ApplicationJson if is_call && body.is_empty() => {
             Payload::ProcessedJson { raw: body, keys: BTreeSet::new() }
         }
         MediaType::ApplicationJson => json(body)?,
-        MediaType::TextCsv => csv(&body)?,
+        MediaType::TextCsv => csv(&body, dialect)?,
         MediaType::UrlEncoded if is_call => {
             let pairs = url_encoded(&body)?;
             let keys = pairs.iter().map(|(name, _)| name.clone()).collect();
@@ -81,13 +86,22 @@ fn no_rows() -> Payload {
     Payload::ProcessedJson { raw: Bytes::from_static(b"[]"), keys: BTreeSet::new() }
 }
 
+/// Spreadsheets and some editors begin a UTF-8 text with the mark; it is no part of the text.
+fn without_byte_order_mark(body: Bytes) -> Bytes {
+    if body.starts_with(b"\xef\xbb\xbf") { body.slice(3..) } else { body }
+}
+
 /// CSV becomes a JSON array of objects; the word `NULL` becomes null, everything else a string.
-fn csv(body: &[u8]) -> Result<Payload, ApiRequestError> {
-    let records = csv::parse(body).map_err(invalid)?;
+fn csv(body: &[u8], dialect: Dialect) -> Result<Payload, ApiRequestError> {
+    let records = csv::parse(body, dialect).map_err(invalid)?;
     let Some((header, rows)) = records.split_first() else { return Ok(no_rows()) };
     let Some(first) = rows.first() else { return Ok(no_rows()) };
     let width = first.len().min(header.len());
-    if rows.iter().any(|row| row.len().min(header.len()) != width) {
+    let fits = |row: &Vec<Field>| match dialect.strict {
+        true => row.len() == header.len(),
+        false => row.len().min(header.len()) == width,
+    };
+    if !rows.iter().all(fits) {
         return Err(invalid("All lines must have same number of fields"));
     }
     let objects: Vec<IndexMap<&str, Option<&str>>> = rows
@@ -96,11 +110,14 @@ fn csv(body: &[u8]) -> Result<Payload, ApiRequestError> {
             header
                 .iter()
                 .zip(row)
-                .map(|(name, value)| (name.as_str(), (value != "NULL").then_some(value.as_str())))
+                .map(|((name, _), (value, quoted))| {
+                    let is_null = value == "NULL" && !(*quoted && dialect.strict);
+                    (name.as_str(), (!is_null).then_some(value.as_str()))
+                })
                 .collect()
         })
         .collect();
-    let keys = header.iter().take(width).cloned().collect();
+    let keys = header.iter().take(width).map(|(name, _)| name.clone()).collect();
     Ok(Payload::ProcessedJson { raw: encode(&objects)?, keys })
 }
 
@@ -255,7 +272,7 @@ mod tests {
 
     fn show(action: &Action, content_type: &str, body: &str) -> String {
         let content_type = MediaType::parse(content_type);
-        match read(Bytes::copy_from_slice(body.as_bytes()), &content_type, None, action) {
+        match read(Bytes::copy_from_slice(body.as_bytes()), &content_type, Dialect::PLAIN, None, action) {
             Ok((payload, columns)) => {
                 let payload = match payload {
                     None => "none".to_owned(),
@@ -310,6 +327,37 @@ mod tests {
     }
 
     #[test]
+    fn strict_csv_says_what_it_would_cut() {
+        let strict = Dialect::new(None, true).unwrap();
+        let show = |body: &'static str| {
+            let body = Bytes::from_static(body.as_bytes());
+            match read(body, &MediaType::TextCsv, strict, None, &table(Mutation::Create)) {
+                Ok((Some(Payload::ProcessedJson { raw, .. }), _)) => {
+                    String::from_utf8_lossy(&raw).into_owned()
+                }
+                other => format!("{:?}", other.map(|_| "no rows")),
+            }
+        };
+        assert_eq!(show("a,b\nNULL,\"NULL\""), r#"[{"a":null,"b":"NULL"}]"#);
+        assert_eq!(show("a\n\"\""), r#"[{"a":""}]"#);
+        for ragged in ["a,b\n1,2,3", "a,b\n1"] {
+            assert!(show(ragged).contains("All lines must have same number of fields"), "{ragged}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_body() {
+        let show = |action, content_type, body| show(&action, content_type, body);
+        assert_eq!(
+            show(table(Mutation::Create), "text/csv", "\u{feff}a\n1"),
+            r#"json [{"a":"1"}] naming {"a"}"#
+        );
+        let json = show(table(Mutation::Create), "application/json", "\u{feff}{\"a\":1}");
+        assert_eq!(json, r#"json {"a":1} naming {"a"}"#);
+        assert_eq!(show(function(), "text/plain", "\u{feff}a"), "raw \u{feff}a naming {}");
+    }
+
+    #[test]
     fn forms() {
         insta::assert_snapshot!(show(&table(Mutation::Create), "application/x-www-form-urlencoded", "a=1&b=x+y&a=%C3%A9"), @r#"json {"a":"é","b":"x y"} naming {"a", "b"}"#);
         insta::assert_snapshot!(show(&function(), "application/x-www-form-urlencoded", "v=1&v=2&w"), @r#"form [("v", "1"), ("v", "2"), ("w", "")] naming {"v", "w"}"#);
@@ -335,7 +383,9 @@ mod tests {
     fn named_columns_leave_the_json_unread() {
         let columns = BTreeSet::from(["x".to_owned()]);
         let json = MediaType::ApplicationJson;
-        let read = |mutation| read(Bytes::from_static(b"{oops"), &json, Some(&columns), &table(mutation));
+        let read = |mutation| {
+            read(Bytes::from_static(b"{oops"), &json, Dialect::PLAIN, Some(&columns), &table(mutation))
+        };
         let (payload, named) = read(Mutation::Create).unwrap();
         assert!(matches!(payload, Some(Payload::RawJson(raw)) if raw == "{oops"));
         assert_eq!(named, columns);

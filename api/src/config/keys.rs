@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use super::uri::{is_proxy_uri, is_uri};
 use super::value::Found;
-use super::{AppConfig, LogLevel, OpenApiMode, TraceHeader, Verbosity};
+use super::{AppConfig, GeneratedColumns, LogLevel, OpenApiMode, TraceHeader, Unread, Verbosity};
 use crate::auth::role_claim::RoleClaim;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
+
+/// How the names of our own settings begin; all others are PostgREST's.
+pub(super) const OWN: &str = "pgapp-";
 
 /// A setting.
 pub struct Key {
@@ -29,9 +32,6 @@ pub struct Key {
     /// Its value for the dump.
     pub(super) show: fn(&AppConfig) -> Shown,
 }
-
-/// Begins the names of settings that PostgREST does not have.
-const OWN: &str = "pgapp-";
 
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +65,17 @@ impl Key {
         self.name.starts_with(OWN)
     }
 
-    /// Its name in the database, without `pgrst.`.
+    /// What it is called among the settings that were read from the database.
     pub fn db_name(name: &str) -> String {
         name.replace('-', "_")
+    }
+
+    /// Its name in the database.
+    pub fn db_setting(name: &str) -> String {
+        match name.strip_prefix(OWN) {
+            Some(own) => format!("pgapp.{}", Self::db_name(own)),
+            None => format!("pgrst.{}", Self::db_name(name)),
+        }
     }
 }
 
@@ -546,6 +554,44 @@ pub const KEYS: &[Key] = &[
     )
     .in_database(),
     key(
+        "pgapp-csv-strict",
+        Kind::Boolean,
+        "Reads CSV bodies as RFC 4180 has them: a line `\"\"` is a row of one empty text, a quoted `\"NULL\"` is that word, and a row with more or fewer fields than the header is refused. PostgREST skips the first, reads the second as null, and cuts the third.",
+        |c, v| boolean(&mut c.pgapp_csv_strict, v),
+        |c| bare(c.pgapp_csv_strict),
+    )
+    .in_database(),
+    key(
+        "pgapp-generated-columns",
+        Kind::String,
+        "What becomes of values for columns that are `GENERATED ALWAYS`. `refuse`: the database refuses them (428C9), as in PostgREST. `skip`: they are left out, so that a row can be sent back as it was read; an upsert by an identity column uses its value to find the row, and inserts it where there is none.",
+        |c, v| {
+            c.pgapp_generated_columns = match v.text().as_deref() {
+                None | Some("refuse") => GeneratedColumns::Refuse,
+                Some("skip") => GeneratedColumns::Skip,
+                Some(other) => {
+                    return Err(format!("Invalid pgapp-generated-columns: '{other}' is neither refuse nor skip"));
+                }
+            };
+            Ok(())
+        },
+        |c| {
+            text(match c.pgapp_generated_columns {
+                GeneratedColumns::Refuse => "refuse",
+                GeneratedColumns::Skip => "skip",
+            })
+        },
+    )
+    .in_database(),
+    key(
+        "pgapp-limited-writes",
+        Kind::String,
+        "What becomes of a write (`POST`, `PATCH`, `PUT`, `DELETE` on a table or view) that asks for some of its rows only, by `limit`, `offset`, `order` or `Range`. `ignore`: as in PostgREST, which leaves them unread, so that every row that the filters match is written. `refuse`: error PGAPP110, and nothing is written.",
+        |c, v| unread("pgapp-limited-writes", &mut c.pgapp_limited_writes, v),
+        |c| shown_unread(c.pgapp_limited_writes),
+    )
+    .in_database(),
+    key(
         "pgapp-max-body",
         Kind::Int,
         "Most bytes of a request body, which has to be held; 0 for no limit. A larger one is refused with 413.",
@@ -574,6 +620,22 @@ pub const KEYS: &[Key] = &[
         |c| bare(c.pgapp_max_headers),
     ),
     key(
+        "pgapp-null-defaults",
+        Kind::Boolean,
+        "In an insert with `Prefer: missing=default`, a null for a column that is `NOT NULL` and has a default counts as missing, so that the default is taken. Otherwise the database refuses it (23502), as in PostgREST.",
+        |c, v| boolean(&mut c.pgapp_null_defaults, v),
+        |c| bare(c.pgapp_null_defaults),
+    )
+    .in_database(),
+    key(
+        "pgapp-openapi-precise",
+        Kind::Boolean,
+        "The root document lists the labels of arrays of enums, and tells a default only where it is a value: not of `gen_random_uuid()`, which PostgREST shows as a text.",
+        |c, v| boolean(&mut c.pgapp_openapi_precise, v),
+        |c| bare(c.pgapp_openapi_precise),
+    )
+    .in_database(),
+    key(
         "pgapp-temp-memory-max",
         Kind::Int,
         "Most bytes of large answers that are kept in memory where the folder for temporary files has no room or cannot be used, all requests together.",
@@ -597,6 +659,14 @@ pub const KEYS: &[Key] = &[
         |c| bare(c.pgapp_temp_space_timeout),
     )
     .fixed(),
+    key(
+        "pgapp-unread-parameters",
+        Kind::String,
+        "What becomes of the parts of a query string that have no effect: text behind the end of an expression (the cast in `data->>age::int=gt.5`), parameters that mean nothing to the method, and parameters without a value. `ignore`: as in PostgREST, which leaves them unread. `refuse`: error PGRST100 or PGAPP111.",
+        |c, v| unread("pgapp-unread-parameters", &mut c.pgapp_unread_parameters, v),
+        |c| shown_unread(c.pgapp_unread_parameters),
+    )
+    .in_database(),
     key(
         "server-cors-allowed-origins",
         Kind::String,
@@ -716,6 +786,22 @@ fn unsigned<T: TryFrom<i64>>(name: &str, field: &mut T, found: &Found) -> Result
             Ok(())
         }
     }
+}
+
+fn unread(name: &str, field: &mut Unread, found: &Found) -> Result<(), String> {
+    *field = match found.text().as_deref() {
+        None | Some("ignore") => Unread::Ignore,
+        Some("refuse") => Unread::Refuse,
+        Some(other) => return Err(format!("Invalid {name}: '{other}' is neither ignore nor refuse")),
+    };
+    Ok(())
+}
+
+fn shown_unread(value: Unread) -> Shown {
+    text(match value {
+        Unread::Ignore => "ignore",
+        Unread::Refuse => "refuse",
+    })
 }
 
 /// An octal mode; what follows the octal digits is ignored, as in PostgREST.

@@ -42,6 +42,16 @@ pub const CODES: &[Code] = &[
         "The request has more headers, bytes of headers or cookies than `pgapp-max-headers`, `pgapp-max-header-bytes` or `pgapp-max-cookies` allow.",
     ),
     code(
+        "PGAPP110",
+        StatusCode::BAD_REQUEST,
+        "A write asked for some of its rows only, by `limit`, `offset`, `order` or `Range`, which no write reads (`pgapp-limited-writes`).",
+    ),
+    code(
+        "PGAPP111",
+        StatusCode::BAD_REQUEST,
+        "A part of the query string has no effect (`pgapp-unread-parameters`); `details` says why.",
+    ),
+    code(
         "PGRST000",
         StatusCode::SERVICE_UNAVAILABLE,
         "A connection to the database could not be made. Check `db-uri` and that the database accepts connections.",

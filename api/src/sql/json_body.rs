@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::plan::types::BodyValue;
 use crate::plan::verbatim::CatalogSql;
 
 use super::builder::SqlBuilder;
@@ -15,6 +16,10 @@ pub(super) struct BodyColumn<'a> {
     pub(super) ty: Option<&'a CatalogSql>,
     /// Function over the value read.
     pub(super) transform: Option<&'a CatalogSql>,
+    /// How the value is read.
+    pub(super) reads: BodyValue,
+    /// Where defaults apply, a null counts as a missing key.
+    pub(super) null_is_missing: bool,
     /// Value for missing keys, where defaults apply.
     pub(super) default: Option<&'a CatalogSql>,
 }
@@ -47,17 +52,26 @@ pub(super) fn from_body(
     if apply_defaults && object {
         sql.sql(", LATERAL (SELECT ");
         defaults(sql, columns);
-        sql.sql(" || pgrst_payload.json_data AS val) pgrst_json_defs");
+        sql.sql(" || ");
+        given(sql, columns, "pgrst_payload.json_data");
+        sql.sql(" AS val) pgrst_json_defs");
     } else if apply_defaults {
         sql.sql(", LATERAL (SELECT jsonb_agg(");
         defaults(sql, columns);
-        sql.sql(" || elem) AS val FROM jsonb_array_elements(pgrst_payload.json_data) elem) pgrst_json_defs");
+        sql.sql(" || ");
+        given(sql, columns, "elem");
+        sql.sql(") AS val FROM jsonb_array_elements(pgrst_payload.json_data) elem) pgrst_json_defs");
     }
     sql.sql(", LATERAL (SELECT ").separated(", ", columns, |sql, column| {
-        match column.transform {
-            Some(parser) => sql.catalog(parser).sql("(").ident(column.name).sql(") AS ").ident(column.name),
-            None => sql.ident(column.name),
-        };
+        match (column.transform, column.ty) {
+            (Some(parser), _) => {
+                sql.catalog(parser).sql("(").ident(column.name).sql(") AS ").ident(column.name);
+            }
+            (None, Some(ty)) if column.reads != BodyValue::Typed => read_value(sql, column, ty),
+            (None, _) => {
+                sql.ident(column.name);
+            }
+        }
     });
     let values = if apply_defaults { "pgrst_json_defs.val" } else { "pgrst_payload.json_data" };
     sql.sql(" FROM ");
@@ -70,8 +84,17 @@ pub(super) fn from_body(
         });
         sql.sql(values).sql(") AS _(").separated(", ", columns, |sql, column| {
             sql.ident(column.name);
-            if let Some(ty) = column.ty {
-                sql.sql(" ").catalog(ty);
+            match (column.ty, column.reads) {
+                (None, _) => {}
+                (Some(ty), BodyValue::Typed) => {
+                    sql.sql(" ").catalog(ty);
+                }
+                (Some(_), BodyValue::Hstore) => {
+                    sql.sql(" json");
+                }
+                (Some(_), BodyValue::EmptyIsNull) => {
+                    sql.sql(" text");
+                }
             }
         });
         sql.sql(if rows == BodyRows::First { ") LIMIT 1" } else { ")" });
@@ -83,6 +106,44 @@ pub(super) fn from_body(
         sql.sql(values).sql(") _");
     }
     sql.sql(") pgrst_body");
+}
+
+/// Appends a value that the body holds in another form than its type is read from.
+fn read_value(sql: &mut SqlBuilder, column: &BodyColumn<'_>, ty: &CatalogSql) {
+    match column.reads {
+        BodyValue::Typed => {
+            sql.ident(column.name);
+            return;
+        }
+        BodyValue::EmptyIsNull => {
+            sql.sql("nullif(").ident(column.name).sql(", '')");
+        }
+        // Postgres shows an hstore as an object, but reads it from `"key"=>"value"` only.
+        BodyValue::Hstore => {
+            sql.sql("(CASE json_typeof(").ident(column.name).sql(
+                ") WHEN 'object' THEN (SELECT coalesce(string_agg(\
+                 '\"' || replace(replace(key, E'\\\\', E'\\\\\\\\'), '\"', E'\\\\\"') || '\"=>' || \
+                 coalesce('\"' || replace(replace(value, E'\\\\', E'\\\\\\\\'), '\"', E'\\\\\"') || '\"', 'NULL'), ','), '') \
+                 FROM json_each_text(",
+            );
+            sql.ident(column.name).sql(")) ELSE ").ident(column.name).sql(" #>> '{}' END)");
+        }
+    }
+    sql.sql("::").catalog(ty).sql(" AS ").ident(column.name);
+}
+
+/// Appends an object of the body, without the nulls that count as missing.
+fn given(sql: &mut SqlBuilder, columns: &[BodyColumn<'_>], object: &'static str) {
+    sql.sql(object);
+    let mut names = columns.iter().filter(|it| it.null_is_missing).map(|it| it.name).peekable();
+    if names.peek().is_none() {
+        return;
+    }
+    sql.sql(" - ARRAY(SELECT key FROM jsonb_each(").sql(object);
+    sql.sql(") WHERE value = 'null' AND key IN (").separated(", ", names, |sql, name| {
+        sql.literal(name);
+    });
+    sql.sql("))");
 }
 
 /// An object of the columns' defaults. In pieces, because a function takes at most 100 arguments.

@@ -233,17 +233,38 @@ fn main_mutate(
 }
 
 /// The primary key of the one row that was inserted, as filters.
-fn location(sql: &mut SqlBuilder, pk_cols: &[FieldName]) {
+fn location(sql: &mut SqlBuilder, pk_cols: &[(FieldName, bool)]) {
     sql.sql(
         "CASE WHEN pg_catalog.count(_postgrest_t) = 1 THEN coalesce((\
          WITH data AS (SELECT row_to_json(_) AS row FROM pgrst_source AS _ LIMIT 1) \
-         SELECT array_agg(json_data.key || '=' || coalesce('eq.' || json_data.value, 'is.null')) \
+         SELECT array_agg(json_data.key || '=' || coalesce('eq.' || ",
+    );
+    location_value(sql, pk_cols);
+    sql.sql(
+        ", 'is.null')) \
          FROM data CROSS JOIN json_each_text(data.row) AS json_data WHERE json_data.key IN (",
     );
-    sql.separated(", ", pk_cols, |sql, column| {
+    sql.separated(", ", pk_cols, |sql, (column, _)| {
         sql.literal(column);
     });
     sql.sql(")), array[]::text[]) ELSE array[]::text[] END");
+}
+
+/// The text of a key's value. JSON shows arrays and rows in a form of its own, which is not the text that they are
+/// read from.
+fn location_value(sql: &mut SqlBuilder, pk_cols: &[(FieldName, bool)]) {
+    let mut others = pk_cols.iter().filter(|(_, is_plain)| !is_plain).peekable();
+    if others.peek().is_none() {
+        sql.sql("json_data.value");
+        return;
+    }
+    sql.sql("CASE");
+    for (column, _) in others {
+        sql.sql(" WHEN json_data.key = ").literal(column);
+        sql.sql(" AND json_typeof(data.row -> json_data.key) IN ('array', 'object') THEN (SELECT _.");
+        sql.ident(column).sql("::text FROM pgrst_source AS _ LIMIT 1)");
+    }
+    sql.sql(" ELSE json_data.value END");
 }
 
 /// Settings by which the database shapes the response. Unset ones read as empty once set in a session.

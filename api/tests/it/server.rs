@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod beyond;
 mod cli;
 mod failures;
 mod function;
