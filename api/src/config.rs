@@ -169,8 +169,10 @@ pub struct AppConfig {
     pub db_tx_allow_override: bool,
     /// `db-tx-end` rolls back by default.
     pub db_tx_rollback_all: bool,
-    /// `db-uri`.
+    /// `db-uri`, as it was at the start.
     pub db_uri: String,
+    /// The file that it was read from, which may say something else by now.
+    pub db_uri_file: Option<PathBuf>,
     /// The configuration file, if one was given.
     pub file_path: Option<PathBuf>,
     /// `jwt-aud`.
@@ -203,12 +205,36 @@ pub struct AppConfig {
     pub pgapp_max_header_bytes: usize,
     /// `pgapp-max-headers`.
     pub pgapp_max_headers: usize,
+    /// `pgapp-plan-cache-bytes`.
+    pub pgapp_plan_cache_bytes: usize,
+    /// `pgapp-statement-cache-bytes`.
+    pub pgapp_statement_cache_bytes: usize,
     /// `pgapp-temp-memory-max`, bytes.
     pub pgapp_temp_memory_max: u64,
     /// `pgapp-temp-space-max`, bytes.
     pub pgapp_temp_space_max: u64,
     /// `pgapp-temp-space-timeout`, seconds.
     pub pgapp_temp_space_timeout: u64,
+    /// `pgapp-db-connect-timeout`, seconds.
+    pub pgapp_db_connect_timeout: u64,
+    /// `pgapp-db-hang-timeout`, seconds.
+    pub pgapp_db_hang_timeout: u64,
+    /// `pgapp-db-response-timeout`, seconds.
+    pub pgapp_db_response_timeout: u64,
+    /// `pgapp-server-body-timeout`, seconds.
+    pub pgapp_server_body_timeout: u64,
+    /// `pgapp-server-header-timeout`, seconds.
+    pub pgapp_server_header_timeout: u64,
+    /// `pgapp-server-idle-timeout`, seconds.
+    pub pgapp_server_idle_timeout: u64,
+    /// `pgapp-server-max-connections`.
+    pub pgapp_server_max_connections: usize,
+    /// `pgapp-server-max-streams`.
+    pub pgapp_server_max_streams: usize,
+    /// `pgapp-server-shutdown-timeout`, seconds.
+    pub pgapp_server_shutdown_timeout: u64,
+    /// `pgapp-server-write-timeout`, seconds.
+    pub pgapp_server_write_timeout: u64,
     /// `server-cors-allowed-origins`.
     pub server_cors_allowed_origins: Vec<String>,
     /// `server-host`.
@@ -291,6 +317,7 @@ impl Default for AppConfig {
             db_tx_allow_override: false,
             db_tx_rollback_all: false,
             db_uri: "postgresql://".into(),
+            db_uri_file: None,
             file_path: None,
             jwt_aud: None,
             jwt_role_claim_key: RoleClaim::default(),
@@ -308,9 +335,21 @@ impl Default for AppConfig {
             // More than PostgREST's web server takes.
             pgapp_max_header_bytes: 64 * 1024,
             pgapp_max_headers: 100,
+            pgapp_plan_cache_bytes: 32 * 1024 * 1024,
+            pgapp_statement_cache_bytes: 16 * 1024 * 1024,
             pgapp_temp_memory_max: 64 * 1024 * 1024,
             pgapp_temp_space_max: 1024 * 1024 * 1024,
             pgapp_temp_space_timeout: 10,
+            pgapp_db_connect_timeout: 10,
+            pgapp_db_hang_timeout: 15,
+            pgapp_db_response_timeout: 900,
+            pgapp_server_body_timeout: 30,
+            pgapp_server_header_timeout: 30,
+            pgapp_server_idle_timeout: 75,
+            pgapp_server_max_connections: 0,
+            pgapp_server_max_streams: 200,
+            pgapp_server_shutdown_timeout: 30,
+            pgapp_server_write_timeout: 30,
             server_cors_allowed_origins: Vec::new(),
             server_host: "!4".into(),
             server_port: 3000,

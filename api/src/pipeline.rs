@@ -7,6 +7,7 @@ pub mod plans;
 mod timing;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Method;
@@ -14,9 +15,11 @@ use http::header::{CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, VARY, WARNING}
 use http::request::Parts;
 use hyper::body::Body;
 
-use crate::api_request::{ApiRequest, limits, preferences};
+use crate::api_request::outline::Outline;
+use crate::api_request::{ApiRequest, limits};
 use crate::auth;
 use crate::config::AppConfig;
+use crate::departure::Departure;
 use crate::error;
 use crate::error::Error;
 use crate::execute;
@@ -27,7 +30,11 @@ use crate::response::{self, PgrstResponse};
 use crate::sql;
 use crate::sql::types::MainQuery;
 use crate::state::AppState;
+use crate::state::basis::Basis;
 use timing::Stopwatch;
+
+/// A body that takes longer than this was waited for.
+const BODY_AT_ONCE: Duration = Duration::from_millis(100);
 
 /// What a request came to.
 pub struct Outcome {
@@ -42,17 +49,18 @@ pub async fn answer<B>(state: &Arc<AppState>, parts: &Parts, body: B) -> Outcome
 where
     B: Body + Send + 'static,
     B::Data: Send,
-    B::Error: std::fmt::Display,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    // One snapshot for the whole request: a reload in between must not mix two configurations.
-    let conf = state.config();
+    // One basis for the whole request: a reload in between must not mix two configurations.
+    let basis = state.basis();
     let mut role = None;
-    let response = match run(state, &conf, parts, body, &mut role).await {
+    let response = match run(state, &basis, parts, body, &mut role).await {
         Ok(response) => response,
         Err(error) => {
-            let mut response = error::http::error_response(&error, conf.client_error_verbosity);
-            let (refused, cache) = (matches!(error, Error::Db(_)), state.schema_cache());
-            response::add_allow(&mut response, &conf, parts, refused, cache.as_deref());
+            let mut response = error::http::error_response(&error, basis.conf.client_error_verbosity);
+            let refused = matches!(error, Error::Db(_));
+            let cache = basis.plans.as_ref().map(|it| &**it.cache());
+            response::add_allow(&mut response, &basis.conf, parts, refused, cache);
             response
         }
     };
@@ -61,7 +69,7 @@ where
 
 async fn run<B>(
     state: &Arc<AppState>,
-    conf: &Arc<AppConfig>,
+    basis: &Basis,
     parts: &Parts,
     body: B,
     role: &mut Option<String>,
@@ -69,30 +77,38 @@ async fn run<B>(
 where
     B: Body + Send + 'static,
     B::Data: Send,
-    B::Error: std::fmt::Display,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut watch = Stopwatch::start();
+    let conf = &*basis.conf;
     limits::check(conf, &parts.headers)?;
-    let auth = auth::authenticate(state, &parts.headers)?;
+    let auth = auth::authenticate(basis, state.observer(), &parts.headers)?;
     watch.lap("jwt");
     *role = Some(auth.role.clone());
 
-    let Some(cache) = state.schema_cache() else {
+    let Some(plans) = &basis.plans else {
         state.observer().observe(&Observation::SchemaCacheEmpty);
         return Err(Error::NoSchemaCache);
     };
+    let cache = &**plans.cache();
+    let asked = Instant::now();
     let reading = body::Reading {
         limit: conf.pgapp_max_body,
         wanted: matches!(parts.method, Method::POST | Method::PATCH | Method::PUT),
         awaited: parts.headers.contains_key(EXPECT),
     };
     let body =
-        body::read(body, reading, || Ok(plan::check_target(&ApiRequest::action(conf, parts)?, &cache)?))
+        body::read(body, reading, || Ok(plan::check_target(&ApiRequest::action(conf, parts)?, cache)?))
             .await?;
+    if asked.elapsed() > BODY_AT_ONCE {
+        // A token is as good as it is when something is done with it.
+        auth::still_holds(conf, &auth)?;
+    }
     watch.restart();
     let form = is_form(parts).then(|| body.clone());
     let (request, planned, query);
-    if let Some(replay) = state.plans().replay(conf, &cache, parts, &body) {
+    let outline = Outline::of(parts, body);
+    if let Some(replay) = plans.replay_outline(parts, &outline) {
         watch.lap("parse");
         request = replay.request;
         planned = Planned::Again(replay.planned);
@@ -100,15 +116,20 @@ where
         query = Arc::new(MainQuery { tx_vars, ..replay.query });
         watch.lap("plan");
     } else {
-        let preferences = preferences::from_headers(conf, &parts.headers);
-        request = ApiRequest::from_http(conf, preferences, parts, body)?;
+        let given = ApiRequest::from_outline(conf, outline.preferences(conf), &outline)?;
         watch.lap("parse");
-        planned = Planned::First(plan::action_plan(conf, &request, &cache)?);
+        planned = Planned::First(plan::action_plan(conf, &given, cache)?);
         watch.lap("plan");
-        query = Arc::new(sql::main_query(planned.plan(), conf, &request, &auth));
+        let queries = sql::queries(planned.plan(), conf, &given);
+        request = given.again(parts);
+        let tx_vars = sql::settings(planned.plan(), conf, &request, &auth);
+        query = Arc::new(MainQuery { tx_vars, ..queries });
     }
     let plan = planned.plan();
-    let mut result = execute::run(state.pool(), &query, plan, &request, &auth, conf, &cache).await;
+    // Where there is no edge that tells, the client stays.
+    let departure = parts.extensions.get::<Departure>().cloned().unwrap_or_default();
+    let mut result =
+        execute::run_for(&departure, state.pool(), &query, plan, &request, &auth, conf, cache).await;
     if let Err(Error::Db(error)) = &mut result {
         let texts = [parts.uri.query().unwrap_or_default().as_bytes(), form.as_deref().unwrap_or_default()];
         error::plus::hint(error, texts.into_iter());
@@ -124,7 +145,7 @@ where
     let result = result?;
     watch.lap("transaction");
 
-    let response = response::action_response(plan, result, &request, conf, &cache);
+    let response = response::action_response(plan, result, &request, conf, cache);
     if conf.log_query {
         let status = match &response {
             Ok(response) => response.status,
@@ -212,6 +233,10 @@ pub(crate) fn preflight(conf: &AppConfig, parts: &Parts) -> Option<PgrstResponse
 pub(crate) fn finish(conf: &AppConfig, parts: &Parts, response: &mut PgrstResponse) {
     if let Cors::Actual(headers) = cors::headers(conf, &parts.method, &parts.headers) {
         response.headers.extend(headers);
+    }
+    if !conf.server_cors_allowed_origins.is_empty() {
+        // Who asks decides what the answer allows, also where it allows nothing.
+        response.headers.append(VARY, HeaderValue::from_static("Origin"));
     }
     if let Some(name) = conf.server_trace_header.as_ref().map(|it| &it.name) {
         let value = parts.headers.get(name).cloned().unwrap_or_else(|| HeaderValue::from_static(""));

@@ -235,7 +235,7 @@ fn routine_call<'a>(
         routine.table_name().unwrap_or(&routine.name).to_owned(),
     );
     let read = read::read_plan(&relation, conf, cache, req)?;
-    let plan = call::call_plan(routine, method, req, &names, &read);
+    let plan = call::call_plan(routine, method, req, &names, &read, cache);
     let called = plan.as_called(routine);
     let (handler, media) = negotiate(conf, req, &relation, cache, &read)?;
     check_preferences(req)?;

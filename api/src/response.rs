@@ -44,6 +44,16 @@ impl PgrstResponse {
     }
 }
 
+/// Whether `response.status` and `response.headers` are what they must be. A transaction that sets others fails, so
+/// an answer never does.
+///
+/// # Errors
+///
+/// Says which of them is not.
+pub fn check_settings(status: Option<&str>, headers: Option<&[u8]>) -> Result<(), Error> {
+    guc::Overrides::read(status, headers).map(drop)
+}
+
 /// Answers a planned request with what the database said.
 pub fn action_response(
     plan: &ActionPlan,

@@ -36,6 +36,7 @@ mod body;
 mod builder;
 mod call;
 mod count;
+pub mod ending;
 mod filter;
 mod json_body;
 mod main_statement;
@@ -62,6 +63,15 @@ pub fn settings(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &Au
 
 /// What a planned request runs. Empty for plans that need no database.
 pub fn main_query(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &AuthResult) -> MainQuery {
+    let query = queries(plan, conf, req);
+    if query.main.is_none() && query.rows.is_none() && query.openapi.is_none() {
+        return query;
+    }
+    MainQuery { tx_vars: settings(plan, conf, req, auth), ..query }
+}
+
+/// The same without the settings, which depend on who asks.
+pub(crate) fn queries(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest) -> MainQuery {
     let (answer, explain, openapi) = match plan {
         ActionPlan::Crud(plan) => {
             let answer = main_statement::answer(plan, conf, req);
@@ -84,7 +94,7 @@ pub fn main_query(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &
         None => (None, None),
     };
     MainQuery {
-        tx_vars: tx_vars::statement(plan, conf, req, auth),
+        tx_vars: Statement::default(),
         pre_request: conf.db_pre_request.as_ref().map(tx_vars::pre_request),
         main,
         rows,

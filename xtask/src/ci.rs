@@ -3,7 +3,7 @@
 //! Budget: 30 minutes cold on 2 cores; the closing table says where the time went. Fast steps come first.
 //! A step may be skipped only for a reason outside this machine's reach, and the reason is printed.
 
-mod cloudformation;
+pub(crate) mod cloudformation;
 mod conformance;
 mod majors;
 mod policies;

@@ -93,6 +93,20 @@ pub fn parse(query: &[u8], is_call: bool, unread: Unread) -> Result<QueryParams,
     })
 }
 
+/// Whether a parameter is given with a value. Of one given twice, the first counts.
+pub(super) fn has_value(query: &[u8], wanted: &str) -> bool {
+    let parts = query.split(|byte| matches!(byte, b'&' | b';'));
+    let mut pairs = parts.map(|part| match memchr::memchr(b'=', part) {
+        Some(at) => (&part[..at], true),
+        None => (part, false),
+    });
+    let is_wanted = |name: &[u8]| match name.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        true => pairs::decode(name, true) == wanted.as_bytes(),
+        false => name == wanted.as_bytes(),
+    };
+    pairs.find(|(name, _)| is_wanted(name)).is_some_and(|(_, has_value)| has_value)
+}
+
 /// Runs a grammar, over the whole text where nothing may be left unread.
 fn read<'a, T>(
     unread: Unread,

@@ -403,7 +403,7 @@ pub const KEYS: &[Key] = &[
     key(
         "db-uri",
         Kind::String,
-        "Connection string, as a URI or as `key=value` pairs; what it leaves out comes from `PGHOST` and its kin. `@file` reads it from a file.",
+        "Connection string, as a URI or as `key=value` pairs; what it leaves out comes from `PGHOST` and its kin. `@file` reads it from a file, and again when a connection cannot be made: a changed password or host needs no restart.",
         |c, v| {
             set(&mut c.db_uri, v.text());
             Ok(())
@@ -458,7 +458,7 @@ pub const KEYS: &[Key] = &[
     key(
         "jwt-secret",
         Kind::String,
-        "What tokens are verified with: a text of at least 32 characters, a JSON Web Key or a set of them. `@file` reads it from a file. Without it, tokens are refused.",
+        "What tokens are verified with: a text of at least 32 characters, a JSON Web Key or a set of them. `@file` reads it from a file. Without it, tokens are refused. The file is read again with the configuration, and while the database cannot be reached.",
         |c, v| {
             c.jwt_secret = v.text().map(String::into_bytes);
             Ok(())
@@ -586,11 +586,35 @@ pub const KEYS: &[Key] = &[
     key(
         "pgapp-limited-writes",
         Kind::String,
-        "What becomes of a write (`POST`, `PATCH`, `PUT`, `DELETE` on a table or view) that asks for some of its rows only, by `limit`, `offset`, `order` or `Range`. `ignore`: as in PostgREST, which leaves them unread, so that every row that the filters match is written. `refuse`: error PGAPP110, and nothing is written.",
+        "What becomes of a write (`POST`, `PATCH`, `PUT`, `DELETE` on a table or view) that asks for some of its rows only, by `limit`, `offset`, `order` or `Range`. `ignore`: as in PostgREST, which leaves them unread, so that every row that the filters match is written. `refuse`: error PGAPP120, and nothing is written.",
         |c, v| unread("pgapp-limited-writes", &mut c.pgapp_limited_writes, v),
         |c| shown_unread(c.pgapp_limited_writes),
     )
     .in_database(),
+    key(
+        "pgapp-db-connect-timeout",
+        Kind::Int,
+        "Seconds that reaching one address of the database may take, TLS and login included; 0 for no limit. `connect_timeout` in `db-uri` goes before it.",
+        |c, v| unsigned("pgapp-db-connect-timeout", &mut c.pgapp_db_connect_timeout, v),
+        |c| bare(c.pgapp_db_connect_timeout),
+    )
+    .fixed(),
+    key(
+        "pgapp-db-hang-timeout",
+        Kind::Int,
+        "Seconds after which a database that has become silent is found out; 0 never looks. After a third of them without a byte for a request under way, a new connection has the rest of them to answer; where it does not, requests under way fail with `PGRST001` and new ones with `PGRST000` until the database answers again. A statement that takes long is not concerned, as long as the database answers on another connection. Where `db-uri` does not say otherwise, TCP asks after a third of this time whether the host of an idle connection is still there, and gives it up after as much again (`keepalives_*`); one in use that takes nothing is given up after four times as long (`tcp_user_timeout`).",
+        |c, v| unsigned("pgapp-db-hang-timeout", &mut c.pgapp_db_hang_timeout, v),
+        |c| bare(c.pgapp_db_hang_timeout),
+    )
+    .fixed(),
+    key(
+        "pgapp-db-response-timeout",
+        Kind::Int,
+        "Seconds that the database may take for a request, from when it is sent to when nothing is missing of the answer; 0 for no limit. Then the statement is cancelled and the request fails with `PGAPP010`. Meant for what a `statement_timeout` cannot end: a single session that hangs.",
+        |c, v| unsigned("pgapp-db-response-timeout", &mut c.pgapp_db_response_timeout, v),
+        |c| bare(c.pgapp_db_response_timeout),
+    )
+    .fixed(),
     key(
         "pgapp-max-body",
         Kind::Int,
@@ -636,6 +660,76 @@ pub const KEYS: &[Key] = &[
     )
     .in_database(),
     key(
+        "pgapp-plan-cache-bytes",
+        Kind::Int,
+        "Memory for kept plans (half of it) and for what is known of the columns of their results (the other half), in bytes, about; 0 plans each request anew.",
+        |c, v| unsigned("pgapp-plan-cache-bytes", &mut c.pgapp_plan_cache_bytes, v),
+        |c| bare(c.pgapp_plan_cache_bytes),
+    ),
+    key(
+        "pgapp-statement-cache-bytes",
+        Kind::Int,
+        "Memory for the statements that are kept prepared in one session of Postgres, in bytes, by an estimate; 0 keeps none.",
+        |c, v| unsigned("pgapp-statement-cache-bytes", &mut c.pgapp_statement_cache_bytes, v),
+        |c| bare(c.pgapp_statement_cache_bytes),
+    ),
+    key(
+        "pgapp-server-body-timeout",
+        Kind::Int,
+        "Seconds in which at least 2 KiB, or the rest, of a request's body have to come; 0 for no limit. A request whose body does not is refused with `PGAPP110` (408).",
+        |c, v| unsigned("pgapp-server-body-timeout", &mut c.pgapp_server_body_timeout, v),
+        |c| bare(c.pgapp_server_body_timeout),
+    )
+    .fixed(),
+    key(
+        "pgapp-server-header-timeout",
+        Kind::Int,
+        "Seconds from accepting a connection to the end of its first header, and from the first byte of a later header to its end; 0 for no limit. Then the connection is closed.",
+        |c, v| unsigned("pgapp-server-header-timeout", &mut c.pgapp_server_header_timeout, v),
+        |c| bare(c.pgapp_server_header_timeout),
+    )
+    .fixed(),
+    key(
+        "pgapp-server-idle-timeout",
+        Kind::Int,
+        "Seconds that a connection is kept without a request; 0 for no limit.",
+        |c, v| unsigned("pgapp-server-idle-timeout", &mut c.pgapp_server_idle_timeout, v),
+        |c| bare(c.pgapp_server_idle_timeout),
+    )
+    .fixed(),
+    key(
+        "pgapp-server-max-connections",
+        Kind::Int,
+        "Most connections of clients at once; those beyond wait in the system's queue, and the connection that has been without a request for longest is closed for them. 0 takes half of the descriptors that the system allows (`ulimit -n`) beside those for the database, up to 4096. The admin server has connections of its own.",
+        |c, v| unsigned("pgapp-server-max-connections", &mut c.pgapp_server_max_connections, v),
+        |c| bare(c.pgapp_server_max_connections),
+    )
+    .fixed(),
+    key(
+        "pgapp-server-max-streams",
+        Kind::Int,
+        "Most requests at once on one connection of HTTP/2, those included that the client has reset and that still run.",
+        |c, v| unsigned("pgapp-server-max-streams", &mut c.pgapp_server_max_streams, v),
+        |c| bare(c.pgapp_server_max_streams),
+    )
+    .fixed(),
+    key(
+        "pgapp-server-shutdown-timeout",
+        Kind::Int,
+        "Seconds from `SIGTERM` to the end of the process, whatever is still under way; 0 for no limit. An answer that its client does not take is given up after 5 seconds then.",
+        |c, v| unsigned("pgapp-server-shutdown-timeout", &mut c.pgapp_server_shutdown_timeout, v),
+        |c| bare(c.pgapp_server_shutdown_timeout),
+    )
+    .fixed(),
+    key(
+        "pgapp-server-write-timeout",
+        Kind::Int,
+        "Seconds in which a client has to take some of an answer (over TCP, 1 KiB for each of them); 0 for no limit. Then the connection is closed, or the stream of HTTP/2 given up, and what the answer held is free.",
+        |c, v| unsigned("pgapp-server-write-timeout", &mut c.pgapp_server_write_timeout, v),
+        |c| bare(c.pgapp_server_write_timeout),
+    )
+    .fixed(),
+    key(
         "pgapp-temp-memory-max",
         Kind::Int,
         "Most bytes of large answers that are kept in memory where the folder for temporary files has no room or cannot be used, all requests together.",
@@ -662,7 +756,7 @@ pub const KEYS: &[Key] = &[
     key(
         "pgapp-unread-parameters",
         Kind::String,
-        "What becomes of the parts of a query string that have no effect: text behind the end of an expression (the cast in `data->>age::int=gt.5`), parameters that mean nothing to the method, and parameters without a value. `ignore`: as in PostgREST, which leaves them unread. `refuse`: error PGRST100 or PGAPP111.",
+        "What becomes of the parts of a query string that have no effect: text behind the end of an expression (the cast in `data->>age::int=gt.5`), parameters that mean nothing to the method, and parameters without a value. `ignore`: as in PostgREST, which leaves them unread. `refuse`: error PGRST100 or PGAPP121.",
         |c, v| unread("pgapp-unread-parameters", &mut c.pgapp_unread_parameters, v),
         |c| shown_unread(c.pgapp_unread_parameters),
     )

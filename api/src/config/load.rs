@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -93,8 +93,8 @@ impl AppConfig {
         conf.app_settings = app_settings(&file, env);
         conf.role_settings = database.role_settings;
         conf.role_isolation = database.role_isolation;
-        conf.db_uri = match previous {
-            Some(previous) => previous.db_uri.clone(),
+        (conf.db_uri, conf.db_uri_file) = match previous {
+            Some(previous) => (previous.db_uri.clone(), previous.db_uri_file.clone()),
             None => uri_from_file(conf.db_uri)?,
         };
         read_secret(&mut conf, previous)?;
@@ -133,12 +133,15 @@ fn app_settings(file: &file::Settings, env: &Environment) -> Vec<(String, String
     settings.into_iter().collect()
 }
 
-fn uri_from_file(uri: String) -> Result<String, ConfigError> {
+/// The connection string, and the file that it was read from.
+fn uri_from_file(uri: String) -> Result<(String, Option<PathBuf>), ConfigError> {
     match uri.strip_prefix('@') {
-        None => Ok(uri),
+        None => Ok((uri, None)),
         Some(path) => {
             let bytes = read_referenced("db-uri", path)?;
-            Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+            // What comes through a pipe comes once.
+            let file = std::fs::metadata(path).is_ok_and(|it| it.is_file()).then(|| PathBuf::from(path));
+            Ok((String::from_utf8_lossy(&bytes).trim().to_owned(), file))
         }
     }
 }

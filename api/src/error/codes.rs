@@ -35,6 +35,11 @@ pub const CODES: &[Code] = &[
         StatusCode::INSUFFICIENT_STORAGE,
         "The same of what a write gives back. The write itself was made and must not be sent again.",
     ),
+    code(
+        "PGAPP010",
+        StatusCode::GATEWAY_TIMEOUT,
+        "The database took longer than `pgapp-db-response-timeout`. The statement was cancelled; what it wrote is undone unless it was committed at that moment.",
+    ),
     code("PGAPP100", StatusCode::PAYLOAD_TOO_LARGE, "The request body is larger than `pgapp-max-body`."),
     code(
         "PGAPP101",
@@ -43,23 +48,28 @@ pub const CODES: &[Code] = &[
     ),
     code(
         "PGAPP110",
+        StatusCode::REQUEST_TIMEOUT,
+        "The client sent too little of the request's body for too long (`pgapp-server-body-timeout`). Nothing was done.",
+    ),
+    code(
+        "PGAPP120",
         StatusCode::BAD_REQUEST,
         "A write asked for some of its rows only, by `limit`, `offset`, `order` or `Range`, which no write reads (`pgapp-limited-writes`).",
     ),
     code(
-        "PGAPP111",
+        "PGAPP121",
         StatusCode::BAD_REQUEST,
         "A part of the query string has no effect (`pgapp-unread-parameters`); `details` says why.",
     ),
     code(
         "PGRST000",
         StatusCode::SERVICE_UNAVAILABLE,
-        "A connection to the database could not be made. Check `db-uri` and that the database accepts connections.",
+        "A connection to the database could not be made, so nothing was done. The log says why; check `db-uri` and that the database accepts connections.",
     ),
     code(
         "PGRST001",
         StatusCode::SERVICE_UNAVAILABLE,
-        "The connection to the database was lost while it was in use. The request may be sent again.",
+        "The connection to the database was lost while it was in use. A read may be sent again; a write may have been applied, so look before sending it again.",
     ),
     code(
         "PGRST002",

@@ -11,6 +11,7 @@ use super::{
     schema_cache, sqlstate,
 };
 use crate::config::Verbosity;
+use crate::framing;
 use crate::media_type::MediaType;
 use crate::response::PgrstResponse;
 
@@ -76,21 +77,33 @@ pub fn database_error_body(error: &DbError, verbosity: Verbosity) -> Bytes {
 
 /// The response to a request that failed.
 pub fn error_response(error: &Error, verbosity: Verbosity) -> PgrstResponse {
-    let rendered = render(error);
+    let rendered = for_clients(error, render(error));
     let body = body(&rendered, verbosity);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     let proxy_status = format!("PostgREST; error={}", rendered.code);
     for (name, value) in [("proxy-status".to_owned(), proxy_status)].into_iter().chain(rendered.headers) {
-        // Codes and headers may come from the database: what HTTP cannot carry is left out.
+        // Codes and headers may come from the database: what HTTP cannot carry is left out, and what says where the
+        // message ends is ours.
         if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+            && !framing::is_framing(&name)
         {
             headers.append(name, value);
         }
     }
     PgrstResponse { reason: rendered.reason, ..PgrstResponse::new(rendered.status, headers, body) }
+}
+
+/// Why no connection could be made names host, port, user and database, and is for the log alone.
+fn for_clients(error: &Error, rendered: Rendered) -> Rendered {
+    match error {
+        Error::Db(DbError::Connection { was_established: false, .. }) => {
+            rendered.details("The reason is in the log of the server.")
+        }
+        _ => rendered,
+    }
 }
 
 fn body(rendered: &Rendered, verbosity: Verbosity) -> Bytes {
@@ -131,12 +144,12 @@ fn api_request(error: &ApiRequestError) -> Rendered {
     match error {
         E::QueryParam(message, details) => Rendered::new("PGRST100", message).details(details.as_str()),
         E::LimitedWrite { parameter, method } => {
-            Rendered::new("PGAPP110", format!("'{parameter}' does not limit a {method}"))
+            Rendered::new("PGAPP120", format!("'{parameter}' does not limit a {method}"))
                 .details("Every row that the filters match would have been written")
                 .hint(format!("Choose the rows by filters, and leave '{parameter}' out."))
         }
         E::UnreadParameter { parameter, why } => {
-            Rendered::new("PGAPP111", format!("'{parameter}' has no effect in this request"))
+            Rendered::new("PGAPP121", format!("'{parameter}' has no effect in this request"))
                 .details(why.as_str())
         }
         E::InvalidRpcMethod(method) => {
@@ -145,12 +158,16 @@ fn api_request(error: &ApiRequestError) -> Rendered {
         E::BodyTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
             .details(format!("A body may have at most {limit} bytes."))
             .hint("Send fewer rows at a time, or have the setting pgapp-max-body raised."),
+        E::CsvTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
+            .details(format!("With the names of its columns in each row it is longer than {limit} bytes."))
+            .hint("Send fewer rows at a time."),
         E::HeadTooLarge { what, setting, limit } => {
             Rendered::new("PGAPP101", "The request's headers are too large")
                 .details(format!("A request may have at most {limit} {what}."))
                 .hint(format!("Send fewer or shorter headers, or have the setting {setting} raised."))
         }
         E::InvalidBody(message) => Rendered::new("PGRST102", message),
+        E::BodyStalled => Rendered::new("PGAPP110", "The request body did not arrive in time"),
         E::InvalidRange(reason) => {
             Rendered::new("PGRST103", "Requested range not satisfiable").details(range_details(reason))
         }
@@ -310,6 +327,14 @@ fn database(error: &DbError) -> Rendered {
         DbError::AcquisitionTimeout => {
             Rendered::new("PGRST003", "Timed out acquiring connection from connection pool.")
         }
+        // What others log for this; nobody sees it.
+        DbError::Abandoned => Rendered {
+            status: StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT),
+            ..Rendered::new("PGAPP499", "The client has left.")
+        },
+        DbError::ResponseTimeout => {
+            Rendered::new("PGAPP010", "The database did not answer in time. The statement was cancelled.")
+        }
         DbError::Connection { was_established: false, message } => {
             Rendered::new("PGRST000", "Database connection error.").details(message.as_str())
         }
@@ -325,7 +350,7 @@ fn database(error: &DbError) -> Rendered {
                 Err(error) => api_request(&error),
             }
         }
-        DbError::Server { code, message, detail, hint, authenticated } => {
+        DbError::Server { code, message, detail, hint, authenticated, .. } => {
             let status = sqlstate::status(code, message, *authenticated);
             let rendered = Rendered {
                 status,
@@ -366,7 +391,7 @@ fn no_room(reason: NoRoom) -> Rendered {
 
 fn raised(message: raise::Message, detail: raise::Detail) -> Rendered {
     Rendered {
-        status: StatusCode::from_u16(detail.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        status: framing::final_status(detail.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         reason: detail.status_text,
         code: message.code,
         message: message.message,
@@ -408,6 +433,7 @@ mod tests {
             detail: detail.map(str::to_owned),
             hint: None,
             authenticated: false,
+            cause: crate::error::Cause::Statement,
         }
     }
 
@@ -484,8 +510,11 @@ mod tests {
         insta::assert_snapshot!(show(DbError::Connection { was_established: false, message: "refused".into() }), @r#"
         503
         proxy-status: PostgREST; error=PGRST000
-        {"code":"PGRST000","details":"refused","hint":null,"message":"Database connection error."}
+        {"code":"PGRST000","details":"The reason is in the log of the server.","hint":null,"message":"Database connection error."}
         "#);
+        let refused = DbError::Connection { was_established: false, message: "refused".into() };
+        let logged = database_error_body(&refused, Verbosity::Verbose);
+        assert!(String::from_utf8_lossy(&logged).contains(r#""details":"refused""#));
         insta::assert_snapshot!(show(DbError::Connection { was_established: true, message: "gone".into() }), @r#"
         503
         proxy-status: PostgREST; error=PGRST001
@@ -519,7 +548,7 @@ mod tests {
         "#);
         // What HTTP cannot carry does not get into the answer.
         let injected = r#"{"code":"1\n2","message":"m"}"#;
-        let headers = r#"{"status":9999,"headers":{"X-A":"b\r\nX-C: d","bad name":"x"}}"#;
+        let headers = r#"{"status":9999,"headers":{"X-A":"b\r\nX-C: d","Content-Length":"0","transfer-encoding":"chunked","bad name":"x"}}"#;
         insta::assert_snapshot!(show(server("PGRST", injected, Some(headers))), @r#"
         500
 

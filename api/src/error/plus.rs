@@ -48,6 +48,7 @@ mod tests {
             detail: None,
             hint: own.map(str::to_owned),
             authenticated: true,
+            cause: crate::error::Cause::Statement,
         };
         hint(&mut error, std::iter::once(query.as_bytes()));
         match error {

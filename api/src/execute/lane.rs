@@ -19,7 +19,9 @@
 //!    what still comes of them here is thrown away. They have read only.
 //! 4. Where no connection is free, a read gets on the lane with the least to do, whatever that is. Where
 //!    there is no lane either it waits, and gets on the next one that begins.
-//! 5. While somebody waits for a connection, a lane takes nobody after its first [`Sharing::turn`], so that it ends.
+//! 5. Where nobody waits any more for what runs on a lane, it goes on for [`Sharing::patience`]; then it is cancelled, and
+//!    the connection closed. As long as anybody waits there, a client that leaves changes nothing.
+//! 6. While somebody waits for a connection, a lane takes nobody after its first [`Sharing::turn`], so that it ends.
 //!
 //! Everything else has a connection for itself.
 
@@ -37,6 +39,7 @@ use tokio::sync::oneshot;
 use super::rows::Rows;
 use super::shapes::Encodable;
 use crate::error::DbError;
+use crate::schema_cache::leavings::Leavings;
 use crate::sql::types::MainQuery;
 pub(super) use drive::lead;
 use platform::{Place, Platform};
@@ -75,6 +78,7 @@ impl Default for Sharing {
 pub(super) struct Rider {
     pub(super) query: Arc<MainQuery>,
     pub(super) encodable: Arc<Encodable>,
+    pub(super) leavings: Leavings,
     pub(super) reply: oneshot::Sender<Reply>,
 }
 
@@ -311,18 +315,19 @@ pub(super) mod tests {
     use std::sync::LazyLock;
 
     use super::super::json::Column;
-    use super::super::shapes::{Encodable, Sketch};
+    use super::super::shapes::Encodable;
     use super::*;
 
     /// A query whose cost is this many microseconds.
     pub(super) fn rider(cost: u64) -> (Rider, oneshot::Receiver<Reply>) {
         let (reply, answer) = oneshot::channel();
         let column = Column { name: "id".into(), type_oid: 23 };
-        let encodable = Encodable::new(Sketch::plain("select 1 as id"), vec![column]).unwrap();
+        let encodable = Encodable::plain(vec![column]).unwrap();
         for _ in 0..200 {
             encodable.pace.followed(Duration::from_micros(cost), Duration::MAX);
         }
-        (Rider { query: Arc::default(), encodable: Arc::new(encodable), reply }, answer)
+        let leavings = Leavings::default();
+        (Rider { query: Arc::default(), encodable: Arc::new(encodable), leavings, reply }, answer)
     }
 
     static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);

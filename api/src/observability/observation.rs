@@ -111,6 +111,8 @@ pub enum Observation<'a> {
     ConfigReloaded,
     /// A statement failed in a way that is not the client's fault.
     QueryError(&'a DbError),
+    /// The folder for temporary files cannot be used, or has no room; what the system said.
+    TempFolder(&'a std::io::Error),
     /// The pool is ready; its size.
     PoolInit(usize),
     /// No connection came free in time.
@@ -121,6 +123,10 @@ pub enum Observation<'a> {
     PoolRequestFulfilled,
     /// Every connection of the pool is being replaced.
     PoolFlushed,
+    /// The database does not answer any more.
+    DbSilent,
+    /// The database answers again.
+    DbSpeaks,
     /// A connection changed state; its number within the process.
     Connection(u64, ConnectionStatus),
     /// An answer is on its way.

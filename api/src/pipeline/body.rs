@@ -7,6 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body;
 
 use crate::error::{ApiRequestError, Error};
+use crate::server::Stalled;
 
 /// A body up to this is read before anything else is looked at. Of a larger one the target is looked up first.
 const SMALL: u64 = 64 * 1024;
@@ -38,7 +39,7 @@ pub(super) async fn read<B>(
 where
     B: Body + Send + 'static,
     B::Data: Send,
-    B::Error: std::fmt::Display,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut body = Box::pin(body);
     let outcome = held(&mut body, reading, check).await;
@@ -59,7 +60,7 @@ async fn held<B>(
 ) -> Result<Bytes, Error>
 where
     B: Body,
-    B::Error: std::fmt::Display,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let Reading { limit, wanted, .. } = reading;
     let is_too_long = |n_bytes: u64| limit != 0 && n_bytes > limit;
@@ -75,9 +76,7 @@ where
     }
     let (mut bytes, mut n_bytes) = (BytesMut::new(), 0_u64);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            ApiRequestError::InvalidBody(format!("could not read the request body: {error}"))
-        })?;
+        let frame = frame.map_err(|error| unread(&*error.into()))?;
         // Trailers say nothing here.
         let Ok(mut data) = frame.into_data() else { continue };
         n_bytes += data.remaining() as u64;
@@ -99,6 +98,14 @@ where
         }
     }
     Ok(bytes.freeze())
+}
+
+/// Why a body could not be read.
+fn unread(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ApiRequestError {
+    match error.is::<Stalled>() {
+        true => ApiRequestError::BodyStalled,
+        false => ApiRequestError::InvalidBody(format!("could not read the request body: {error}")),
+    }
 }
 
 /// Makes room for so many bytes more. What is announced is a reason to make as much room as that in the end and

@@ -115,6 +115,7 @@ pub(super) fn call_plan(
     req: &ApiRequest,
     names: &BTreeSet<String>,
     read: &ReadPlanTree,
+    cache: &SchemaCache,
 ) -> CallPlan {
     let args = match (method, &req.content_type) {
         (InvokeMethod::InvRead(_), _) => CallArgs::Direct(direct_args(routine, &req.query.params)),
@@ -135,7 +136,9 @@ pub(super) fn call_plan(
     if !returning.is_empty() && !returning.contains("*") {
         returning.append(&mut columns_filtered(read));
     }
+    let row_type = routine.row_type().and_then(|it| cache.row_types.get(it)).copied();
     CallPlan {
+        row_type,
         function: QualifiedIdentifier::new(routine.schema.clone(), routine.name.clone()),
         params,
         args,

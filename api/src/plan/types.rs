@@ -250,6 +250,8 @@ pub struct ReadPlan {
     pub range: Range,
     /// Name as written in the request.
     pub rel_name: FieldName,
+    /// What identifies the row type that a computed relationship leads to.
+    pub row_type: Option<u32>,
     /// How the level above leads here; `None` at the top.
     pub rel_to_parent: Option<Relationship>,
     /// Join with the level above.
@@ -287,6 +289,7 @@ impl ReadPlan {
             conditions: Vec::new(),
             order: Vec::new(),
             range: Range::ALL,
+            row_type: None,
             rel_to_parent: None,
             join_conditions: Vec::new(),
             rel_alias: None,
@@ -380,6 +383,8 @@ pub enum MutatePlan {
 /// A function call.
 #[derive(Debug, Clone)]
 pub struct CallPlan {
+    /// What identifies the row type of the result, where it is one that may change.
+    pub row_type: Option<u32>,
     /// The function.
     pub function: QualifiedIdentifier,
     /// Parameters passed.

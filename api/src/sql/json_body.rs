@@ -44,7 +44,7 @@ pub(super) fn from_body(
     let object = is_object(body);
     sql.sql(" FROM (SELECT ");
     if apply_defaults {
-        sql.bind(body.cloned(), ParamType::Unknown).sql("::jsonb");
+        sql.bind(body.cloned(), ParamType::Unknown).sql("::pg_catalog.jsonb");
     } else {
         sql.bind(body.cloned(), ParamType::Json);
     }
@@ -52,15 +52,17 @@ pub(super) fn from_body(
     if apply_defaults && object {
         sql.sql(", LATERAL (SELECT ");
         defaults(sql, columns);
-        sql.sql(" || ");
+        sql.sql(" OPERATOR(pg_catalog.||) ");
         given(sql, columns, "pgrst_payload.json_data");
         sql.sql(" AS val) pgrst_json_defs");
     } else if apply_defaults {
-        sql.sql(", LATERAL (SELECT jsonb_agg(");
+        sql.sql(", LATERAL (SELECT pg_catalog.jsonb_agg(");
         defaults(sql, columns);
-        sql.sql(" || ");
+        sql.sql(" OPERATOR(pg_catalog.||) ");
         given(sql, columns, "elem");
-        sql.sql(") AS val FROM jsonb_array_elements(pgrst_payload.json_data) elem) pgrst_json_defs");
+        sql.sql(
+            ") AS val FROM pg_catalog.jsonb_array_elements(pgrst_payload.json_data) elem) pgrst_json_defs",
+        );
     }
     sql.sql(", LATERAL (SELECT ").separated(", ", columns, |sql, column| {
         match (column.transform, column.ty) {
@@ -77,10 +79,10 @@ pub(super) fn from_body(
     sql.sql(" FROM ");
     if !columns.is_empty() {
         sql.sql(match (apply_defaults, object) {
-            (false, true) => "json_to_record(",
-            (false, false) => "json_to_recordset(",
-            (true, true) => "jsonb_to_record(",
-            (true, false) => "jsonb_to_recordset(",
+            (false, true) => "pg_catalog.json_to_record(",
+            (false, false) => "pg_catalog.json_to_recordset(",
+            (true, true) => "pg_catalog.jsonb_to_record(",
+            (true, false) => "pg_catalog.jsonb_to_recordset(",
         });
         sql.sql(values).sql(") AS _(").separated(", ", columns, |sql, column| {
             sql.ident(column.name);
@@ -102,10 +104,35 @@ pub(super) fn from_body(
         sql.sql("(VALUES (1)) _");
     } else {
         // As many rows as there are empty objects.
-        sql.sql(if apply_defaults { "jsonb_array_elements(" } else { "json_array_elements(" });
+        sql.sql(if apply_defaults {
+            "pg_catalog.jsonb_array_elements("
+        } else {
+            "pg_catalog.json_array_elements("
+        });
         sql.sql(values).sql(") _");
     }
     sql.sql(") pgrst_body");
+}
+
+/// Appends an object of the body, without the nulls that count as missing.
+fn given(sql: &mut SqlBuilder, columns: &[BodyColumn<'_>], object: &'static str) {
+    let mut names = columns.iter().filter(|it| it.null_is_missing).map(|it| it.name).peekable();
+    if names.peek().is_none() {
+        sql.sql(object);
+        return;
+    }
+    sql.sql("(")
+        .sql(object)
+        .sql(" OPERATOR(pg_catalog.-) ARRAY(SELECT key FROM pg_catalog.jsonb_each(")
+        .sql(object);
+    sql.sql(
+        ") WHERE value OPERATOR(pg_catalog.=) 'null'::pg_catalog.jsonb \
+         AND key OPERATOR(pg_catalog.=) ANY (ARRAY[",
+    );
+    sql.separated(", ", names, |sql, name| {
+        sql.literal(name);
+    });
+    sql.sql("]::pg_catalog.text[])))");
 }
 
 /// Appends a value that the body holds in another form than its type is read from.
@@ -116,44 +143,40 @@ fn read_value(sql: &mut SqlBuilder, column: &BodyColumn<'_>, ty: &CatalogSql) {
             return;
         }
         BodyValue::EmptyIsNull => {
-            sql.sql("nullif(").ident(column.name).sql(", '')");
+            sql.sql("(CASE WHEN ").ident(column.name).sql(" OPERATOR(pg_catalog.<>) '' THEN ");
+            sql.ident(column.name).sql(" END)");
         }
         // Postgres shows an hstore as an object, but reads it from `"key"=>"value"` only.
         BodyValue::Hstore => {
-            sql.sql("(CASE json_typeof(").ident(column.name).sql(
-                ") WHEN 'object' THEN (SELECT coalesce(string_agg(\
-                 '\"' || replace(replace(key, E'\\\\', E'\\\\\\\\'), '\"', E'\\\\\"') || '\"=>' || \
-                 coalesce('\"' || replace(replace(value, E'\\\\', E'\\\\\\\\'), '\"', E'\\\\\"') || '\"', 'NULL'), ','), '') \
-                 FROM json_each_text(",
+            sql.sql("(CASE WHEN pg_catalog.json_typeof(").ident(column.name);
+            sql.sql(
+                ") OPERATOR(pg_catalog.=) 'object' THEN \
+                 (SELECT coalesce(pg_catalog.string_agg(pg_catalog.concat(",
             );
-            sql.ident(column.name).sql(")) ELSE ").ident(column.name).sql(" #>> '{}' END)");
+            hstore_text(sql, "key");
+            sql.sql(", '=>', CASE WHEN value IS NULL THEN 'NULL' ELSE pg_catalog.concat(");
+            hstore_text(sql, "value");
+            sql.sql(") END), ','), '') FROM pg_catalog.json_each_text(").ident(column.name);
+            sql.sql(")) ELSE ").ident(column.name).sql(" OPERATOR(pg_catalog.#>>) '{}' END)");
         }
     }
     sql.sql("::").catalog(ty).sql(" AS ").ident(column.name);
 }
 
-/// Appends an object of the body, without the nulls that count as missing.
-fn given(sql: &mut SqlBuilder, columns: &[BodyColumn<'_>], object: &'static str) {
-    sql.sql(object);
-    let mut names = columns.iter().filter(|it| it.null_is_missing).map(|it| it.name).peekable();
-    if names.peek().is_none() {
-        return;
-    }
-    sql.sql(" - ARRAY(SELECT key FROM jsonb_each(").sql(object);
-    sql.sql(") WHERE value = 'null' AND key IN (").separated(", ", names, |sql, name| {
-        sql.literal(name);
-    });
-    sql.sql("))");
+/// Appends the arguments that make a quoted text of hstore's.
+fn hstore_text(sql: &mut SqlBuilder, text: &'static str) {
+    sql.sql("'\"', pg_catalog.replace(pg_catalog.replace(").sql(text);
+    sql.sql(", E'\\\\', E'\\\\\\\\'), '\"', E'\\\\\"'), '\"'");
 }
 
 /// An object of the columns' defaults. In pieces, because a function takes at most 100 arguments.
 fn defaults(sql: &mut SqlBuilder, columns: &[BodyColumn<'_>]) {
     let defaults: Vec<_> = columns.iter().filter_map(|column| Some((column.name, column.default?))).collect();
     if defaults.is_empty() {
-        sql.sql("jsonb_build_object()");
+        sql.sql("pg_catalog.jsonb_build_object()");
     }
-    sql.separated(" || ", defaults.chunks(50), |sql, piece| {
-        sql.sql("jsonb_build_object(").separated(", ", piece, |sql, (name, default)| {
+    sql.separated(" OPERATOR(pg_catalog.||) ", defaults.chunks(50), |sql, piece| {
+        sql.sql("pg_catalog.jsonb_build_object(").separated(", ", piece, |sql, (name, default)| {
             sql.literal(name).sql(", ").catalog(default);
         });
         sql.sql(")");

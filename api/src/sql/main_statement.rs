@@ -214,7 +214,7 @@ fn main_mutate(
             location(sql, pk_cols);
         }
         _ => {
-            sql.sql("array[]::text[]");
+            sql.sql("array[]::pg_catalog.text[]");
         }
     }
     sql.sql(" AS location, ");
@@ -235,19 +235,21 @@ fn main_mutate(
 /// The primary key of the one row that was inserted, as filters.
 fn location(sql: &mut SqlBuilder, pk_cols: &[(FieldName, bool)]) {
     sql.sql(
-        "CASE WHEN pg_catalog.count(_postgrest_t) = 1 THEN coalesce((\
-         WITH data AS (SELECT row_to_json(_) AS row FROM pgrst_source AS _ LIMIT 1) \
-         SELECT array_agg(json_data.key || '=' || coalesce('eq.' || ",
+        "CASE WHEN pg_catalog.count(_postgrest_t) OPERATOR(pg_catalog.=) 1 THEN coalesce((\
+         WITH data AS (SELECT pg_catalog.row_to_json(_) AS row FROM pgrst_source AS _ LIMIT 1) \
+         SELECT pg_catalog.array_agg(pg_catalog.concat(json_data.key, '=', \
+         coalesce('eq.' OPERATOR(pg_catalog.||) ",
     );
     location_value(sql, pk_cols);
     sql.sql(
-        ", 'is.null')) \
-         FROM data CROSS JOIN json_each_text(data.row) AS json_data WHERE json_data.key IN (",
+        ", 'is.null'))) \
+         FROM data CROSS JOIN pg_catalog.json_each_text(data.row) AS json_data \
+         WHERE json_data.key OPERATOR(pg_catalog.=) ANY (ARRAY[",
     );
     sql.separated(", ", pk_cols, |sql, (column, _)| {
         sql.literal(column);
     });
-    sql.sql(")), array[]::text[]) ELSE array[]::text[] END");
+    sql.sql("]::pg_catalog.text[])), array[]::pg_catalog.text[]) ELSE array[]::pg_catalog.text[] END");
 }
 
 /// The text of a key's value. JSON shows arrays and rows in a form of its own, which is not the text that they are
@@ -260,27 +262,30 @@ fn location_value(sql: &mut SqlBuilder, pk_cols: &[(FieldName, bool)]) {
     }
     sql.sql("CASE");
     for (column, _) in others {
-        sql.sql(" WHEN json_data.key = ").literal(column);
-        sql.sql(" AND json_typeof(data.row -> json_data.key) IN ('array', 'object') THEN (SELECT _.");
-        sql.ident(column).sql("::text FROM pgrst_source AS _ LIMIT 1)");
+        sql.sql(" WHEN json_data.key OPERATOR(pg_catalog.=) ").literal(column);
+        sql.sql(
+            " AND pg_catalog.json_typeof(data.row OPERATOR(pg_catalog.->) json_data.key) OPERATOR(pg_catalog.=) \
+             ANY ('{array,object}'::pg_catalog.text[]) THEN (SELECT _.",
+        );
+        sql.ident(column).sql("::pg_catalog.text FROM pgrst_source AS _ LIMIT 1)");
     }
     sql.sql(" ELSE json_data.value END");
 }
 
-/// Settings by which the database shapes the response. Unset ones read as empty once set in a session.
+/// Settings by which the database shapes the response. Unset ones may read as empty: once set in a session, they do.
 pub(super) fn response_settings(sql: &mut SqlBuilder) {
     sql.sql(
-        "nullif(current_setting('response.headers', true), '') AS response_headers, \
-         nullif(current_setting('response.status', true), '') AS response_status, ",
+        "pg_catalog.current_setting('response.headers', true) AS response_headers, \
+         pg_catalog.current_setting('response.status', true) AS response_status, ",
     );
 }
 
 /// The number of rows that an upsert inserted.
 pub(super) fn inserted(sql: &mut SqlBuilder, upserts: bool) {
     sql.sql(if upserts {
-        "nullif(current_setting('pgrst.inserted', true), '')::bigint"
+        "pg_catalog.current_setting('pgrst.inserted', true)"
     } else {
-        "0::bigint"
+        "'0'::pg_catalog.text"
     });
     sql.sql(" AS response_inserted");
 }

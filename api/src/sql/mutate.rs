@@ -120,15 +120,19 @@ fn on_conflict(
 
 fn count_inserted(sql: &mut SqlBuilder) {
     sql.sql(
-        "set_config('pgrst.inserted', \
-         (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) + 1)::text, true) <> '0'",
+        "pg_catalog.set_config('pgrst.inserted', (CASE \
+         WHEN pg_catalog.current_setting('pgrst.inserted', true) OPERATOR(pg_catalog.<>) '' \
+         THEN pg_catalog.current_setting('pgrst.inserted', true)::pg_catalog.int4 ELSE 0 END \
+         OPERATOR(pg_catalog.+) 1)::pg_catalog.text, true) OPERATOR(pg_catalog.<>) '0'",
     );
 }
 
 fn uncount_updated(sql: &mut SqlBuilder) {
     sql.sql(
-        "set_config('pgrst.inserted', \
-         (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) - 1)::text, true) <> '-1'",
+        "pg_catalog.set_config('pgrst.inserted', (CASE \
+         WHEN pg_catalog.current_setting('pgrst.inserted', true) OPERATOR(pg_catalog.<>) '' \
+         THEN pg_catalog.current_setting('pgrst.inserted', true)::pg_catalog.int4 ELSE 0 END \
+         OPERATOR(pg_catalog.-) 1)::pg_catalog.text, true) OPERATOR(pg_catalog.<>) '-1'",
     );
 }
 

@@ -15,15 +15,6 @@ use super::builder::SqlBuilder;
 use super::main_statement::{self, Total};
 use super::types::Statement;
 
-/// Tells what the database wants of the response, once the rows are there.
-pub(super) const SETTINGS: &str = "SELECT nullif(current_setting('response.headers', true), ''), \
-     nullif(current_setting('response.status', true), '')";
-
-/// The same, and how many rows an upsert inserted.
-pub(super) const SETTINGS_OF_UPSERT: &str = "SELECT nullif(current_setting('response.headers', true), ''), \
-     nullif(current_setting('response.status', true), ''), \
-     nullif(current_setting('pgrst.inserted', true), '')";
-
 /// What becomes of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
@@ -107,7 +98,7 @@ impl RowsQuery {
         let total = if self.page_is_total { Total::Page } else { Total::Unknown };
         main_statement::totals(&mut sql, total, self.counts_as_one);
         if self.mutation {
-            sql.sql("array[]::text[] AS location, ");
+            sql.sql("array[]::pg_catalog.text[] AS location, ");
         }
         body::json(&mut sql, &Json { form: self.form, strip_nulls: false });
         sql.sql(" AS body, ");
@@ -127,17 +118,15 @@ impl RowsQuery {
         let mut sql = SqlBuilder::default();
         sql.built(with).sql("SELECT ").separated(", ", columns, |sql, column| {
             if column.to_json {
-                sql.sql("to_json(_postgrest_t.").ident(column.name).sql(") AS ").ident(column.name);
+                sql.sql("pg_catalog.to_json(_postgrest_t.")
+                    .ident(column.name)
+                    .sql(") AS ")
+                    .ident(column.name);
             } else {
                 sql.sql("_postgrest_t.").ident(column.name);
             }
         });
         sql.sql(" FROM (").built(rows).sql(") _postgrest_t");
         sql.finish().text
-    }
-
-    /// The statement that tells the settings of the response.
-    pub fn settings(&self) -> &'static str {
-        if self.upserts { SETTINGS_OF_UPSERT } else { SETTINGS }
     }
 }

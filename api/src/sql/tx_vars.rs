@@ -23,21 +23,22 @@ pub(super) fn statement(
 ) -> Statement {
     let mut sql = SqlBuilder::default();
     let schemas = std::iter::once(&req.schema).chain(&conf.db_extra_search_path);
-    sql.sql("select set_config('search_path', ").bind_unknown(&ident_list(schemas.map(String::as_str)));
+    sql.sql("select pg_catalog.set_config('search_path', ")
+        .bind_unknown(&ident_list(schemas.map(String::as_str)));
     sql.sql(", true)");
     // Before the role: the authenticator may be granted to set what the role may not.
     for setting in conf.role_settings.get(&auth.role).into_iter().flatten() {
         named(&mut sql, setting);
     }
-    sql.sql(", set_config('role', ").bind_unknown(&auth.role);
-    sql.sql(", true), set_config('request.jwt.claims', ").bind_unknown(&claims(auth));
-    sql.sql(", true), set_config('request.method', ").bind_unknown(req.method.as_str());
-    sql.sql(", true), set_config('request.path', ").bind_unknown(&req.path);
-    sql.sql(", true), set_config('request.headers', ").bind_unknown(&headers(req));
-    sql.sql(", true), set_config('request.cookies', ").bind_unknown(&cookies(req));
+    sql.sql(", pg_catalog.set_config('role', ").bind_unknown(&auth.role);
+    sql.sql(", true), pg_catalog.set_config('request.jwt.claims', ").bind_unknown(&claims(auth));
+    sql.sql(", true), pg_catalog.set_config('request.method', ").bind_unknown(req.method.as_str());
+    sql.sql(", true), pg_catalog.set_config('request.path', ").bind_unknown(&req.path);
+    sql.sql(", true), pg_catalog.set_config('request.headers', ").bind_unknown(&headers(req));
+    sql.sql(", true), pg_catalog.set_config('request.cookies', ").bind_unknown(&cookies(req));
     sql.sql(", true)");
     if let Some(timezone) = &req.preferences.timezone {
-        sql.sql(", set_config('timezone', ").bind_unknown(timezone).sql(", true)");
+        sql.sql(", pg_catalog.set_config('timezone', ").bind_unknown(timezone).sql(", true)");
     }
     if let ActionPlan::Crud(plan) = plan
         && let CrudKind::Call { routine, .. } = &plan.kind
@@ -51,7 +52,7 @@ pub(super) fn statement(
     }
     if plan.tx_mode() == TxMode::Read {
         // Before anything of the caller's runs; once on, it cannot be switched off again.
-        sql.sql(", set_config('transaction_read_only', 'on', true)");
+        sql.sql(", pg_catalog.set_config('transaction_read_only', 'on', true)");
     }
     sql.finish()
 }
@@ -64,7 +65,7 @@ pub(super) fn pre_request(function: &QualifiedIdentifier) -> Statement {
 }
 
 fn named(sql: &mut SqlBuilder, (name, value): &(String, String)) {
-    sql.sql(", set_config(").bind_unknown(name).sql(", ").bind_unknown(value).sql(", true)");
+    sql.sql(", pg_catalog.set_config(").bind_unknown(name).sql(", ").bind_unknown(value).sql(", true)");
 }
 
 fn claims(auth: &AuthResult) -> String {

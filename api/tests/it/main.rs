@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod animals;
+mod caches;
 mod encoding;
 mod exchanges;
 mod execute;
 mod fixture;
 mod openapi;
+mod overloads;
 mod plan;
 mod plans;
 mod requests;

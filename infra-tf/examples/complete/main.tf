@@ -35,6 +35,7 @@ module "database" {
   reader_count                        = 2
   performance_insights_retention_days = 93
   backup_retention_days               = 35
+  deletion_protection                 = var.deletion_protection
   permissions_boundary_arn            = module.github_oidc.permissions_boundary_arn
   tags                                = local.tags
 }

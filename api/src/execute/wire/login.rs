@@ -25,6 +25,7 @@ impl Login for Wire {
             n_sent: 0,
             n_awaited: 0,
             state: State::Busy,
+            has_changed: false,
             cancel_key: CancelKey {
                 info: Arc::clone(params.info),
                 endpoint: params.endpoint.clone(),
@@ -32,10 +33,12 @@ impl Login for Wire {
                 process_id: 0,
                 secret_key: 0,
             },
+            pulse: Arc::default(),
         };
         wire.start_up(&params).await?;
         wire.authenticate(&params).await?;
         wire.wait_until_ready().await?;
+        wire.has_changed = false;
         Ok(wire)
     }
 

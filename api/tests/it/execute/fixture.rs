@@ -121,6 +121,7 @@ impl Request {
         let plan = CallPlan {
             definition: Vec::new(),
             empty_is_null: false,
+            row_type: None,
             function: QualifiedIdentifier::default(),
             params: CallParams::Named(Vec::new()),
             args: CallArgs::Body(None),

@@ -25,11 +25,11 @@ async fn a_limited_write_is_refused_before_it_writes() {
             "POST /orders?limit=1\nContent-Type: application/json\n\n[{\"id\":98},{\"id\":99}]",
         ] {
             let response = ask(&server, request).await;
-            assert_eq!((response.status, response.code().as_str()), (400, "PGAPP110"), "{request}");
+            assert_eq!((response.status, response.code().as_str()), (400, "PGAPP120"), "{request}");
         }
     }
     let response = ask(&server, "DELETE /orders?limit=1").await;
-    insta::assert_snapshot!(response.body, @r#"{"code":"PGAPP110","details":"Every row that the filters match would have been written","hint":"Choose the rows by filters, and leave 'limit' out.","message":"'limit' does not limit a DELETE"}"#);
+    insta::assert_snapshot!(response.body, @r#"{"code":"PGAPP120","details":"Every row that the filters match would have been written","hint":"Choose the rows by filters, and leave 'limit' out.","message":"'limit' does not limit a DELETE"}"#);
     assert_eq!(server.get("/orders?select=id.count()").await.code(), "PGRST123");
     assert_eq!(
         ask(&server, "HEAD /orders\nPrefer: count=exact").await.header("content-range"),
@@ -71,7 +71,7 @@ async fn the_setting_can_be_made_in_the_database() {
         .await
         .unwrap();
     let server = super::Server::over(&super::authenticator(db.config())).start().await;
-    assert_eq!(ask(&server, "DELETE /films?limit=1").await.code(), "PGAPP110");
+    assert_eq!(ask(&server, "DELETE /films?limit=1").await.code(), "PGAPP120");
 }
 
 #[tokio::test]
@@ -79,20 +79,20 @@ async fn text_and_parameters_that_nobody_reads_are_refused() {
     let (server, _db) = serve(TABLES, &[("PGAPP_UNREAD_PARAMETERS", "refuse")]).await;
     for _ in 0..3 {
         for (request, code) in [
-            ("GET /orders?data->>age::int=gt.5", "PGAPP111"),
+            ("GET /orders?data->>age::int=gt.5", "PGAPP121"),
             ("GET /orders?id=is.nullx", "PGRST100"),
             ("GET /orders?id=in.(1,2)3", "PGRST100"),
-            ("GET /orders?id", "PGAPP111"),
-            ("GET /orders?columns=id", "PGAPP111"),
-            ("GET /?select=id", "PGAPP111"),
-            ("DELETE /orders?on_conflict=id", "PGAPP111"),
-            ("POST /orders?id=eq.1\nContent-Type: application/json\n\n{\"id\":77}", "PGAPP111"),
+            ("GET /orders?id", "PGAPP121"),
+            ("GET /orders?columns=id", "PGAPP121"),
+            ("GET /?select=id", "PGAPP121"),
+            ("DELETE /orders?on_conflict=id", "PGAPP121"),
+            ("POST /orders?id=eq.1\nContent-Type: application/json\n\n{\"id\":77}", "PGAPP121"),
         ] {
             let response = ask(&server, request).await;
             assert_eq!((response.status, response.code().as_str()), (400, code), "{request}");
         }
     }
-    insta::assert_snapshot!(answer(&server, "GET /orders?data->>age::int=gt.5").await, @r#"400 {"code":"PGAPP111","details":"a filter has no cast, so '::int' has no effect","hint":null,"message":"'data->>age::int' has no effect in this request"}"#);
+    insta::assert_snapshot!(answer(&server, "GET /orders?data->>age::int=gt.5").await, @r#"400 {"code":"PGAPP121","details":"a filter has no cast, so '::int' has no effect","hint":null,"message":"'data->>age::int' has no effect in this request"}"#);
     assert_eq!(answer(&server, "GET /orders?data->age=gt.11&select=id").await, r#"200 [{"id":12}]"#);
     assert_eq!(ask(&server, "GET /orders?id=eq.77").await.body, "[]");
 }
