@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{EXPECT, HeaderName, HeaderValue, VARY, WARNING};
+use http::header::{CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, VARY, WARNING};
 use http::request::Parts;
 use hyper::body::Body;
 
@@ -59,7 +59,13 @@ where
     let mut role = None;
     let response = match run(state, &basis, parts, body, &mut role).await {
         Ok(response) => response,
-        Err(error) => error::http::error_response(&error, basis.conf.client_error_verbosity),
+        Err(error) => {
+            let mut response = error::http::error_response(&error, basis.conf.client_error_verbosity);
+            let refused = matches!(error, Error::Db(_));
+            let cache = basis.plans.as_ref().map(|it| &**it.cache());
+            response::add_allow(&mut response, &basis.conf, parts, refused, cache);
+            response
+        }
     };
     Outcome { response, role }
 }
@@ -105,12 +111,18 @@ where
     }
     watch.restart();
     let n_bytes = body.len();
+    let form = is_form(parts).then(|| body.clone());
     let understood = || understand(conf, plans, parts, body, &auth, &mut watch);
     let (request, planned, query) = beside_others(n_bytes, understood)?;
     let plan = planned.plan();
     // Where there is no edge that tells, the client stays.
     let departure = parts.extensions.get::<Departure>().cloned().unwrap_or_default();
-    let result = execute::run_for(&departure, state.pool(), &query, plan, &request, &auth, conf, cache).await;
+    let mut result =
+        execute::run_for(&departure, state.pool(), &query, plan, &request, &auth, conf, cache).await;
+    if let Err(Error::Db(error)) = &mut result {
+        let texts = [parts.uri.query().unwrap_or_default().as_bytes(), form.as_deref().unwrap_or_default()];
+        error::plus::hint(error, texts.into_iter());
+    }
     if let Err(error) = &result {
         if let Error::Db(error) = error {
             state.note_database_error(error);
@@ -166,8 +178,8 @@ fn understand(
     auth: &AuthResult,
     watch: &mut Stopwatch,
 ) -> Result<(ApiRequest, Planned, Arc<MainQuery>), Error> {
-    let outline = Outline::of(parts, body.clone());
-    if let Some(replay) = plans.replay_outline(parts, &body, &outline) {
+    let outline = Outline::of(parts, body);
+    if let Some(replay) = plans.replay_outline(parts, &outline) {
         watch.lap("parse");
         let planned = Planned::Again(replay.planned);
         let tx_vars = sql::settings(planned.plan(), conf, &replay.request, auth);
@@ -186,6 +198,12 @@ fn understand(
     let mut query = MainQuery { tx_vars, ..queries };
     query.prefer_values();
     Ok((request, planned, Arc::new(query)))
+}
+
+/// The body is a form, in which a plus stands for a space as it does in the query string.
+fn is_form(parts: &Parts) -> bool {
+    let content_type = parts.headers.get(CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+    content_type.starts_with(b"application/x-www-form-urlencoded")
 }
 
 /// A plan, made for this request or for an earlier one of its shape.

@@ -57,6 +57,16 @@ pub const CODES: &[Code] = &[
         "The client sent too little of the request's body for too long (`pgapp-server-body-timeout`). Nothing was done.",
     ),
     code(
+        "PGAPP120",
+        StatusCode::BAD_REQUEST,
+        "A write asked for some of its rows only, by `limit`, `offset`, `order` or `Range`, which no write reads (`pgapp-limited-writes`).",
+    ),
+    code(
+        "PGAPP121",
+        StatusCode::BAD_REQUEST,
+        "A part of the query string has no effect (`pgapp-unread-parameters`); `details` says why.",
+    ),
+    code(
         "PGRST000",
         StatusCode::SERVICE_UNAVAILABLE,
         "A connection to the database could not be made, so nothing was done. The log says why; check `db-uri` and that the database accepts connections.",

@@ -143,6 +143,15 @@ fn api_request(error: &ApiRequestError) -> Rendered {
     use ApiRequestError as E;
     match error {
         E::QueryParam(message, details) => Rendered::new("PGRST100", message).details(details.as_str()),
+        E::LimitedWrite { parameter, method } => {
+            Rendered::new("PGAPP120", format!("'{parameter}' does not limit a {method}"))
+                .details("Every row that the filters match would have been written")
+                .hint(format!("Choose the rows by filters, and leave '{parameter}' out."))
+        }
+        E::UnreadParameter { parameter, why } => {
+            Rendered::new("PGAPP121", format!("'{parameter}' has no effect in this request"))
+                .details(why.as_str())
+        }
         E::InvalidRpcMethod(method) => {
             Rendered::new("PGRST101", format!("Cannot use the {method} method on RPC"))
         }
