@@ -106,14 +106,14 @@ where
     }
     watch.restart();
     let form = is_form(parts).then(|| body.clone());
-    let (request, planned, query);
-    let outline = Outline::of(parts, body);
+    let (request, planned, mut query);
+    let outline = Outline::of(parts, body.clone());
     if let Some(replay) = plans.replay_outline(parts, &outline) {
         watch.lap("parse");
         request = replay.request;
         planned = Planned::Again(replay.planned);
         let tx_vars = sql::settings(planned.plan(), conf, &request, &auth);
-        query = Arc::new(MainQuery { tx_vars, ..replay.query });
+        query = MainQuery { tx_vars, ..replay.query };
         watch.lap("plan");
     } else {
         let given = ApiRequest::from_outline(conf, outline.preferences(conf), &outline)?;
@@ -123,8 +123,10 @@ where
         let queries = sql::queries(planned.plan(), conf, &given);
         request = given.again(parts);
         let tx_vars = sql::settings(planned.plan(), conf, &request, &auth);
-        query = Arc::new(MainQuery { tx_vars, ..queries });
+        query = MainQuery { tx_vars, ..queries };
     }
+    query.prefer_values();
+    let query = Arc::new(query);
     let plan = planned.plan();
     // Where there is no edge that tells, the client stays.
     let departure = parts.extensions.get::<Departure>().cloned().unwrap_or_default();

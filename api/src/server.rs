@@ -10,6 +10,7 @@ mod line;
 mod receiving;
 mod sending;
 mod target;
+mod unbroken;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -41,6 +42,7 @@ pub use limits::{Limits, raise_descriptors};
 use line::{Line, Socket};
 pub use receiving::{Receiving, Stalled};
 use sending::Sending;
+use unbroken::Unbroken;
 
 /// Pause after a failed accept, which is nearly always a lack of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
@@ -174,7 +176,7 @@ where
     }
 }
 
-/// Has a request answered, by a task of its own: a client that goes away must not cut a transaction in half.
+/// Has a request answered, to its end: a client that goes away must not cut a transaction in half.
 fn answer<H, F>(
     server: &Server<H>,
     activity: &Arc<Activity>,
@@ -206,12 +208,12 @@ where
             };
             let mut request = request.map(|body| Receiving::new(body, limit));
             request.extensions_mut().insert(waiting.departure.clone());
-            let answer = tokio::spawn(async move {
+            let answer = Unbroken::new(async move {
                 let answer = handler(request, peer).await;
                 drop((place, work));
                 answer
             });
-            answer.await.unwrap_or_else(|_| {
+            AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
                 let mut response = Response::new(Body::default());
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 response

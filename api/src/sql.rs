@@ -28,6 +28,9 @@
 //! asked for by [`types::RowsQuery::settings`]. [`types::RowsQuery::aggregated`] is the main statement for
 //! when the rows cannot be encoded, or statements are logged.
 //!
+//! An insert of one object has its values as binds where [`values`] can tell that this means the same; that is
+//! another form of `main` or `rows`, with the same answer. Unset settings may read as empty in any form.
+//!
 //! [`types::MainQuery::explain`] answers one row with one `json` column; `[0].Plan."Plan Rows"` is
 //! the planned count. [`types::MainQuery::tx_vars`] and [`types::MainQuery::pre_request`] are run
 //! for their effect.
@@ -47,6 +50,9 @@ mod rows;
 mod select;
 mod tx_vars;
 pub mod types;
+mod values;
+
+use std::sync::Arc;
 
 use crate::api_request::ApiRequest;
 use crate::auth::AuthResult;
@@ -54,7 +60,8 @@ use crate::config::AppConfig;
 use crate::plan::ActionPlan;
 pub(crate) use json_body::is_array;
 use main_statement::Answer;
-use types::{MainQuery, Statement};
+use mutate::Source;
+use types::{ByValues, MainQuery, Statement};
 
 /// The settings of a planned request's transaction; [`main_query`] has them already.
 pub fn settings(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &AuthResult) -> Statement {
@@ -74,7 +81,7 @@ pub fn main_query(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &
 pub(crate) fn queries(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest) -> MainQuery {
     let (answer, explain, openapi) = match plan {
         ActionPlan::Crud(plan) => {
-            let answer = main_statement::answer(plan, conf, req);
+            let answer = main_statement::answer(plan, conf, req, Source::Body);
             (Some(answer), main_statement::count_explain(plan, req), None)
         }
         ActionPlan::Inspect(plan) => (None, None, Some(openapi::queries(&plan.schema))),
@@ -93,7 +100,12 @@ pub(crate) fn queries(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest) -> 
         Some(Answer::Rows(rows)) => (None, Some(rows)),
         None => (None, None),
     };
+    let by_values = match plan {
+        ActionPlan::Crud(plan) if !conf.log_query => ByValues::of(plan, conf, req).map(Arc::new),
+        _ => None,
+    };
     MainQuery {
+        by_values,
         tx_vars: Statement::default(),
         pre_request: conf.db_pre_request.as_ref().map(tx_vars::pre_request),
         main,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::keys::{KEYS, Key};
+use super::keys::{self, Key};
 use crate::error::DbError;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::routine::IsolationLevel;
@@ -80,7 +80,7 @@ pub async fn settings(
         None => String::new(),
     };
     let names: Vec<String> =
-        KEYS.iter().filter(|it| it.in_database).map(|it| Key::db_setting(it.name)).collect();
+        keys::all().filter(|it| it.in_database).map(|it| Key::db_setting(it.name)).collect();
     let query = format!("{HEAD}{from_function}{TAIL}");
     let rows =
         read_only(client, async || client.query_typed(&query, &[(&names, Type::TEXT_ARRAY)]).await).await?;

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::AppConfig;
-use super::keys::{KEYS, Key, Kind, Shown};
+use super::keys::{self, Key, Kind, Shown};
 
 /// The configuration in the file's format, one setting a line, sorted. Holds secrets.
 pub fn dump(conf: &AppConfig) -> String {
@@ -21,7 +21,7 @@ pub fn dump_redacted(conf: &AppConfig) -> String {
 fn render(conf: &AppConfig, hidden: impl Fn(&str) -> bool) -> String {
     let defaults = AppConfig::default();
     let is_shown = |key: &&Key| !key.is_own() || written(key, conf) != written(key, &defaults);
-    let settings = KEYS.iter().filter(is_shown).map(|key| (key.name.to_owned(), (key.show)(conf)));
+    let settings = keys::all().filter(is_shown).map(|key| (key.name.to_owned(), (key.show)(conf)));
     let app = conf.app_settings.iter().map(|(name, value)| (name.clone(), Shown::Text(value.clone())));
     let mut lines: Vec<String> = settings
         .chain(app)
@@ -57,7 +57,7 @@ pub fn example() -> String {
     let mut out = String::from(
         "## Every setting, with its default. Lines that start with `# ` are settings that are off.\n",
     );
-    for key in KEYS {
+    for key in keys::all() {
         let (value, unset) = written(key, &defaults);
         // Writing to a `String` cannot fail.
         let _ = writeln!(out, "\n## {}", key.doc.replace('\n', "\n## "));
@@ -82,7 +82,7 @@ fn written(key: &Key, conf: &AppConfig) -> (String, bool) {
 pub fn reference() -> String {
     let defaults = AppConfig::default();
     let mut out = String::from(REFERENCE_HEAD);
-    for key in KEYS {
+    for key in keys::all() {
         let (value, unset) = written(key, &defaults);
         let kind = match key.kind {
             Kind::String => "string",

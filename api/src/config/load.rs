@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::database::DatabaseSettings;
 use super::file;
-use super::keys::{KEYS, Key};
+use super::keys::{self, Key};
 use super::misspelt;
 use super::value::{Found, Value};
 use super::{AppConfig, ConfigError};
@@ -73,7 +73,7 @@ impl AppConfig {
             None => BTreeMap::new(),
         };
         let mut conf = AppConfig { file_path: path.map(Into::into), ..AppConfig::default() };
-        for key in KEYS {
+        for key in keys::all() {
             let mut names: Vec<&str> = std::iter::once(key.name).chain(key.aliases.iter().copied()).collect();
             if key.alias_first {
                 names.rotate_left(1);

@@ -1,7 +1,7 @@
 //! Names that look like settings and are none: each is a line of somebody's configuration that does nothing.
 
 use super::UnknownSetting;
-use super::keys::{KEYS, Key, OWN};
+use super::keys::{self, Key, OWN};
 
 /// Settings for tests of slow catalogs, which are in no table.
 const INTERNAL: [&str; 2] =
@@ -15,7 +15,7 @@ pub(super) fn find<'a>(
     file: impl Iterator<Item = &'a String>,
     environment: impl Iterator<Item = &'a String>,
 ) -> Vec<UnknownSetting> {
-    let known = || KEYS.iter().flat_map(|key| key.aliases.iter().copied().chain([key.name])).chain(INTERNAL);
+    let known = || keys::all().flat_map(|key| key.aliases.iter().copied().chain([key.name])).chain(INTERNAL);
     let in_file =
         file.filter(|it| !it.starts_with("app.settings.") && !known().any(|name| name == *it)).map(|name| {
             UnknownSetting {
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn what_is_a_setting_or_nobodys_is_not_told_of() {
         let all: Vec<&str> =
-            KEYS.iter().flat_map(|key| key.aliases.iter().copied().chain([key.name])).collect();
+            keys::all().flat_map(|key| key.aliases.iter().copied().chain([key.name])).collect();
         let variables: Vec<String> = all.iter().map(|it| Key::env_name(it)).collect();
         let variables: Vec<&str> = variables.iter().map(String::as_str).collect();
         assert_eq!(show(&all, &variables), "");

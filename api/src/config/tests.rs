@@ -143,7 +143,7 @@ fn every_setting_survives_dump_and_reading() {
     for line in defaults.lines() {
         assert!(!NO_DEFAULTS.contains(&format!("{line}\n")), "{line}");
     }
-    for key in keys::KEYS {
+    for key in keys::all() {
         assert!(dump::dump(&conf).contains(&format!("{} = ", key.name)), "{}", key.name);
     }
 }

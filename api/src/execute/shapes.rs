@@ -42,7 +42,8 @@ impl Encodable {
         let by_postgres =
             |it: &Printing| matches!(it, Printing::ByPostgres | Printing::Nested | Printing::Unknown);
         if !printings.iter().any(by_postgres) {
-            return Self::new(None, columns.clone(), columns, false);
+            let encoder = Encoder::new(&columns, false)?;
+            return Some(Self::new(None, columns, encoder));
         }
         let twice = |name: &str| columns.iter().filter(|it| it.name == name).count() > 1;
         if columns.iter().any(|it| twice(&it.name)) {
@@ -55,24 +56,19 @@ impl Encodable {
         let json = |column: &Column| Column { name: column.name.clone(), type_oid: Type::JSON.oid() };
         let shown = pairs().map(|(column, it)| if by_postgres(it) { json(column) } else { column.clone() });
         let nested = printings.first() == Some(&Printing::Nested);
-        let shown = shown.collect();
-        Self::new(Some(text.into()), columns, shown, nested)
+        let encoder = Encoder::new(&shown.collect::<Vec<_>>(), nested)?;
+        Some(Self::new(Some(text.into()), columns, encoder))
     }
 
-    fn new(
-        wrapped: Option<Box<str>>,
-        columns: Vec<Column>,
-        shown: Vec<Column>,
-        nested: bool,
-    ) -> Option<Self> {
-        let encoder = Encoder::new(&shown, nested)?;
-        Some(Self { wrapped, columns: columns.into(), encoder, pace: Pace::default() })
+    fn new(wrapped: Option<Box<str>>, columns: Vec<Column>, encoder: Encoder) -> Self {
+        Self { wrapped, columns: columns.into(), encoder, pace: Pace::default() }
     }
 
     /// A query with these columns, all of which are taken as they are.
     #[cfg(test)]
     pub(super) fn plain(columns: Vec<Column>) -> Option<Self> {
-        Self::new(None, columns.clone(), columns, false)
+        let encoder = Encoder::new(&columns, false)?;
+        Some(Self::new(None, columns, encoder))
     }
 
     /// What it takes in memory, about.

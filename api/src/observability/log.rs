@@ -147,15 +147,15 @@ fn access_line(access: &Access<'_>, now: &str) -> Vec<u8> {
     let mut line = String::with_capacity(160);
     let ends_word = |it| matches!(it, ' ' | '[' | ']' | '"' | '\\');
     let ends_text = |it| matches!(it, '"' | '\\');
-    push_escaped(&mut line, &access.peer.to_string(), ends_word);
+    push_escaped(&mut line, access.peer, ends_word);
     line.push_str(" - ");
     push_escaped(&mut line, access.role.unwrap_or("-"), ends_word);
     line.push_str(" [");
     line.push_str(now);
     line.push_str("] \"");
-    push_escaped(&mut line, &access.method.to_string(), ends_text);
+    push_escaped(&mut line, access.method.as_ref(), ends_text);
     line.push(' ');
-    push_escaped(&mut line, &access.target.to_string(), ends_text);
+    push_escaped(&mut line, access.target, ends_text);
     let length = access.length.map_or_else(|| "-".to_owned(), |n| n.to_string());
     line.push_str(&format!(" {:?}\" {} {length} \"", access.version, access.status.as_u16()));
     push_escaped_bytes(&mut line, access.referer, ends_text);

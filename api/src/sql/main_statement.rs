@@ -10,19 +10,20 @@ use crate::schema_cache::identifiers::FieldName;
 use crate::schema_cache::routine::{MediaHandler, Routine};
 
 use super::builder::SqlBuilder;
+use super::mutate::Source;
 use super::rows::RowsQuery;
 use super::types::Statement;
 use super::{body, call, count, mutate, read};
 
 /// What answers a plan: rows of JSON where possible, else one row with the body in it.
-pub(super) fn answer(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest) -> Answer {
+pub(super) fn answer(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest, source: Source) -> Answer {
     let (total, upserts) = match &plan.kind {
         CrudKind::Read { .. } | CrudKind::Call { .. } => (Counting::of(conf, req).total(), false),
         CrudKind::Mutate { mutation, .. } => (Total::Unknown, upserts(*mutation, req)),
     };
-    match RowsQuery::of(plan, total, upserts) {
+    match RowsQuery::of(plan, total, upserts, source) {
         Some(rows) => Answer::Rows(rows),
-        None => Answer::Aggregated(statement(plan, conf, req)),
+        None => Answer::Aggregated(statement(plan, conf, req, source)),
     }
 }
 
@@ -35,12 +36,12 @@ pub(super) enum Answer {
 }
 
 /// Appends what a plan's rows come from as `WITH`, then the rows; tells where these begin.
-pub(super) fn rows(sql: &mut SqlBuilder, plan: &CrudPlan) -> usize {
+pub(super) fn rows(sql: &mut SqlBuilder, plan: &CrudPlan, source: Source) -> usize {
     match &plan.kind {
         CrudKind::Read { .. } => {}
         CrudKind::Mutate { plan: write, .. } => {
             sql.sql("WITH pgrst_source AS (");
-            mutate::query(sql, write);
+            mutate::query(sql, write, source);
             sql.sql(") ");
         }
         CrudKind::Call { plan: invoked, .. } => {
@@ -54,7 +55,7 @@ pub(super) fn rows(sql: &mut SqlBuilder, plan: &CrudPlan) -> usize {
     rows_at
 }
 
-fn statement(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest) -> Statement {
+fn statement(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest, source: Source) -> Statement {
     let mut sql = SqlBuilder::default();
     if let MediaType::VndPlan(_, format, options) = &plan.media {
         explain(&mut sql, *format, options);
@@ -63,7 +64,8 @@ fn statement(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest) -> Statement {
     match &plan.kind {
         CrudKind::Read { .. } => main_read(&mut sql, &plan.read, &plan.handler, counting),
         CrudKind::Mutate { mutation, plan: write, .. } => {
-            main_mutate(&mut sql, &plan.read, *mutation, write, &plan.handler, req);
+            let write = Write { mutation: *mutation, plan: write, source };
+            main_mutate(&mut sql, &plan.read, &write, &plan.handler, req);
         }
         CrudKind::Call { routine, plan: invoked, .. } => {
             main_call(&mut sql, &plan.read, routine, invoked, &plan.handler, counting);
@@ -194,34 +196,51 @@ pub(super) fn totals(sql: &mut SqlBuilder, total: Total, counts_as_one: bool) {
     sql.sql(" AS total_result_set, ").sql(page).sql(" AS page_total, ");
 }
 
+/// What is written, and where it comes from.
+struct Write<'a> {
+    mutation: Mutation,
+    plan: &'a MutatePlan,
+    source: Source,
+}
+
 fn main_mutate(
     sql: &mut SqlBuilder,
     plan: &ReadPlanTree,
-    mutation: Mutation,
-    write: &MutatePlan,
+    write: &Write<'_>,
     handler: &MediaHandler,
     req: &ApiRequest,
 ) {
     sql.sql("WITH pgrst_source AS (");
-    mutate::query(sql, write);
+    mutate::query(sql, write.plan, write.source);
     sql.sql(")");
-    totals(sql, Total::Unknown, false);
-    match write {
+    let located = match write.plan {
         MutatePlan::Insert { pk_cols, .. }
-            if req.preferences.representation == Some(PreferRepresentation::HeadersOnly)
-                && !pk_cols.is_empty() =>
+            if req.preferences.representation == Some(PreferRepresentation::HeadersOnly) =>
         {
-            location(sql, pk_cols);
+            &**pk_cols
         }
-        _ => {
-            sql.sql("array[]::pg_catalog.text[]");
-        }
+        _ => &[],
+    };
+    if write.source == Source::Values && located.is_empty() && *handler == MediaHandler::NoAgg {
+        // The same columns with less to do for them.
+        sql.sql(
+            " SELECT null::bigint, pg_catalog.count(*), array[]::pg_catalog.text[], ''::pg_catalog.text, \
+             pg_catalog.current_setting('response.headers', true), \
+             pg_catalog.current_setting('response.status', true), '0'::pg_catalog.text FROM pgrst_source",
+        );
+        return;
+    }
+    totals(sql, Total::Unknown, false);
+    if located.is_empty() {
+        sql.sql("array[]::pg_catalog.text[]");
+    } else {
+        location(sql, located);
     }
     sql.sql(" AS location, ");
     body::body(sql, handler, None);
     sql.sql(" AS body, ");
     response_settings(sql);
-    inserted(sql, upserts(mutation, req));
+    inserted(sql, upserts(write.mutation, req));
     sql.sql(" FROM (");
     if *handler == MediaHandler::NoAgg {
         // Without a body, columns of `select` need not be there.

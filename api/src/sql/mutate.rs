@@ -3,17 +3,45 @@
 use bytes::Bytes;
 
 use crate::api_request::types::PreferResolution;
-use crate::plan::types::{Condition, ConflictTarget, MutatePlan, ResolvedField};
+use crate::plan::types::{BodyValue, Condition, ConflictTarget, MutatePlan, ResolvedField};
 use crate::schema_cache::identifiers::{FieldName, QualifiedIdentifier};
 
 use super::builder::{Qualifier, SqlBuilder};
 use super::filter;
-use super::json_body::{BodyColumn, BodyRows, from_body};
+use super::json_body::{BodyColumn, BodyRows, from_body, is_array};
+use super::types::ParamType;
+use super::values::Columns;
 
 const BODY: &str = "pgrst_body";
 
+/// Where a row to insert comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The body, which Postgres takes apart.
+    Body,
+    /// A bind for each column, in the order of [`columns_of_values`].
+    Values,
+}
+
+/// The columns of an insert that can be told by the values of one object, as far as that is decided here.
+pub(super) fn columns_of_values(plan: &MutatePlan) -> Option<Columns> {
+    let MutatePlan::Insert { columns, on_conflict: None, conditions, apply_defaults: false, body, .. } = plan
+    else {
+        return None;
+    };
+    let has_object = body.as_ref().is_some_and(|it| !is_array(it));
+    if !has_object || columns.is_empty() || !conditions.is_empty() {
+        return None;
+    }
+    let plain = columns
+        .iter()
+        .all(|it| it.transform.is_none() && it.ir_type.is_some() && it.reads == BodyValue::Typed);
+    let typed = columns.iter().filter_map(|it| Some((&*it.name, it.ir_type.as_ref()?.as_str())));
+    plain.then(|| Columns::of(typed)).flatten()
+}
+
 /// Appends the `INSERT`, `UPDATE` or `DELETE`.
-pub(super) fn query(sql: &mut SqlBuilder, plan: &MutatePlan) {
+pub(super) fn query(sql: &mut SqlBuilder, plan: &MutatePlan, source: Source) {
     match plan {
         MutatePlan::Insert {
             into,
@@ -26,7 +54,7 @@ pub(super) fn query(sql: &mut SqlBuilder, plan: &MutatePlan) {
             pk_cols: _,
             apply_defaults,
         } => {
-            insert(sql, into, columns, *overriding, body.as_ref(), *apply_defaults);
+            insert(sql, into, columns, *overriding, body.as_ref(), *apply_defaults, source);
             let upsert = matches!(on_conflict, Some((PreferResolution::MergeDuplicates, _)));
             if upsert {
                 sql.sql(" WHERE ");
@@ -71,6 +99,7 @@ fn insert(
     overriding: bool,
     body: Option<&Bytes>,
     apply_defaults: bool,
+    source: Source,
 ) {
     sql.sql("INSERT INTO ").qualified(into);
     if !columns.is_empty() {
@@ -78,6 +107,14 @@ fn insert(
             sql.ident(&column.name);
         });
         sql.sql(")");
+    }
+    if source == Source::Values {
+        // Their types are those of the columns.
+        sql.sql(" VALUES (").separated(", ", columns, |sql, _| {
+            sql.bind(None, ParamType::Unknown);
+        });
+        sql.sql(")");
+        return;
     }
     sql.sql(if overriding { " OVERRIDING SYSTEM VALUE SELECT " } else { " SELECT " });
     sql.separated(", ", columns, |sql, column| {

@@ -13,6 +13,7 @@ use crate::schema_cache::routine::{MediaHandler, Routine};
 use super::body::{self, Json};
 use super::builder::SqlBuilder;
 use super::main_statement::{self, Total};
+use super::mutate::Source;
 use super::types::Statement;
 
 /// What becomes of the rows.
@@ -54,7 +55,7 @@ pub struct Wrapped<'a> {
 
 impl RowsQuery {
     /// The rows of a plan, if nothing but JSON is to be made of them.
-    pub(super) fn of(plan: &CrudPlan, total: Total, upserts: bool) -> Option<Self> {
+    pub(super) fn of(plan: &CrudPlan, total: Total, upserts: bool, source: Source) -> Option<Self> {
         let routine: Option<&Routine> = match &plan.kind {
             CrudKind::Call { routine, .. } => Some(routine),
             CrudKind::Read { .. } | CrudKind::Mutate { .. } => None,
@@ -73,7 +74,7 @@ impl RowsQuery {
             return None;
         }
         let mut sql = SqlBuilder::default();
-        let rows_at = main_statement::rows(&mut sql, plan);
+        let rows_at = main_statement::rows(&mut sql, plan, source);
         Some(Self {
             statement: sql.finish(),
             form,

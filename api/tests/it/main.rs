@@ -7,6 +7,7 @@ mod encoding;
 mod exchanges;
 mod execute;
 mod fixture;
+mod inserts;
 mod openapi;
 mod overloads;
 mod plan;
