@@ -303,7 +303,8 @@ impl Root {
         all
     }
 
-    fn make_plan(&self, options: &[&str], args: &[OsString]) -> Result<Result<Summary, Ended>> {
+    /// Makes a plan; its summary, and the whole of it as JSON.
+    fn make_plan(&self, options: &[&str], args: &[OsString]) -> Result<Result<(Summary, String), Ended>> {
         self.must_be_initialised()?;
         let file = self.plan_file();
         let mut all: Vec<OsString> = vec!["plan".into(), "-input=false".into()];
@@ -316,7 +317,10 @@ impl Root {
         // A plan of before must not be applied in place of one that failed.
         remove(&file)?;
         match self.terraform.run(&all)? {
-            Ended::Well => self.read_plan().map(Ok),
+            Ended::Well => {
+                let plan = self.plan_as_json()?;
+                Ok(Ok((Summary::read(&plan)?, plan)))
+            }
             other => Ok(Err(other)),
         }
     }
@@ -330,8 +334,8 @@ impl Root {
     }
 
     fn plan(&self, args: &PlanArgs) -> Result<ExitCode> {
-        let summary = match self.make_plan(&[], &args.which.args)? {
-            Ok(summary) => summary,
+        let (summary, plan) = match self.make_plan(&[], &args.which.args)? {
+            Ok(made) => made,
             Err(ended) => return Ok(ended.code()),
         };
         if args.json {
@@ -340,14 +344,13 @@ impl Root {
             output::data(&summary.to_text());
         }
         if let Some(file) = &args.report {
-            let plan =
+            let shown =
                 self.terraform.read([OsString::from("show"), "-no-color".into(), self.plan_file().into()])?;
-            let text = report::markdown(self.environment.as_str(), &summary, &plan);
+            let text = report::markdown(self.environment.as_str(), &summary, &shown);
             std::fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
         }
         let looked = summary.refuse_data_loss(args.allow_data_loss);
-        let looked = looked
-            .and_then(|()| if args.no_preflight { Ok(()) } else { (self.preflight)(&self.plan_as_json()?) });
+        let looked = looked.and_then(|()| if args.no_preflight { Ok(()) } else { (self.preflight)(&plan) });
         if let Err(error) = looked {
             remove(&self.plan_file())?;
             return Err(error);
@@ -393,8 +396,8 @@ impl Root {
             output::note("nothing was destroyed");
             return Ok(ExitCode::from(REFUSED));
         }
-        let summary = match self.make_plan(&["-destroy"], &args.which.args)? {
-            Ok(summary) => summary,
+        let (summary, _) = match self.make_plan(&["-destroy"], &args.which.args)? {
+            Ok(made) => made,
             Err(ended) => return Ok(ended.code()),
         };
         output::note(&summary.to_text());

@@ -67,6 +67,7 @@ module "api_gateway" {
   name                     = local.name
   invoke_arns              = module.lambda.alias_invoke_arns
   function_names           = module.lambda.function_names
+  function_alias           = module.lambda.alias_name
   cache_enabled            = true
   permissions_boundary_arn = module.github_oidc.permissions_boundary_arn
   tags                     = local.tags

@@ -54,6 +54,7 @@ module "api_gateway" {
   name           = local.name
   invoke_arns    = module.lambda.alias_invoke_arns
   function_names = module.lambda.function_names
+  function_alias = module.lambda.alias_name
 }
 
 module "bastion" {

@@ -16,9 +16,9 @@ data "aws_iam_policy_document" "read" {
   statement {
     sid = "ReadOwn"
     actions = [
-      "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetPolicy",
-      "lambda:GetProvisionedConcurrencyConfig", "lambda:ListVersionsByFunction",
-      "sns:GetTopicAttributes", "sns:ListTagsForResource",
+      "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:GetPolicy",
+      "lambda:GetProvisionedConcurrencyConfig", "lambda:ListTags", "lambda:ListVersionsByFunction",
+      "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource",
       "codedeploy:GetApplication", "codedeploy:GetDeploymentGroup", "codedeploy:ListTagsForResource",
       "backup:DescribeBackupVault", "backup:ListTags",
       "wafv2:GetLoggingConfiguration", "wafv2:GetWebACL", "wafv2:ListTagsForResource",
@@ -46,6 +46,7 @@ data "aws_iam_policy_document" "read" {
       local.api_arn,
       "${local.api_arn}/*",
       "arn:${local.partition}:apigateway:${local.region}::/account",
+      "arn:${local.partition}:apigateway:${local.region}::/tags/arn%3A${local.partition}%3Aapigateway%3A${local.region}%3A%3A%2Frestapis%2F${var.rest_api_id}*",
     ]
   }
 
