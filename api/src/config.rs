@@ -197,6 +197,8 @@ pub struct AppConfig {
     pub openapi_security_active: bool,
     /// `openapi-server-proxy-uri`.
     pub openapi_server_proxy_uri: Option<String>,
+    /// `pgapp-max-bodies`, bytes; 0 for no limit.
+    pub pgapp_max_bodies: u64,
     /// `pgapp-max-body`, bytes; 0 for no limit.
     pub pgapp_max_body: u64,
     /// `pgapp-max-cookies`.
@@ -330,6 +332,7 @@ impl Default for AppConfig {
             openapi_mode: OpenApiMode::FollowPrivileges,
             openapi_security_active: false,
             openapi_server_proxy_uri: None,
+            pgapp_max_bodies: 1024 * 1024 * 1024,
             pgapp_max_body: 64 * 1024 * 1024,
             pgapp_max_cookies: 500,
             // More than PostgREST's web server takes.

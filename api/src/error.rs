@@ -41,6 +41,9 @@ pub enum ApiRequestError {
     /// The body is longer than `pgapp-max-body`; that limit.
     #[error("the request body is longer than {0} bytes")]
     BodyTooLarge(u64),
+    /// Other bodies have all the memory that there is for them.
+    #[error("there is no room for the request body")]
+    NoRoomForBody,
     /// A CSV body would be longer than this as JSON, by the names of its columns.
     #[error("the request body is longer than {0} bytes as JSON")]
     CsvTooLarge(usize),

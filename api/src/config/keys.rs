@@ -125,7 +125,8 @@ impl Key {
 
 /// Every setting but `app.settings.*`, in the order of the reference page.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    POSTGREST.iter().chain(own::KEYS)
+    let (before, after) = POSTGREST.split_at(POSTGREST.partition_point(|it| it.name < OWN));
+    before.iter().chain(own::KEYS).chain(after)
 }
 
 /// Those that PostgREST has.

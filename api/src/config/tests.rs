@@ -102,6 +102,7 @@ pgapp-db-hang-timeout = 4
 pgapp-db-response-timeout = 5
 pgapp-generated-columns = "skip"
 pgapp-limited-writes = "refuse"
+pgapp-max-bodies = 2000002
 pgapp-max-body = 1000001
 pgapp-max-cookies = 11
 pgapp-max-header-bytes = 9000

@@ -161,6 +161,10 @@ fn api_request(error: &ApiRequestError) -> Rendered {
         E::CsvTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
             .details(format!("With the names of its columns in each row it is longer than {limit} bytes."))
             .hint("Send fewer rows at a time."),
+        E::NoRoomForBody => Rendered::new("PGAPP102", "There is no room for the request body at the moment")
+            .details("The bodies of other requests are still being read or written.")
+            .hint("Send it again later, or fewer rows at a time.")
+            .header(&RETRY_AFTER, "1"),
         E::HeadTooLarge { what, setting, limit } => {
             Rendered::new("PGAPP101", "The request's headers are too large")
                 .details(format!("A request may have at most {limit} {what}."))

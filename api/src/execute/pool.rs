@@ -214,9 +214,10 @@ impl Pool {
         })
     }
 
-    /// The database was found silent, and has not been heard since: whoever waits for it waits in vain.
-    pub(super) fn is_silent(&self) -> bool {
-        self.0.watch.is_silent()
+    /// The database was found silent and has not been heard since, and there is no connection that may yet be answered:
+    /// whoever waits for it waits in vain.
+    fn is_silent(&self) -> bool {
+        self.0.watch.is_silent() && self.0.lock_idle().is_empty()
     }
 
     /// Whether a request would be answered now: asks the database, as a request would, and waits for at most so long.

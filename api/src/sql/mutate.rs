@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::api_request::types::PreferResolution;
-use crate::plan::types::{BodyValue, Condition, ConflictTarget, MutatePlan, ResolvedField};
+use crate::plan::types::{Condition, ConflictTarget, MutatePlan, ResolvedField};
 use crate::schema_cache::identifiers::{FieldName, QualifiedIdentifier};
 
 use super::builder::{Qualifier, SqlBuilder};
@@ -33,9 +33,7 @@ pub(super) fn columns_of_values(plan: &MutatePlan) -> Option<Columns> {
     if !has_object || columns.is_empty() || !conditions.is_empty() {
         return None;
     }
-    let plain = columns
-        .iter()
-        .all(|it| it.transform.is_none() && it.ir_type.is_some() && it.reads == BodyValue::Typed);
+    let plain = columns.iter().all(|it| it.transform.is_none() && it.ir_type.is_some());
     let typed = columns.iter().filter_map(|it| Some((&*it.name, it.ir_type.as_ref()?.as_str())));
     plain.then(|| Columns::of(typed)).flatten()
 }
@@ -108,6 +106,7 @@ fn insert(
         });
         sql.sql(")");
     }
+    sql.sql(if overriding { " OVERRIDING SYSTEM VALUE" } else { "" });
     if source == Source::Values {
         // Their types are those of the columns.
         sql.sql(" VALUES (").separated(", ", columns, |sql, _| {
@@ -116,8 +115,7 @@ fn insert(
         sql.sql(")");
         return;
     }
-    sql.sql(if overriding { " OVERRIDING SYSTEM VALUE SELECT " } else { " SELECT " });
-    sql.separated(", ", columns, |sql, column| {
+    sql.sql(" SELECT ").separated(", ", columns, |sql, column| {
         sql.column(Qualifier::name(BODY), &column.name);
     });
     from_body(sql, body, &body_columns(columns), BodyRows::All, apply_defaults);

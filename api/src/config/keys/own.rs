@@ -1,7 +1,8 @@
 //! Settings that PostgREST does not have. Their names begin with `pgapp-`.
 
-use super::{Found, Key, Kind, Shown, bare, boolean, key, text, unsigned};
-use crate::config::{GeneratedColumns, Unread};
+use super::super::value::Found;
+use super::super::{GeneratedColumns, Unread};
+use super::{Key, Kind, Shown, bare, boolean, key, text, unsigned};
 
 /// In the order of the reference page.
 pub(super) const KEYS: &[Key] = &[
@@ -68,6 +69,14 @@ pub(super) const KEYS: &[Key] = &[
     )
     .in_database(),
     key(
+        "pgapp-max-bodies",
+        Kind::Int,
+        "Most bytes of request bodies over 64 KiB that are held at once, all requests together; 0 for no limit. Where nothing is left a body is read no further for up to 10 s, and then refused with `PGAPP102`.",
+        |c, v| unsigned("pgapp-max-bodies", &mut c.pgapp_max_bodies, v),
+        |c| bare(c.pgapp_max_bodies),
+    )
+    .fixed(),
+    key(
         "pgapp-max-body",
         Kind::Int,
         "Most bytes of a request body, which has to be held; 0 for no limit. A larger one is refused with 413.",
@@ -117,13 +126,6 @@ pub(super) const KEYS: &[Key] = &[
         "Memory for kept plans (half of it) and for what is known of the columns of their results (the other half), in bytes, about; 0 plans each request anew.",
         |c, v| unsigned("pgapp-plan-cache-bytes", &mut c.pgapp_plan_cache_bytes, v),
         |c| bare(c.pgapp_plan_cache_bytes),
-    ),
-    key(
-        "pgapp-statement-cache-bytes",
-        Kind::Int,
-        "Memory for the statements that are kept prepared in one session of Postgres, in bytes, by an estimate; 0 keeps none.",
-        |c, v| unsigned("pgapp-statement-cache-bytes", &mut c.pgapp_statement_cache_bytes, v),
-        |c| bare(c.pgapp_statement_cache_bytes),
     ),
     key(
         "pgapp-server-body-timeout",
@@ -181,6 +183,13 @@ pub(super) const KEYS: &[Key] = &[
         |c| bare(c.pgapp_server_write_timeout),
     )
     .fixed(),
+    key(
+        "pgapp-statement-cache-bytes",
+        Kind::Int,
+        "Memory for the statements that are kept prepared in one session of Postgres, in bytes, by an estimate; 0 keeps none.",
+        |c, v| unsigned("pgapp-statement-cache-bytes", &mut c.pgapp_statement_cache_bytes, v),
+        |c| bare(c.pgapp_statement_cache_bytes),
+    ),
     key(
         "pgapp-temp-memory-max",
         Kind::Int,
