@@ -256,7 +256,8 @@ impl Pool {
 
     /// What is known of a query that was quick lately and whose rows can be encoded.
     pub(super) fn quick(&self, text: &str) -> Option<Arc<Encodable>> {
-        self.0.shapes.quick(text, self.0.lanes.sharing().quick)
+        let Sharing { quick, worth, .. } = self.0.lanes.sharing();
+        self.0.shapes.quick(text, quick).filter(|it| it.pace.costs_at_most(worth))
     }
 
     /// Lets a read get on where others are on their way, or gives it back: it is to take a connection.
