@@ -12,6 +12,7 @@ pub mod query;
 mod range;
 mod resource;
 pub mod types;
+mod unread;
 
 use std::collections::BTreeSet;
 
@@ -81,11 +82,23 @@ impl ApiRequest {
         let Outline { method, path, query, headers, body } = outline;
         let (action, schema, negotiated_by_profile) = target(conf, method, path, *headers)?;
         let is_call = matches!(action, Action::Db(DbAction::Routine(_, InvokeMethod::InvRead(_))));
-        let query = query::parse(query, is_call)?;
+        let unread = conf.pgapp_unread_parameters;
+        let parsed = query::parse(query, is_call, unread)?;
         let range = headers.get(Header::Range);
-        let (top_level_range, ranges) = range::combine(method, range, query.ranges.clone())?;
+        let (top_level_range, ranges) = range::combine(method, range, parsed.ranges.clone())?;
         let content_type = headers.content_type();
-        let (payload, columns) = payload::read(body, &content_type, query.columns.as_ref(), &action)?;
+        let asked = unread::Asked {
+            action: &action,
+            query,
+            range,
+            preferences: &preferences,
+            content_type: &content_type,
+        };
+        unread::check(conf, &asked)?;
+        let query = parsed;
+        let dialect = dialect(conf, &content_type, headers.get(Header::ContentType))?;
+        let (payload, columns) =
+            payload::read(body, &content_type, dialect, query.columns.as_ref(), &action)?;
         let accept = headers.get(Header::Accept).map_or_else(
             || vec![MediaType::Any],
             |value| media_type::parse_accept(&latin1(value.as_bytes())),
@@ -143,6 +156,24 @@ impl ApiRequest {
             content_type: self.content_type.clone(),
         }
     }
+}
+
+/// What `OPTIONS` would ask for at the path of a request; `None` where no resource can be.
+pub(crate) fn info_of(conf: &AppConfig, head: &http::request::Parts) -> Option<Action> {
+    target(conf, &Method::OPTIONS, head.uri.path(), Headers::of(head)).map(|(action, ..)| action).ok()
+}
+
+/// How a CSV body is to be read.
+fn dialect(
+    conf: &AppConfig,
+    content_type: &MediaType,
+    header: Option<&http::HeaderValue>,
+) -> Result<csv::Dialect, ApiRequestError> {
+    let delimiter = match (content_type, header) {
+        (MediaType::TextCsv, Some(value)) => media_type::parameter_of(&latin1(value.as_bytes()), "delimiter"),
+        _ => None,
+    };
+    csv::Dialect::new(delimiter.as_deref(), conf.pgapp_csv_strict).map_err(ApiRequestError::InvalidBody)
 }
 
 /// Headers are bytes; types are read as Latin-1, in which every byte is a character.

@@ -21,6 +21,9 @@ pub async fn run(state: Arc<AppState>) -> io::Result<ExitCode> {
         let path = conf.jwt_role_claim_key.text();
         state.observer().observe(&Observation::DeprecatedRoleClaimKey(&path));
     }
+    for setting in &conf.unknown_settings {
+        state.observer().observe(&Observation::UnknownSetting(setting));
+    }
     server::raise_descriptors();
     let stop = stop_on_signals(&state)?;
     reload_on_signals(&state)?;

@@ -9,6 +9,7 @@ pub mod dump;
 pub mod file;
 pub mod keys;
 pub mod load;
+mod misspelt;
 mod uri;
 pub mod value;
 
@@ -57,6 +58,36 @@ pub enum Verbosity {
     Minimal,
     /// With details and hint.
     Verbose,
+}
+
+/// What becomes of something in a request that has no effect, as `pgapp-limited-writes` and
+/// `pgapp-unread-parameters` say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// `ignore`: nothing, as in PostgREST.
+    Ignore,
+    /// `refuse`: the request is refused.
+    Refuse,
+}
+
+/// What becomes of values for columns that are `GENERATED ALWAYS`, as `pgapp-generated-columns` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GeneratedColumns {
+    /// `refuse`: the database refuses them.
+    Refuse,
+    /// `skip`: they are left out, save where an upsert needs them to find its row.
+    Skip,
+}
+
+/// A name that stands where settings stand, and is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownSetting {
+    /// As it is written there.
+    pub name: String,
+    /// Where it stands.
+    pub place: &'static str,
+    /// What may be meant, written the way it has to be there.
+    pub meant: Option<String>,
 }
 
 /// `server-trace-header`.
@@ -166,6 +197,8 @@ pub struct AppConfig {
     pub openapi_security_active: bool,
     /// `openapi-server-proxy-uri`.
     pub openapi_server_proxy_uri: Option<String>,
+    /// `pgapp-max-bodies`, bytes; 0 for no limit.
+    pub pgapp_max_bodies: u64,
     /// `pgapp-max-body`, bytes; 0 for no limit.
     pub pgapp_max_body: u64,
     /// `pgapp-max-cookies`.
@@ -220,6 +253,18 @@ pub struct AppConfig {
     pub server_unix_socket: Option<PathBuf>,
     /// `server-unix-socket-mode`.
     pub server_unix_socket_mode: u32,
+    /// `pgapp-limited-writes`.
+    pub pgapp_limited_writes: Unread,
+    /// `pgapp-csv-strict`.
+    pub pgapp_csv_strict: bool,
+    /// `pgapp-generated-columns`.
+    pub pgapp_generated_columns: GeneratedColumns,
+    /// `pgapp-null-defaults`.
+    pub pgapp_null_defaults: bool,
+    /// `pgapp-openapi-precise`.
+    pub pgapp_openapi_precise: bool,
+    /// `pgapp-unread-parameters`.
+    pub pgapp_unread_parameters: Unread,
     /// `url-use-legacy-target-names`.
     pub url_use_legacy_target_names: bool,
     /// `admin-server-host`.
@@ -234,6 +279,8 @@ pub struct AppConfig {
     pub internal_schema_cache_query_sleep_before: Option<i64>,
     /// `internal-schema-cache-query-sleep`, milliseconds; for tests of slow loads.
     pub internal_schema_cache_query_sleep: Option<i64>,
+    /// Names in the sources that no setting has; worth a warning.
+    pub unknown_settings: Vec<UnknownSetting>,
     /// Per role: settings from `ALTER ROLE … SET`, read by the in-database configuration.
     pub role_settings: HashMap<String, Vec<(String, String)>>,
     /// Per role: `default_transaction_isolation`.
@@ -285,6 +332,7 @@ impl Default for AppConfig {
             openapi_mode: OpenApiMode::FollowPrivileges,
             openapi_security_active: false,
             openapi_server_proxy_uri: None,
+            pgapp_max_bodies: 1024 * 1024 * 1024,
             pgapp_max_body: 64 * 1024 * 1024,
             pgapp_max_cookies: 500,
             // More than PostgREST's web server takes.
@@ -313,6 +361,12 @@ impl Default for AppConfig {
             server_timing_enabled: false,
             server_unix_socket: None,
             server_unix_socket_mode: 0o660,
+            pgapp_limited_writes: Unread::Ignore,
+            pgapp_csv_strict: false,
+            pgapp_generated_columns: GeneratedColumns::Refuse,
+            pgapp_null_defaults: false,
+            pgapp_openapi_precise: false,
+            pgapp_unread_parameters: Unread::Ignore,
             url_use_legacy_target_names: true,
             admin_server_host: "!4".into(),
             admin_server_port: None,
@@ -320,6 +374,7 @@ impl Default for AppConfig {
             admin_server_unix_socket_mode: 0o660,
             internal_schema_cache_query_sleep_before: None,
             internal_schema_cache_query_sleep: None,
+            unknown_settings: Vec::new(),
             role_settings: HashMap::new(),
             role_isolation: HashMap::new(),
         }

@@ -4,6 +4,7 @@
 
 pub mod codes;
 pub mod http;
+pub(crate) mod plus;
 mod raise;
 mod schema_cache;
 pub mod sqlstate;
@@ -40,6 +41,9 @@ pub enum ApiRequestError {
     /// The body is longer than `pgapp-max-body`; that limit.
     #[error("the request body is longer than {0} bytes")]
     BodyTooLarge(u64),
+    /// Other bodies have all the memory that there is for them.
+    #[error("there is no room for the request body")]
+    NoRoomForBody,
     /// A CSV body would be longer than this as JSON, by the names of its columns.
     #[error("the request body is longer than {0} bytes as JSON")]
     CsvTooLarge(usize),
@@ -74,6 +78,22 @@ pub enum ApiRequestError {
     /// A filter, order or limit names something that is not embedded: (name, (embed name, its alias) when the alias should have been used).
     #[error("'{0}' is not an embedded resource in this request")]
     NotEmbedded(String, Option<(String, String)>),
+    /// Something would have limited a write, and `pgapp-limited-writes` is `refuse`.
+    #[error("'{parameter}' does not limit a {method}")]
+    LimitedWrite {
+        /// Name of the parameter or header.
+        parameter: String,
+        /// Method.
+        method: &'static str,
+    },
+    /// Part of the query string has no effect, and `pgapp-unread-parameters` is `refuse`.
+    #[error("'{parameter}' has no effect in this request: {why}")]
+    UnreadParameter {
+        /// Name of the parameter.
+        parameter: String,
+        /// The reason.
+        why: String,
+    },
     /// Not implemented; what.
     #[error("not implemented: {0}")]
     NotImplemented(String),

@@ -137,9 +137,6 @@ pub async fn run_for(
     if !matches!(plan, ActionPlan::Crud(_) | ActionPlan::Inspect(_)) {
         return Ok(DbResult::None);
     }
-    if pool.is_silent() {
-        return Err(pulse::silent(false).into());
-    }
     let (script, layout) = script::script(query, plan, req, &auth.role, conf, cache.leavings);
     let interpret = |results: &[Rows]| match plan {
         ActionPlan::Crud(crud) => {

@@ -125,6 +125,7 @@ pub async fn serve<H, F>(
 /// How HTTP is spoken. Deadlines are kept by [`connections`], which sees both protocols.
 fn protocol(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    limits.apply_to_heads(&mut builder);
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -23,6 +23,7 @@ use crate::error::{Cause, DbError};
 use crate::execute::{Connector, Pool};
 use crate::observability::observation::FatalError;
 use crate::observability::{Observation, Observer};
+use crate::pipeline::bodies::Bodies;
 use crate::schema_cache::SchemaCache;
 use crate::snapshot::Snapshot;
 use basis::Basis;
@@ -47,6 +48,7 @@ pub struct AppState {
     pg_version: ArcSwapOption<PgVersion>,
     observer: Observer,
     pool: Pool,
+    bodies: Bodies,
     environment: Environment,
     /// What the database said last, for when it cannot be asked.
     database_settings: ArcSwap<DatabaseSettings>,
@@ -72,6 +74,7 @@ impl AppState {
         observer.observe(&Observation::AppStart);
         Ok(Arc::new(Self {
             pool: Pool::with_connector(&conf, Connector::new(&conf)?, Some(observer.clone())),
+            bodies: Bodies::new(conf.pgapp_max_bodies),
             basis: ArcSwap::from_pointee(Basis::new(conf)),
             pg_version: ArcSwapOption::empty(),
             observer,
@@ -86,6 +89,11 @@ impl AppState {
             config_wanted: Notify::new(),
             doomed: watch::Sender::new(false),
         }))
+    }
+
+    /// The memory for the bodies of requests.
+    pub(crate) fn bodies(&self) -> &Bodies {
+        &self.bodies
     }
 
     /// What a request that begins now is answered by.

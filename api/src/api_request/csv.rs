@@ -15,13 +15,92 @@ const SMALL: usize = 1024 * 1024;
 /// After so much of a body its growth is known well enough to make room for the rest.
 const SAMPLE: usize = 64 * 1024;
 
+/// How fields are told apart, and what they mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    /// Between two fields.
+    delimiter: Delimiter,
+    /// As RFC 4180 has it, even where PostgREST reads it otherwise.
+    pub(super) strict: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delimiter {
+    Is(char),
+    /// Whichever stands most often in the header's line.
+    Found,
+}
+
+/// What may be meant where the caller leaves it to us.
+const USUAL: [char; 4] = [',', ';', '\t', '|'];
+
+impl Dialect {
+    /// Commas, as PostgREST reads them.
+    #[cfg(test)]
+    pub(super) const PLAIN: Self = Self { delimiter: Delimiter::Is(','), strict: false };
+
+    /// The dialect that a `Content-Type` asks for by its parameter `delimiter`: a character, its name, or `auto`.
+    pub(super) fn new(delimiter: Option<&str>, strict: bool) -> Result<Self, String> {
+        let delimiter = match delimiter.unwrap_or("comma") {
+            "comma" => Delimiter::Is(','),
+            "semicolon" => Delimiter::Is(';'),
+            "tab" => Delimiter::Is('\t'),
+            "pipe" => Delimiter::Is('|'),
+            "auto" => Delimiter::Found,
+            text => {
+                let mut chars = text.chars();
+                match (chars.next(), chars.next()) {
+                    (Some(only), None) if !matches!(only, '"' | '\n' | '\r') => Delimiter::Is(only),
+                    _ => {
+                        let message = "the delimiter of a CSV body must be one character, or comma, semicolon, tab, pipe or auto";
+                        return Err(message.to_owned());
+                    }
+                }
+            }
+        };
+        Ok(Self { delimiter, strict })
+    }
+
+    fn delimiter(self, text: &str) -> char {
+        match self.delimiter {
+            Delimiter::Is(delimiter) => delimiter,
+            Delimiter::Found => most_frequent(text),
+        }
+    }
+}
+
+/// The usual delimiter that stands most often outside of quotes in the first line; a comma where there is none.
+fn most_frequent(text: &str) -> char {
+    let mut counts = [0_usize; USUAL.len()];
+    let mut quoted = false;
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '\n' | '\r' if !quoted => break,
+            _ if quoted => {}
+            _ => {
+                if let Some(at) = USUAL.iter().position(|it| *it == c) {
+                    counts[at] += 1;
+                }
+            }
+        }
+    }
+    // The first of those that stand equally often.
+    let most = counts.iter().max().copied().unwrap_or_default();
+    counts.iter().position(|it| *it == most).map_or(',', |at| USUAL[at])
+}
+
 /// Rows as a JSON array of objects, with the names of their columns. `None` where there is a header alone.
 ///
 /// The word `NULL` becomes null, everything else a string. Fields beyond the header's are left out; where lines end
-/// before it, they all have to end at the same column. Of columns with one name the last counts.
-pub(super) fn to_json(body: &[u8]) -> Result<Option<(Bytes, Vec<String>)>, ApiRequestError> {
+/// before it, they all have to end at the same column. Of columns with one name the last counts. A strict dialect
+/// takes a quoted `NULL` for that word, and lines of the header's length only.
+pub(super) fn to_json(
+    body: &[u8],
+    dialect: Dialect,
+) -> Result<Option<(Bytes, Vec<String>)>, ApiRequestError> {
     let invalid = ApiRequestError::InvalidBody;
-    let mut fields = Fields::new(body).map_err(invalid)?;
+    let mut fields = Fields::new(body, dialect).map_err(invalid)?;
     let mut header = Vec::new();
     if !fields.record(MAX_NAMES + 1, &mut header).map_err(invalid)? {
         return Ok(None);
@@ -37,12 +116,17 @@ pub(super) fn to_json(body: &[u8]) -> Result<Option<(Bytes, Vec<String>)>, ApiRe
     let mut columns: Option<Columns> = None;
     let mut row = Vec::with_capacity(header.len());
     let mut is_sampled = false;
-    while fields.record(header.len(), &mut row).map_err(invalid)? {
+    // One more than the header's tells a line that is too long.
+    let most_fields = header.len() + usize::from(dialect.strict);
+    while fields.record(most_fields, &mut row).map_err(invalid)? {
+        if dialect.strict && row.len() != header.len() {
+            return Err(invalid("All lines must have same number of fields".to_owned()));
+        }
         let columns = columns.get_or_insert_with(|| Columns::new(&header[..row.len()]));
         if row.len() != columns.0.len() {
             return Err(invalid("All lines must have same number of fields".to_owned()));
         }
-        columns.write(&row, &mut json);
+        columns.write(&row, dialect, &mut json);
         if json.len() > most {
             return Err(ApiRequestError::CsvTooLarge(most));
         }
@@ -56,7 +140,7 @@ pub(super) fn to_json(body: &[u8]) -> Result<Option<(Bytes, Vec<String>)>, ApiRe
     }
     let Some(columns) = columns else { return Ok(None) };
     json.put_u8(b']');
-    let names = header.into_iter().take(columns.0.len()).map(Cow::into_owned).collect();
+    let names = header.into_iter().take(columns.0.len()).map(|name| name.text.into_owned()).collect();
     Ok(Some((json.freeze(), names)))
 }
 
@@ -64,12 +148,13 @@ pub(super) fn to_json(body: &[u8]) -> Result<Option<(Bytes, Vec<String>)>, ApiRe
 struct Columns(Vec<Option<Box<[u8]>>>);
 
 impl Columns {
-    fn new(names: &[Cow<'_, str>]) -> Self {
+    fn new(names: &[Field<'_>]) -> Self {
         let mut seen = HashSet::with_capacity(names.len());
         let mut leads: Vec<_> = names
             .iter()
             .rev()
             .map(|name| {
+                let name = &name.text;
                 seen.insert(name).then(|| {
                     let mut lead = BytesMut::new();
                     string(name, &mut lead);
@@ -82,7 +167,7 @@ impl Columns {
         Self(leads)
     }
 
-    fn write(&self, row: &[Cow<'_, str>], json: &mut BytesMut) {
+    fn write(&self, row: &[Field<'_>], dialect: Dialect, json: &mut BytesMut) {
         json.put_u8(if json.is_empty() { b'[' } else { b',' });
         json.put_u8(b'{');
         let mut is_first = true;
@@ -93,7 +178,8 @@ impl Columns {
             }
             is_first = false;
             json.put_slice(lead);
-            if value == "NULL" { json.put_slice(b"null") } else { string(value, json) }
+            let is_null = value.text == "NULL" && !(value.quoted && dialect.strict);
+            if is_null { json.put_slice(b"null") } else { string(&value.text, json) }
         }
         json.put_u8(b'}');
     }
@@ -108,34 +194,37 @@ fn string(text: &str, json: &mut BytesMut) {
 /// name. Errors say what is wrong and where.
 struct Fields<'a> {
     rest: &'a str,
+    delimiter: char,
+    /// Quotes make a line of one empty field a record.
+    strict: bool,
     /// The last record was ended by a line end, and not by the body's.
     line_ended: bool,
 }
 
 impl<'a> Fields<'a> {
-    fn new(body: &'a [u8]) -> Result<Self, String> {
+    fn new(body: &'a [u8], dialect: Dialect) -> Result<Self, String> {
         let text =
             std::str::from_utf8(body).map_err(|error| format!("parse error (invalid UTF-8: {error})"))?;
         let rest = text.strip_prefix('\u{feff}').unwrap_or(text);
         if rest.is_empty() {
             return Err(error("not enough input", ""));
         }
-        Ok(Self { rest, line_ended: false })
+        Ok(Self { rest, delimiter: dialect.delimiter(rest), strict: dialect.strict, line_ended: false })
     }
 
     /// The first fields of the next record, so many at most; the others are read and dropped. `false` at the end.
-    fn record(&mut self, most: usize, fields: &mut Vec<Cow<'a, str>>) -> Result<bool, String> {
+    fn record(&mut self, most: usize, fields: &mut Vec<Field<'a>>) -> Result<bool, String> {
         while !self.rest.is_empty() {
             fields.clear();
             let mut n_fields = 0;
             loop {
-                let (field, after) = field(self.rest)?;
+                let (field, after) = field(self.rest, self.delimiter)?;
                 n_fields += 1;
-                let is_blank = n_fields == 1 && field.is_empty();
+                let is_blank = n_fields == 1 && field.text.is_empty() && !(field.quoted && self.strict);
                 if n_fields <= most {
                     fields.push(field);
                 }
-                match after.strip_prefix(',') {
+                match after.strip_prefix(self.delimiter) {
                     Some(next) => self.rest = next,
                     None => {
                         self.rest = end_of_line(after)?;
@@ -152,12 +241,22 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A field.
+struct Field<'a> {
+    text: Cow<'a, str>,
+    quoted: bool,
+}
+
 /// The field at the front, and what follows it.
-fn field(text: &str) -> Result<(Cow<'_, str>, &str), String> {
+fn field(text: &str, delimiter: char) -> Result<(Field<'_>, &str), String> {
     let Some(quoted) = text.strip_prefix('"') else {
-        let end = memchr::memchr3(b',', b'\n', b'\r', text.as_bytes()).unwrap_or(text.len());
+        let end = match u8::try_from(delimiter) {
+            Ok(byte) if byte.is_ascii() => memchr::memchr3(byte, b'\n', b'\r', text.as_bytes()),
+            _ => text.find([delimiter, '\n', '\r']),
+        };
+        let end = end.unwrap_or(text.len());
         let end = memchr::memchr(b'"', &text.as_bytes()[..end]).unwrap_or(end);
-        return Ok((Cow::Borrowed(&text[..end]), &text[end..]));
+        return Ok((Field { text: Cow::Borrowed(&text[..end]), quoted: false }, &text[end..]));
     };
     let (mut rest, mut field) = (quoted, Cow::Borrowed(""));
     loop {
@@ -172,7 +271,7 @@ fn field(text: &str) -> Result<(Cow<'_, str>, &str), String> {
                 field.to_mut().push('"');
                 rest = next;
             }
-            None => return Ok((field, rest)),
+            None => return Ok((Field { text: field, quoted: true }, rest)),
         }
     }
 }
@@ -203,10 +302,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn parse(text: &str) -> Result<Vec<Vec<String>>, String> {
-        let mut fields = Fields::new(text.as_bytes())?;
+        parse_as(text, Dialect::PLAIN)
+    }
+
+    fn parse_as(text: &str, dialect: Dialect) -> Result<Vec<Vec<String>>, String> {
+        let mut fields = Fields::new(text.as_bytes(), dialect)?;
         let (mut records, mut record) = (Vec::new(), Vec::new());
         while fields.record(usize::MAX, &mut record)? {
-            records.push(record.iter().map(|it| it.clone().into_owned()).collect());
+            records.push(record.iter().map(|it| it.text.clone().into_owned()).collect());
         }
         Ok(records)
     }
@@ -215,8 +318,16 @@ mod tests {
         parse(text).map_or_else(|error| error, |records| format!("{records:?}"))
     }
 
+    fn show_as(text: &str, dialect: Dialect) -> String {
+        parse_as(text, dialect).map_or_else(|error| error, |records| format!("{records:?}"))
+    }
+
     fn json(text: &str) -> String {
-        match to_json(text.as_bytes()) {
+        json_as(text, Dialect::PLAIN)
+    }
+
+    fn json_as(text: &str, dialect: Dialect) -> String {
+        match to_json(text.as_bytes(), dialect) {
             Ok(Some((json, names))) => format!("{} {names:?}", String::from_utf8_lossy(&json)),
             Ok(None) => "nothing".to_owned(),
             Err(ApiRequestError::InvalidBody(message)) => message,
@@ -239,6 +350,42 @@ mod tests {
         // Only where it begins the body.
         assert_eq!(parse("\u{feff}\"a\"\n\u{feff}1").unwrap(), [["a"], ["\u{feff}1"]]);
         insta::assert_snapshot!(show("\u{feff}"), @r#"parse error (not enough input) at """#);
+    }
+
+    #[test]
+    fn delimiters() {
+        let show = |text, delimiter| {
+            Dialect::new(Some(delimiter), false).map_or_else(|error| error, |dialect| show_as(text, dialect))
+        };
+        for name in [";", "semicolon", "auto"] {
+            assert_eq!(show("a;b\n1,5;\"x;y\"", name), r#"[["a", "b"], ["1,5", "x;y"]]"#, "{name}");
+        }
+        for name in ["\t", "tab", "auto"] {
+            assert_eq!(show("a\tb\n1\t2", name), r#"[["a", "b"], ["1", "2"]]"#, "{name}");
+        }
+        assert_eq!(show("a|b", "pipe"), r#"[["a", "b"]]"#);
+        assert_eq!(show("\"a;b;c\",d\n", "auto"), r#"[["a;b;c", "d"]]"#, "what is quoted does not count");
+        assert_eq!(show("a\n1", "auto"), r#"[["a"], ["1"]]"#);
+        assert_eq!(show("a§b", "§"), r#"[["a", "b"]]"#);
+        for wrong in ["", "\"", "\n", ";;", "colon"] {
+            assert!(show("a", wrong).starts_with("the delimiter of a CSV body must be"), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_quoted_empty_line_is_a_row_where_that_is_asked_for() {
+        let strict = Dialect { strict: true, ..Dialect::PLAIN };
+        assert_eq!(show_as("a\n\"\"\n\nx\n", strict), r#"[["a"], [""], ["x"]]"#);
+        assert_eq!(show("a\n\"\"\n\nx\n"), r#"[["a"], ["x"]]"#);
+    }
+
+    #[test]
+    fn strict_csv_says_what_it_would_cut() {
+        let strict = Dialect { strict: true, ..Dialect::PLAIN };
+        assert_eq!(json_as("a,b\nNULL,\"NULL\"\n", strict), r#"[{"a":null,"b":"NULL"}] ["a", "b"]"#);
+        for ragged in ["a,b\n1,2,3\n", "a,b\n1\n"] {
+            assert_eq!(json_as(ragged, strict), "All lines must have same number of fields", "{ragged}");
+        }
     }
 
     #[test]
@@ -281,7 +428,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_answered(text in "[a,\"\r\n é]{0,32}") {
-            let _ = to_json(text.as_bytes());
+            let _ = to_json(text.as_bytes(), Dialect::PLAIN);
         }
 
         #[test]

@@ -84,6 +84,11 @@ pub(crate) struct Outline<'a> {
     pub(super) body: BodyOutline,
 }
 
+/// A JSON text without the byte order mark that some editors begin it with (RFC 8259, section 8.1).
+fn unmarked(text: Bytes) -> Bytes {
+    if text.starts_with(b"\xef\xbb\xbf") { text.slice(3..) } else { text }
+}
+
 impl<'a> Outline<'a> {
     /// Reads a request.
     pub(crate) fn of(head: &'a Parts, text: Bytes) -> Self {
@@ -93,12 +98,19 @@ impl<'a> Outline<'a> {
             Method::POST | Method::PATCH | Method::PUT => {
                 // A PUT replaces the whole row, so there is nothing to choose.
                 let chosen = head.method != Method::PUT && query::has_value(query, "columns");
-                BodyOutline::read(text, &headers.content_type(), chosen)
+                let content_type = headers.content_type();
+                let text = if content_type == MediaType::ApplicationJson { unmarked(text) } else { text };
+                BodyOutline::read(text, &content_type, chosen)
             }
             // Others are not read.
             _ => BodyOutline::none(),
         };
         Self { method: &head.method, path: head.uri.path(), query: query.into(), headers, body }
+    }
+
+    /// The text of the body.
+    pub(crate) fn body_text(&self) -> Bytes {
+        self.body.text.clone()
     }
 
     /// Reads `Prefer`.

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use indexmap::IndexMap;
 
-use super::csv;
+use super::csv::{self, Dialect};
 use super::query::pairs;
 use super::types::{Action, DbAction, InvokeMethod, Mutation, Payload};
 use crate::error::ApiRequestError;
@@ -29,6 +29,7 @@ const MAX_FIELDS: usize = 100_000;
 pub(super) fn read(
     body: &BodyOutline,
     content_type: &MediaType,
+    dialect: Dialect,
     columns: Option<&BTreeSet<FieldName>>,
     action: &Action,
 ) -> Result<(Option<Payload>, BTreeSet<FieldName>), ApiRequestError> {
@@ -50,7 +51,7 @@ pub(super) fn read(
                 return Err(invalid("Empty or invalid json"));
             }
         },
-        MediaType::TextCsv => csv(&body.text)?,
+        MediaType::TextCsv => csv(&body.text, dialect)?,
         MediaType::UrlEncoded if is_call => {
             let pairs = url_encoded(&body.text)?;
             let keys = pairs.iter().map(|(name, _)| name.clone()).collect();
@@ -87,8 +88,8 @@ fn no_rows() -> Payload {
     Payload::ProcessedJson { raw: Bytes::from_static(b"[]"), keys: BTreeSet::new() }
 }
 
-fn csv(body: &[u8]) -> Result<Payload, ApiRequestError> {
-    Ok(csv::to_json(body)?.map_or_else(no_rows, |(raw, names)| Payload::ProcessedJson {
+fn csv(body: &[u8], dialect: Dialect) -> Result<Payload, ApiRequestError> {
+    Ok(csv::to_json(body, dialect)?.map_or_else(no_rows, |(raw, names)| Payload::ProcessedJson {
         raw,
         keys: names.into_iter().collect(),
     }))
@@ -142,7 +143,7 @@ mod tests {
     fn show(action: &Action, content_type: &str, body: &str) -> String {
         let content_type = MediaType::parse(content_type);
         let body = BodyOutline::read(Bytes::copy_from_slice(body.as_bytes()), &content_type, false);
-        match read(&body, &content_type, None, action) {
+        match read(&body, &content_type, Dialect::PLAIN, None, action) {
             Ok((payload, columns)) => {
                 let payload = match payload {
                     None => "none".to_owned(),
@@ -223,7 +224,8 @@ mod tests {
         let columns = BTreeSet::from(["x".to_owned()]);
         let json = MediaType::ApplicationJson;
         let body = BodyOutline::read(Bytes::from_static(b"{oops"), &json, true);
-        let (payload, named) = read(&body, &json, Some(&columns), &table(Mutation::Create)).unwrap();
+        let (payload, named) =
+            read(&body, &json, Dialect::PLAIN, Some(&columns), &table(Mutation::Create)).unwrap();
         assert!(matches!(payload, Some(Payload::RawJson(raw)) if raw == "{oops"));
         assert_eq!(named, columns);
     }
@@ -254,7 +256,7 @@ mod tests {
             format!("{{{}}}", (0..5000).map(|it| format!("\"a{it}\":1")).collect::<Vec<_>>().join(","));
         let json = MediaType::ApplicationJson;
         let body = BodyOutline::read(Bytes::from(object), &json, false);
-        let (_, named) = read(&body, &json, None, &function()).unwrap();
+        let (_, named) = read(&body, &json, Dialect::PLAIN, None, &function()).unwrap();
         assert_eq!(named.len(), MAX_NAMES);
     }
 

@@ -58,6 +58,16 @@ pub(super) fn from_parameters(limit: Option<&str>, offset: Option<&str>) -> Rang
     }
 }
 
+/// Whether a `Range` header asks for less than everything, for whatever method.
+pub(super) fn is_asked_for(header: Option<&HeaderValue>) -> bool {
+    from_header(header) != Bounds::ALL
+}
+
+/// The number that a parameter's value is read as.
+pub(super) fn integer(value: &[u8]) -> Option<i64> {
+    std::str::from_utf8(value).ok().and_then(parse_integer)
+}
+
 /// Numbers beyond 64 bits stand for the largest there is.
 fn parse_integer(text: &str) -> Option<i64> {
     let text = text.trim();
@@ -121,7 +131,9 @@ mod tests {
 
     fn show(method: &Method, query: &str, header: Option<&str>) -> String {
         let header = header.map(|it| HeaderValue::from_str(it).unwrap());
-        let ranges = super::super::query::parse(query.as_bytes(), false).unwrap().ranges;
+        let ranges = super::super::query::parse(query.as_bytes(), false, crate::config::Unread::Ignore)
+            .unwrap()
+            .ranges;
         match combine(method, header.as_ref(), ranges) {
             Ok((top, ranges)) => {
                 assert!(ranges.contains(&(EmbedPath::new(), top)), "the top level is always among them");
@@ -182,7 +194,9 @@ mod tests {
 
     #[test]
     fn embedded_windows_are_as_written() {
-        let ranges = |query: &str| super::super::query::parse(query.as_bytes(), false).unwrap().ranges;
+        let ranges = |query: &str| {
+            super::super::query::parse(query.as_bytes(), false, crate::config::Unread::Ignore).unwrap().ranges
+        };
         let path = vec!["a".to_owned(), "b".to_owned()];
         assert_eq!(ranges("a.b.limit=2&a.b.offset=1"), [(path.clone(), Range { offset: 1, limit: Some(2) })]);
         assert_eq!(ranges("a.b.limit=-2"), [(path, Range { offset: 0, limit: Some(-2) })]);

@@ -1,4 +1,4 @@
-//! The in-database configuration: `pgrst.*` settings of the connection's role, the pre-config
+//! The in-database configuration: `pgrst.*` and `pgapp.*` settings of the connection's role, the pre-config
 //! function, and the settings of the roles that may be switched to.
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use crate::schema_cache::routine::IsolationLevel;
 /// What the database says about the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseSettings {
-    /// By name without `pgrst.`, such as `db_schemas`.
+    /// By name, such as `db_schemas` for `pgrst.db_schemas` and `pgapp_limited_writes` for `pgapp.limited_writes`.
     pub settings: HashMap<String, String>,
     /// Per role: its settings.
     pub role_settings: HashMap<String, Vec<(String, String)>>,
@@ -50,7 +50,7 @@ pub async fn pg_version(client: &Client) -> Result<PgVersion, DbError> {
     })
 }
 
-/// Reads the `pgrst.*` settings. A setting of the role in this database counts before one of the
+/// Reads the `pgrst.*` and `pgapp.*` settings. A setting of the role in this database counts before one of the
 /// role, and that before one of the pre-config function; one of the database alone does not count.
 pub async fn settings(
     client: &Client,
@@ -79,10 +79,8 @@ pub async fn settings(
         ),
         None => String::new(),
     };
-    let names: Vec<String> = keys::all()
-        .filter(|it| it.in_database)
-        .map(|it| format!("pgrst.{}", Key::db_name(it.name)))
-        .collect();
+    let names: Vec<String> =
+        keys::all().filter(|it| it.in_database).map(|it| Key::db_setting(it.name)).collect();
     let query = format!("{HEAD}{from_function}{TAIL}");
     let rows =
         read_only(client, async || client.query_typed(&query, &[(&names, Type::TEXT_ARRAY)]).await).await?;
@@ -90,7 +88,12 @@ pub async fn settings(
         .map(|row| {
             let name: String = row.try_get(0)?;
             let value: String = row.try_get(1)?;
-            Ok((name.trim_start_matches("pgrst.").to_owned(), value))
+            // Under the names of `Key::db_name`.
+            let name = match name.strip_prefix("pgrst.") {
+                Some(name) => name.to_owned(),
+                None => name.replace('.', "_"),
+            };
+            Ok((name, value))
         })
         .collect::<Result<_, tokio_postgres::Error>>()
         .map_err(DbError::from)

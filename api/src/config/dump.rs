@@ -91,7 +91,7 @@ pub fn reference() -> String {
         };
         let default = if unset { "not set".to_owned() } else { format!("`{value}`") };
         let database = match key.in_database {
-            true => format!("`pgrst.{}`", Key::db_name(key.name)),
+            true => format!("`{}`", Key::db_setting(key.name)),
             false => "no".to_owned(),
         };
         let _ = write!(
@@ -141,12 +141,13 @@ import \"more.conf\"                # relative to this file
 
 Text is written in double quotes, with `\\\"`, `\\\\`, `\\n`, `\\t`, `\\r` and `\\u00e9` as escapes, and `$$` for a dollar sign.
 A value that does not fit a number or a boolean counts as not set; a word outside a closed list, such as an unknown `log-level`, stops the start.
+A name that is no setting, here or among the variables, has no effect; a warning in the log tells it, with the setting that it resembles.
 
 ## In the database
 
 For settings marked so, the value comes from, first match wins:
 
-1. `ALTER ROLE authenticator IN DATABASE app SET pgrst.db_schemas = 'api'`;
+1. `ALTER ROLE authenticator IN DATABASE app SET pgrst.db_schemas = 'api'` (`pgapp.limited_writes` for `pgapp-limited-writes`);
 2. `ALTER ROLE authenticator SET pgrst.db_schemas = 'api'`;
 3. the function named by `db-pre-config`, which calls `set_config('pgrst.db_schemas', 'api', true)`.
 

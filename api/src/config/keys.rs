@@ -10,6 +10,9 @@ use super::{AppConfig, LogLevel, OpenApiMode, TraceHeader, Verbosity};
 use crate::auth::role_claim::RoleClaim;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 
+/// How the names of our own settings begin; all others are PostgREST's.
+pub(super) const OWN: &str = "pgapp-";
+
 /// A setting.
 pub struct Key {
     /// Name in the configuration file.
@@ -31,9 +34,6 @@ pub struct Key {
     /// Its value for the dump.
     pub(super) show: fn(&AppConfig) -> Shown,
 }
-
-/// Begins the names of settings that PostgREST does not have.
-const OWN: &str = "pgapp-";
 
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +67,17 @@ impl Key {
         self.name.starts_with(OWN)
     }
 
-    /// Its name in the database, without `pgrst.`.
+    /// What it is called among the settings that were read from the database.
     pub fn db_name(name: &str) -> String {
         name.replace('-', "_")
+    }
+
+    /// Its name in the database.
+    pub fn db_setting(name: &str) -> String {
+        match name.strip_prefix(OWN) {
+            Some(own) => format!("pgapp.{}", Self::db_name(own)),
+            None => format!("pgrst.{}", Self::db_name(name)),
+        }
     }
 }
 
@@ -117,7 +125,8 @@ impl Key {
 
 /// Every setting but `app.settings.*`, in the order of the reference page.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    POSTGREST.iter().chain(own::KEYS)
+    let (before, after) = POSTGREST.split_at(POSTGREST.partition_point(|it| it.name < OWN));
+    before.iter().chain(own::KEYS).chain(after)
 }
 
 /// Those that PostgREST has.

@@ -11,6 +11,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::database::DatabaseSettings;
 use super::file;
 use super::keys::{self, Key};
+use super::misspelt;
 use super::value::{Found, Value};
 use super::{AppConfig, ConfigError};
 use crate::auth::keys::KeySet;
@@ -31,14 +32,14 @@ impl Environment {
         Self(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect())
     }
 
-    /// The same with a setting of PostgREST's, in place of the one there may be.
+    /// The same with a setting, in place of the one there may be.
     #[must_use]
     pub fn with(mut self, setting: &str, value: &str) -> Self {
         self.0.insert(Key::env_name(setting), value.to_owned());
         self
     }
 
-    /// The same with a setting of PostgREST's, unless there is one.
+    /// The same with a setting, unless there is one.
     #[must_use]
     pub fn with_default(mut self, setting: &str, value: &str) -> Self {
         self.0.entry(Key::env_name(setting)).or_insert_with(|| value.to_owned());
@@ -88,6 +89,7 @@ impl AppConfig {
         if conf.server_port != 0 && conf.admin_server_port == Some(i64::from(conf.server_port)) {
             return Err(ConfigError::Invalid("admin-server-port cannot be the same as server-port".into()));
         }
+        conf.unknown_settings = misspelt::find(file.keys(), env.0.keys());
         conf.app_settings = app_settings(&file, env);
         conf.role_settings = database.role_settings;
         conf.role_isolation = database.role_isolation;

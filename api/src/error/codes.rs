@@ -47,9 +47,24 @@ pub const CODES: &[Code] = &[
         "The request has more headers, bytes of headers or cookies than `pgapp-max-headers`, `pgapp-max-header-bytes` or `pgapp-max-cookies` allow.",
     ),
     code(
+        "PGAPP102",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The bodies of other requests have all that `pgapp-max-bodies` allows. `Retry-After` says when to send it again.",
+    ),
+    code(
         "PGAPP110",
         StatusCode::REQUEST_TIMEOUT,
         "The client sent too little of the request's body for too long (`pgapp-server-body-timeout`). Nothing was done.",
+    ),
+    code(
+        "PGAPP120",
+        StatusCode::BAD_REQUEST,
+        "A write asked for some of its rows only, by `limit`, `offset`, `order` or `Range`, which no write reads (`pgapp-limited-writes`).",
+    ),
+    code(
+        "PGAPP121",
+        StatusCode::BAD_REQUEST,
+        "A part of the query string has no effect (`pgapp-unread-parameters`); `details` says why.",
     ),
     code(
         "PGRST000",

@@ -143,6 +143,15 @@ fn api_request(error: &ApiRequestError) -> Rendered {
     use ApiRequestError as E;
     match error {
         E::QueryParam(message, details) => Rendered::new("PGRST100", message).details(details.as_str()),
+        E::LimitedWrite { parameter, method } => {
+            Rendered::new("PGAPP120", format!("'{parameter}' does not limit a {method}"))
+                .details("Every row that the filters match would have been written")
+                .hint(format!("Choose the rows by filters, and leave '{parameter}' out."))
+        }
+        E::UnreadParameter { parameter, why } => {
+            Rendered::new("PGAPP121", format!("'{parameter}' has no effect in this request"))
+                .details(why.as_str())
+        }
         E::InvalidRpcMethod(method) => {
             Rendered::new("PGRST101", format!("Cannot use the {method} method on RPC"))
         }
@@ -152,6 +161,10 @@ fn api_request(error: &ApiRequestError) -> Rendered {
         E::CsvTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
             .details(format!("With the names of its columns in each row it is longer than {limit} bytes."))
             .hint("Send fewer rows at a time."),
+        E::NoRoomForBody => Rendered::new("PGAPP102", "There is no room for the request body at the moment")
+            .details("The bodies of other requests are still being read or written.")
+            .hint("Send it again later, or fewer rows at a time.")
+            .header(&RETRY_AFTER, "1"),
         E::HeadTooLarge { what, setting, limit } => {
             Rendered::new("PGAPP101", "The request's headers are too large")
                 .details(format!("A request may have at most {limit} {what}."))

@@ -9,8 +9,8 @@
 //!
 //! Nobody waits for long behind somebody else's query:
 //!
-//! 1. Only reads are sent this way, of queries that were quick in their recent runs ([`super::pace`]), and
-//!    only what may be run a second time: relations, and functions that are not `VOLATILE`, without a
+//! 1. Only reads are sent this way, of queries that were quick in their recent runs ([`super::pace`]) and cost at
+//!    most [`Sharing::worth`], since waking up is all that is saved; and only what may be run a second time: relations, and functions that are not `VOLATILE`, without a
 //!    `db-pre-request`.
 //! 2. A read gets on where the queries before it are expected to cost at most [`Sharing::budget`] together.
 //!    Otherwise it takes a connection of its own, as long as there is a free one.
@@ -52,6 +52,8 @@ const DEPTH: usize = 16;
 pub struct Sharing {
     /// Queries that are answered within this, on average, count as quick.
     pub quick: Duration,
+    /// Queries that cost more take the first connection that comes free: they gain less than they keep others waiting.
+    pub worth: Duration,
     /// Expected cost of those before up to which a read gets on.
     pub budget: Duration,
     /// How long the query whose turn it is may have taken for others to get on.
@@ -66,6 +68,7 @@ impl Default for Sharing {
     fn default() -> Self {
         Self {
             quick: Duration::from_millis(5),
+            worth: Duration::from_micros(150),
             budget: Duration::from_micros(500),
             hesitation: Duration::from_millis(3),
             patience: Duration::from_millis(20),

@@ -214,9 +214,10 @@ impl Pool {
         })
     }
 
-    /// The database was found silent, and has not been heard since: whoever waits for it waits in vain.
-    pub(super) fn is_silent(&self) -> bool {
-        self.0.watch.is_silent()
+    /// The database was found silent and has not been heard since, and there is no connection that may yet be answered:
+    /// whoever waits for it waits in vain.
+    fn is_silent(&self) -> bool {
+        self.0.watch.is_silent() && self.0.lock_idle().is_empty()
     }
 
     /// Whether a request would be answered now: asks the database, as a request would, and waits for at most so long.
@@ -255,7 +256,8 @@ impl Pool {
 
     /// What is known of a query that was quick lately and whose rows can be encoded.
     pub(super) fn quick(&self, text: &str) -> Option<Arc<Encodable>> {
-        self.0.shapes.quick(text, self.0.lanes.sharing().quick)
+        let Sharing { quick, worth, .. } = self.0.lanes.sharing();
+        self.0.shapes.quick(text, quick).filter(|it| it.pace.costs_at_most(worth))
     }
 
     /// Lets a read get on where others are on their way, or gives it back: it is to take a connection.

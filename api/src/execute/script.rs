@@ -267,15 +267,15 @@ fn result_set(kind: &CrudKind, rows: &Rows) -> Result<ResultSet, DbError> {
             CrudKind::Call { .. } => Ok(ResultSet { table_total: Some(0), ..ResultSet::default() }),
         };
     }
-    let mutation = matches!(kind, CrudKind::Mutate { .. });
     let mut location = Vec::new();
-    if mutation && let Some(text) = rows.text(0, 2)? {
-        for part in parse_array(&text)?.into_iter().flatten() {
-            let (column, value) = part.split_once('=').unwrap_or((&part, ""));
-            location.push((column.to_owned(), value.to_owned()));
+    let body = match kind {
+        CrudKind::Mutate { pk_cols, .. } => {
+            let parts = rows.text(0, 2)?.map(|text| parse_array(&text)).transpose()?.unwrap_or_default();
+            location.extend(parts.iter().flatten().filter_map(|part| key_filter(pk_cols, part)));
+            3
         }
-    }
-    let body = if mutation { 3 } else { 2 };
+        CrudKind::Read { .. } | CrudKind::Call { .. } => 2,
+    };
     Ok(ResultSet {
         table_total: rows.int(0, 0)?,
         query_total: rows.int(0, 1)?.unwrap_or(0),
@@ -286,6 +286,18 @@ fn result_set(kind: &CrudKind, rows: &Rows) -> Result<ResultSet, DbError> {
         guc_status: set(rows.text(0, body + 2)?),
         inserted: rows.int(0, body + 3)?,
     })
+}
+
+/// A column of the key and its filter, of `column=eq.value` or `column=is.null`. The name may hold an equals sign too.
+fn key_filter(pk_cols: &[String], part: &str) -> Option<(String, String)> {
+    pk_cols
+        .iter()
+        .filter_map(|column| Some((column, part.strip_prefix(column.as_str())?.strip_prefix('=')?)))
+        .filter(|(_, filter)| filter.starts_with("eq.") || *filter == "is.null")
+        .max_by_key(|(column, _)| column.len())
+        .map(|(column, filter)| (column.as_str(), filter))
+        .or_else(|| part.split_once('='))
+        .map(|(column, filter)| (column.to_owned(), filter.to_owned()))
 }
 
 /// The errors that only the number of rows tells.

@@ -26,15 +26,13 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-
 use super::connect::{Connector, within};
 use super::pulse::{Pulse, silent};
 use super::rows::Rows;
 use super::script::{End, Script, Step};
 use super::shapes::{Encodable, Shape, Shapes};
 use super::statements::{self, StatementCache};
-use super::wire::{ServerError, State, Wire};
+use super::wire::{Outgoing, ServerError, State, Wire};
 use crate::error::{DbError, NoRoom};
 use crate::schema_cache::leavings::Leavings;
 use crate::spool::room::Room;
@@ -474,6 +472,3 @@ impl Session {
 fn unexpected(what: &str) -> DbError {
     DbError::UnexpectedResult(what.into())
 }
-
-/// What is put together for one request.
-type Outgoing = BytesMut;

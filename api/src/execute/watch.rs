@@ -3,8 +3,8 @@
 //! A statement that takes an hour and a database that hangs look the same on their connection: nothing comes. What tells
 //! them apart is another connection. So where all have been silent for a third of `pgapp-db-hang-timeout`, a new one is
 //! made, which has the rest of it to log in and answer. If it does not, and none of the others has heard anything
-//! meanwhile, the database hangs: whoever waits is told so, and whoever comes is not let wait, until a new connection
-//! answers. Any word of the server counts as an answer, a refusal as well; that nobody listens there is not silence, and
+//! meanwhile, the database hangs: whoever waits is told so, and whoever comes is not let wait unless for a connection
+//! that is there and may yet be answered, until something is heard. Any word of the server counts as an answer, a refusal as well; that nobody listens there is not silence, and
 //! is told by the connections themselves.
 //!
 //! One session that hangs alone cannot be told from a long statement; for that there is `pgapp-db-response-timeout`.
@@ -40,7 +40,8 @@ pub(super) struct Watch {
     answered: AtomicU64,
     /// A connection could not be made in time.
     is_suspected: AtomicBool,
-    is_silent: AtomicBool,
+    /// Since when the database has been silent; 0 while it is not.
+    silent_since: AtomicU64,
     is_looking: AtomicBool,
 }
 
@@ -62,7 +63,7 @@ impl Watch {
             sessions: Mutex::default(),
             answered: AtomicU64::new(0),
             is_suspected: AtomicBool::new(false),
-            is_silent: AtomicBool::new(false),
+            silent_since: AtomicU64::new(0),
             is_looking: AtomicBool::new(false),
         });
         if let Some(shortest) = [watch.hang, watch.response].into_iter().flatten().min() {
@@ -80,7 +81,7 @@ impl Watch {
 
     /// The database was found silent, and has not been heard since.
     pub(super) fn is_silent(&self) -> bool {
-        self.is_silent.load(Relaxed)
+        self.silent_since.load(Relaxed) != 0
     }
 
     /// A connection could not be made in time, which is worth a look.
@@ -113,6 +114,11 @@ impl Watch {
         let millis = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
         let mut is_suspect = self.is_suspected.swap(false, Relaxed) && self.hang.is_some();
         let sessions = self.sessions();
+        let silent_since = self.silent_since.load(Relaxed);
+        if silent_since != 0 && sessions.iter().any(|it| it.was_heard_since(silent_since)) {
+            // Nobody new is answered, but those are who were there before.
+            self.speaks();
+        }
         // A word to anybody is one to all: while statements take long, nobody is asked more than that takes.
         let speaks = self.patience().is_some_and(|it| {
             let then = now.saturating_sub(millis(it));
@@ -152,6 +158,12 @@ impl Watch {
             self.answered.store(look_at_the_clock(), Relaxed);
         }
         is_heard || self.sessions().iter().any(|it| it.was_heard_since(asked))
+    }
+
+    fn speaks(&self) {
+        if self.silent_since.swap(0, Relaxed) != 0 {
+            self.observe(&Observation::DbSpeaks);
+        }
     }
 
     fn observe(&self, observation: &Observation<'_>) {
@@ -202,14 +214,11 @@ async fn look_closer(watch: Weak<Watch>) {
         let answers = watch.answers_anew().await;
         match (was_silent, answers) {
             (false, false) => {
-                watch.is_silent.store(true, Relaxed);
+                watch.silent_since.store(look_at_the_clock(), Relaxed);
                 watch.observe(&Observation::DbSilent);
                 watch.look();
             }
-            (true, true) => {
-                watch.is_silent.store(false, Relaxed);
-                watch.observe(&Observation::DbSpeaks);
-            }
+            (true, true) => watch.speaks(),
             (false, true) | (true, false) => {}
         }
         if answers {

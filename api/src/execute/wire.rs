@@ -10,6 +10,7 @@
 
 mod cancel;
 mod login;
+mod outgoing;
 mod server_error;
 
 use std::future::{Future, poll_fn};
@@ -30,13 +31,11 @@ use super::connect::stream::Stream;
 use super::pulse::Pulse;
 use crate::error::{Cause, DbError};
 pub(super) use cancel::CancelKey;
+pub(super) use outgoing::Outgoing;
 pub(super) use server_error::ServerError;
 
 /// Read at least this much at a time: a typical answer with one system call.
 const READ_CHUNK: usize = 8 * 1024;
-
-/// What may be kept of a buffer that once had to be large.
-const KEPT_BUFFER: usize = 64 * 1024;
 
 /// What the server last said, and what was sent since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +57,7 @@ pub(super) struct Wire {
     stream: Stream,
     incoming: BytesMut,
     /// What is still to be sent.
-    pub(super) outgoing: BytesMut,
-    /// How much of it was sent.
-    n_sent: usize,
+    pub(super) outgoing: Outgoing,
     /// What the server said when it was last ready.
     state: State,
     /// Requests that it has not answered in full.
@@ -122,11 +119,7 @@ impl Wire {
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DbError>> {
         let Poll::Ready(written) = self.poll_write(cx) else { return self.poll_verdict(cx) };
         written.map_err(|error| self.broken(&error))?;
-        if self.outgoing.capacity() > KEPT_BUFFER {
-            self.outgoing = BytesMut::new();
-        }
         self.outgoing.clear();
-        self.n_sent = 0;
         Poll::Ready(Ok(()))
     }
 
@@ -134,10 +127,10 @@ impl Wire {
         if self.outgoing.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        while self.n_sent < self.outgoing.len() {
-            match Pin::new(&mut self.stream).poll_write(cx, &self.outgoing[self.n_sent..]) {
+        while let Some(next) = self.outgoing.next() {
+            match Pin::new(&mut self.stream).poll_write(cx, next) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(n)) => self.n_sent += n,
+                Poll::Ready(Ok(n)) => self.outgoing.sent(n),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => match self.poll_read(cx, READ_CHUNK) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),

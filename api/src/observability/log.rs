@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::observation::{Access, ConnectionStatus, FatalError, Observation, TerminationReason};
-use crate::config::{LogLevel, Verbosity};
+use crate::config::{LogLevel, UnknownSetting, Verbosity};
 use crate::error::http::{database_error_body, error_body};
 use crate::error::{DbError, Error};
 use crate::version;
@@ -273,6 +273,10 @@ fn messages(observation: &Observation<'_>) -> Vec<String> {
                     "Update `jwt-role-claim-key={key}` to the new JSONPath syntax as support for JSPath will be removed in a future release. See the migration guide on how to update: https://github.com/PostgREST/postgrest/blob/main/CHANGELOG.md#migration-to-v16"
                 ),
             ];
+        }
+        Observation::UnknownSetting(UnknownSetting { name, place, meant }) => {
+            let meant = meant.as_ref().map_or_else(String::new, |it| format!(" Did you mean `{it}`?"));
+            format!("WARNING: {name:?} in the {place} is no setting and has no effect.{meant}")
         }
         Observation::ConfigReadError(error) => format!(
             "Failed to query database settings for the config parameters.{}",

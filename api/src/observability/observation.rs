@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode, Version};
 
+use crate::config::UnknownSetting;
 use crate::error::DbError;
 use crate::sql::types::MainQuery;
 
@@ -98,6 +99,8 @@ pub enum Observation<'a> {
     },
     /// `jwt-role-claim-key` is written in the old syntax; as dumped.
     DeprecatedRoleClaimKey(&'a str),
+    /// A source of the configuration has a name that is no setting.
+    UnknownSetting(&'a UnknownSetting),
     /// The in-database configuration could not be read.
     ConfigReadError(&'a DbError),
     /// The role settings could not be read.

@@ -6,6 +6,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
 
+use super::bodies::{Bodies, Share};
 use crate::error::{ApiRequestError, Error};
 use crate::server::Stalled;
 
@@ -17,8 +18,10 @@ const STEP: usize = 16 * 1024;
 const LINGER: Duration = Duration::from_secs(5);
 
 /// What is done with a body.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Reading {
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'a> {
+    /// What all bodies may have together.
+    pub(super) bodies: &'a Bodies,
     /// Most bytes of it; 0 for no limit.
     pub(super) limit: u64,
     /// It means something; otherwise it is read and dropped.
@@ -27,15 +30,15 @@ pub(super) struct Reading {
     pub(super) awaited: bool,
 }
 
-/// Reads a body. `check` is asked once before more than a little of it is held.
+/// Reads a body; with it comes its share of the memory, to be kept as long as the body. `check` is asked once before more than a little of it is held.
 ///
 /// A body that says how long it is, and is too long, is refused before any of it is read. One that does not say is
 /// refused as soon as it is too long; its frames may be of any size, so they are put together as they come.
 pub(super) async fn read<B>(
     body: B,
-    reading: Reading,
+    reading: Reading<'_>,
     check: impl FnOnce() -> Result<(), Error>,
-) -> Result<Bytes, Error>
+) -> Result<(Bytes, Share), Error>
 where
     B: Body + Send + 'static,
     B::Data: Send,
@@ -55,14 +58,15 @@ where
 
 async fn held<B>(
     body: &mut std::pin::Pin<Box<B>>,
-    reading: Reading,
+    reading: Reading<'_>,
     check: impl FnOnce() -> Result<(), Error>,
-) -> Result<Bytes, Error>
+) -> Result<(Bytes, Share), Error>
 where
     B: Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Reading { limit, wanted, .. } = reading;
+    let Reading { bodies, limit, wanted, .. } = reading;
+    let limit = bodies.most_of_one(limit);
     let is_too_long = |n_bytes: u64| limit != 0 && n_bytes > limit;
     let announced = body.size_hint().lower();
     let mut check = Some(check);
@@ -74,7 +78,7 @@ where
     if is_too_long(announced) {
         return Err(ApiRequestError::BodyTooLarge(limit).into());
     }
-    let (mut bytes, mut n_bytes) = (BytesMut::new(), 0_u64);
+    let (mut bytes, mut n_bytes, mut share) = (BytesMut::new(), 0_u64, Share::default());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| unread(&*error.into()))?;
         // Trailers say nothing here.
@@ -88,16 +92,19 @@ where
         {
             check()?;
         }
+        if wanted && n_bytes > SMALL {
+            share.grow(bodies, n_bytes).await?;
+        }
         if wanted && bytes.is_empty() && body.is_end_stream() {
             // All of it in one frame, as nearly always.
-            return Ok(data.copy_to_bytes(data.remaining()));
+            return Ok((data.copy_to_bytes(data.remaining()), share));
         }
         if wanted {
             make_room(&mut bytes, data.remaining(), announced);
             bytes.put(data);
         }
     }
-    Ok(bytes.freeze())
+    Ok((bytes.freeze(), share))
 }
 
 /// Why a body could not be read.
@@ -129,6 +136,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::convert::Infallible;
     use std::pin::Pin;
+    use std::sync::LazyLock;
     use std::task::{Context, Poll};
 
     use hyper::body::{Frame, SizeHint};
@@ -161,31 +169,35 @@ mod tests {
         Frames { left: vec![Bytes::from(vec![b'x'; size]); n].into(), announced }
     }
 
-    const READING: Reading = Reading { limit: 100_000, wanted: true, awaited: true };
+    static BODIES: LazyLock<Bodies> = LazyLock::new(|| Bodies::new(0));
+
+    fn reading() -> Reading<'static> {
+        Reading { bodies: &BODIES, limit: 100_000, wanted: true, awaited: true }
+    }
 
     #[tokio::test]
     async fn bodies_come_whole_whatever_their_frames() {
         for (size, n) in [(0, 0), (1, 100_000), (100_000, 1), (333, 300)] {
             for announced in [None, Some((size * n) as u64)] {
-                let body = read(frames(size, n, announced), READING, || Ok(())).await.unwrap();
+                let (body, _) = read(frames(size, n, announced), reading(), || Ok(())).await.unwrap();
                 assert_eq!(body.len(), size * n);
             }
         }
-        let dropped = Reading { wanted: false, ..READING };
-        assert!(read(frames(10, 10, None), dropped, || Ok(())).await.unwrap().is_empty());
-        let unlimited = Reading { limit: 0, ..READING };
-        assert_eq!(read(frames(1000, 1000, None), unlimited, || Ok(())).await.unwrap().len(), 1_000_000);
+        let dropped = Reading { wanted: false, ..reading() };
+        assert!(read(frames(10, 10, None), dropped, || Ok(())).await.unwrap().0.is_empty());
+        let unlimited = Reading { limit: 0, ..reading() };
+        assert_eq!(read(frames(1000, 1000, None), unlimited, || Ok(())).await.unwrap().0.len(), 1_000_000);
     }
 
     #[tokio::test]
     async fn too_long_is_refused_before_it_is_read() {
-        let refused = |it: Result<Bytes, Error>| {
+        let refused = |it: Result<(Bytes, Share), Error>| {
             matches!(it, Err(Error::ApiRequest(ApiRequestError::BodyTooLarge(100_000))))
         };
         // Nothing of it comes: it is not waited for.
-        assert!(refused(read(frames(0, 0, Some(100_001)), READING, || Ok(())).await));
-        assert!(refused(read(frames(1, 100_001, None), READING, || Ok(())).await));
-        let dropped = Reading { wanted: false, ..READING };
+        assert!(refused(read(frames(0, 0, Some(100_001)), reading(), || Ok(())).await));
+        assert!(refused(read(frames(1, 100_001, None), reading(), || Ok(())).await));
+        let dropped = Reading { wanted: false, ..reading() };
         assert!(refused(read(frames(100_001, 1, None), dropped, || Ok(())).await));
     }
 
@@ -193,10 +205,10 @@ mod tests {
     async fn large_bodies_have_their_target_looked_up_first() {
         let refuse = || Err(Error::NoSchemaCache);
         for announced in [None, Some(70_000)] {
-            let outcome = read(frames(1000, 70, announced), READING, refuse).await;
+            let outcome = read(frames(1000, 70, announced), reading(), refuse).await;
             assert!(matches!(outcome, Err(Error::NoSchemaCache)));
         }
-        assert!(read(frames(1000, 10, Some(10_000)), READING, refuse).await.is_ok());
+        assert!(read(frames(1000, 10, Some(10_000)), reading(), refuse).await.is_ok());
     }
 
     #[test]

@@ -94,11 +94,11 @@ impl PlanCache {
 
     /// The plan of a request, if its outline came before.
     pub fn replay(&self, head: &Parts, body: &Bytes) -> Option<Replay> {
-        self.replay_outline(head, body, &Outline::of(head, body.clone()))
+        self.replay_outline(head, &Outline::of(head, body.clone()))
     }
 
     /// The same of a request that was outlined.
-    pub(super) fn replay_outline(&self, head: &Parts, body: &Bytes, outline: &Outline<'_>) -> Option<Replay> {
+    pub(super) fn replay_outline(&self, head: &Parts, outline: &Outline<'_>) -> Option<Replay> {
         let shape = outline.shape()?;
         let key = key(outline, &shape)?;
         let planned = match self.touch(&key)? {
@@ -119,7 +119,7 @@ impl PlanCache {
                     Some(Mark::Value(at)) => {
                         param.value = Some(Bytes::copy_from_slice(shape.values[at].as_bytes()));
                     }
-                    Some(Mark::Body) => param.value = Some(body.clone()),
+                    Some(Mark::Body) => param.value = Some(outline.body_text()),
                     None => {}
                 }
             }

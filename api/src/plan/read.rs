@@ -160,17 +160,19 @@ fn add_orders(
 ) -> Result<(), Error> {
     for (path, terms) in req.query.order.iter().rev() {
         update(tree, path, names, |node| {
-            node.order = terms.iter().map(|term| order_by(resolver, term)).collect();
+            node.order = terms.iter().map(|term| order_by(resolver, term, path.is_empty())).collect();
         })?;
     }
     Ok(())
 }
 
-fn order_by(resolver: Resolver<'_>, term: &OrderTerm) -> OrderBy {
+fn order_by(resolver: Resolver<'_>, term: &OrderTerm, is_top: bool) -> OrderBy {
     match term {
-        OrderTerm::Field { field, direction, nulls } => {
-            OrderBy::Field { field: resolver.order_field(field), direction: *direction, nulls: *nulls }
-        }
+        OrderTerm::Field { field, direction, nulls } => OrderBy::Field {
+            field: resolver.order_field(field, is_top),
+            direction: *direction,
+            nulls: *nulls,
+        },
         OrderTerm::Relation { relation, field, direction, nulls } => OrderBy::Related {
             relation: relation.clone(),
             field: field.clone(),

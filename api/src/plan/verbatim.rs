@@ -2,7 +2,7 @@
 
 use crate::schema_cache::representation::DataRepresentation;
 use crate::schema_cache::routine::RoutineParam;
-use crate::schema_cache::table::Column;
+use crate::schema_cache::table::{Column, PartialKey};
 
 /// SQL text that the catalog printed: a type, a default expression, a function name.
 ///
@@ -19,6 +19,11 @@ impl CatalogSql {
     /// The default expression of a column.
     pub fn column_default(column: &Column) -> Option<Self> {
         column.default.clone().map(Self)
+    }
+
+    /// The rows that a unique index is over.
+    pub fn predicate(key: &PartialKey) -> Self {
+        Self(key.predicate.clone())
     }
 
     /// The type of a function's parameter, without length limits.

@@ -74,6 +74,7 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
         relations,
         columns,
         enums,
+        partial_keys,
         constraints,
         origin_keys,
         views,
@@ -89,6 +90,7 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
         read(Part::Tables, include_str!("sql/relations.sql"), vec![(&quoted, Type::TEXT_ARRAY)]),
         read(Part::Tables, include_str!("sql/columns.sql"), exposed()),
         read(Part::Tables, include_str!("sql/enums.sql"), Vec::new()),
+        read(Part::Tables, include_str!("sql/partial_keys.sql"), exposed()),
         read(Part::Relationships, include_str!("sql/constraints.sql"), Vec::new()),
         origin_keys,
         read(
@@ -109,7 +111,7 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
         command(client, "COMMIT"),
     );
     begun?;
-    let (relations, columns, enums) = (relations?, columns?, enums?);
+    let (relations, columns, enums, partial_keys) = (relations?, columns?, enums?, partial_keys?);
     let (constraints, origin_keys, views) = (constraints?, origin_keys?, views?);
     let (routines, computed, casts, media, leavings) = (routines?, computed?, casts?, media?, leavings?);
     let row_types = catalog::decode_all(&row_types?, catalog::row_type)?;
@@ -123,6 +125,7 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
     let media = catalog::decode_all(&media, MediaHandlerRow::decode)?;
 
     let mut tables = tables::assemble(&relations, &columns, &enums, &constraints)?;
+    tables::add_partial_keys(&mut tables, &partial_keys)?;
     let view_keys = view_keys::find(&views, &constraints, &tables);
     tables::add_view_keys(&mut tables, &view_keys, &constraints);
     let tables = tables.by_name;

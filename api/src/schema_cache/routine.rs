@@ -125,6 +125,15 @@ impl Routine {
         matches!(self.return_type, RetType::Single(PgType::Composite(..)))
     }
 
+    /// `record` without a word on what is in it.
+    pub fn returns_untyped_record(&self) -> bool {
+        let (RetType::Single(PgType::Scalar(qi)) | RetType::SetOf(PgType::Scalar(qi))) = &self.return_type
+        else {
+            return false;
+        };
+        qi.schema == "pg_catalog" && qi.name == "record"
+    }
+
     /// `void`.
     pub fn returns_void(&self) -> bool {
         matches!(&self.return_type, RetType::Single(PgType::Scalar(qi)) if qi.schema == "pg_catalog" && qi.name == "void")

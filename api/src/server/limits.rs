@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hyper_util::rt::TokioExecutor;
+use hyper_util::server::conn::auto;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::config::AppConfig;
@@ -19,6 +21,14 @@ pub(super) const RECEIVING_RATE: u64 = 1024;
 /// How much of a body has to come within the time that may pass without progress.
 pub(super) const BODY_PROGRESS: u64 = 2048;
 
+/// Bytes of a request's target, at most.
+const MAX_TARGET: usize = 64 * 1024;
+/// What HTTP/1 takes where nothing is said, in bytes of a head and in headers.
+const HTTP1_HEAD: usize = 400 * 1024;
+const HTTP1_HEADERS: usize = 100;
+/// What HTTP/2 adds to the length of each header (RFC 9113, section 6.5.2).
+const HTTP2_PER_HEADER: usize = 32;
+
 /// The limits of one listening socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -34,6 +44,10 @@ pub struct Limits {
     pub shutdown: Duration,
     /// Connections at once.
     pub connections: usize,
+    /// Bytes of a request's headers, as `pgapp-max-header-bytes` has it.
+    pub header_bytes: usize,
+    /// Headers of a request, as `pgapp-max-headers` has it.
+    pub headers: usize,
     /// Requests at once on a connection of HTTP/2, those included that their client has given up.
     pub streams: usize,
 }
@@ -50,6 +64,23 @@ impl Limits {
             shutdown: seconds(conf.pgapp_server_shutdown_timeout),
             connections: connections(conf.pgapp_server_max_connections, conf.db_pool, descriptors()),
             streams: conf.pgapp_server_max_streams.max(1),
+            header_bytes: conf.pgapp_max_header_bytes,
+            headers: conf.pgapp_max_headers,
+        }
+    }
+
+    /// Lets heads through that are as large as they may be, and some that are larger: what
+    /// [`crate::api_request::limits`] refuses, with words, has to come as far as that.
+    pub(super) fn apply_to_heads(&self, builder: &mut auto::Builder<TokioExecutor>) {
+        let head = self.header_bytes.saturating_mul(2).saturating_add(MAX_TARGET);
+        let list = head.saturating_add(self.headers.saturating_mul(HTTP2_PER_HEADER));
+        builder.http2().max_header_list_size(u32::try_from(list).unwrap_or(u32::MAX));
+        if head > HTTP1_HEAD {
+            builder.http1().max_buf_size(head);
+        }
+        if self.headers > HTTP1_HEADERS {
+            // Slower than what needs no memory of its own.
+            builder.http1().max_headers(self.headers);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::plan::types::{ArgValue, CallArgs, CallParams, CallPlan};
+use crate::plan::types::{ArgValue, BodyValue, CallArgs, CallParams, CallPlan};
 use crate::plan::verbatim::CatalogSql;
 use crate::schema_cache::routine::RoutineParam;
 
@@ -67,6 +67,8 @@ fn rows(sql: &mut SqlBuilder, plan: &CallPlan) {
                     name: &param.name,
                     ty: Some(ty),
                     transform: None,
+                    reads: BodyValue::of(&param.data_type, &param.data_type, plan.empty_is_null),
+                    null_is_missing: false,
                     default: None,
                 })
                 .collect();
@@ -95,6 +97,12 @@ fn called(sql: &mut SqlBuilder, plan: &CallPlan, args: impl FnOnce(&mut SqlBuild
         sql.qualified(&plan.function).sql("(");
         args(sql);
         sql.sql(") pgrst_call");
+        if !plan.definition.is_empty() {
+            sql.sql("(").separated(", ", &plan.definition, |sql, (column, ty)| {
+                sql.ident(column).sql(" ").cast_type(ty);
+            });
+            sql.sql(")");
+        }
     }
 }
 

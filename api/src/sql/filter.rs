@@ -22,6 +22,16 @@ pub(super) fn field(sql: &mut SqlBuilder, from: Qualifier<'_>, field: &ResolvedF
 }
 
 fn bare_field(sql: &mut SqlBuilder, from: Qualifier<'_>, field: &ResolvedField) {
+    if field.as_jsonb {
+        sql.sql("(");
+        value_of(sql, from, field);
+        sql.sql(")::pg_catalog.jsonb");
+    } else {
+        value_of(sql, from, field);
+    }
+}
+
+fn value_of(sql: &mut SqlBuilder, from: Qualifier<'_>, field: &ResolvedField) {
     if field.full_row {
         sql.ident(from.unqualified());
     } else if field.json_path.is_empty() {

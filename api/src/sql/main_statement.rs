@@ -252,19 +252,43 @@ fn main_mutate(
 }
 
 /// The primary key of the one row that was inserted, as filters.
-fn location(sql: &mut SqlBuilder, pk_cols: &[FieldName]) {
+fn location(sql: &mut SqlBuilder, pk_cols: &[(FieldName, bool)]) {
     sql.sql(
         "CASE WHEN pg_catalog.count(_postgrest_t) OPERATOR(pg_catalog.=) 1 THEN coalesce((\
          WITH data AS (SELECT pg_catalog.row_to_json(_) AS row FROM pgrst_source AS _ LIMIT 1) \
          SELECT pg_catalog.array_agg(pg_catalog.concat(json_data.key, '=', \
-         coalesce('eq.' OPERATOR(pg_catalog.||) json_data.value, 'is.null'))) \
+         coalesce('eq.' OPERATOR(pg_catalog.||) ",
+    );
+    location_value(sql, pk_cols);
+    sql.sql(
+        ", 'is.null'))) \
          FROM data CROSS JOIN pg_catalog.json_each_text(data.row) AS json_data \
          WHERE json_data.key OPERATOR(pg_catalog.=) ANY (ARRAY[",
     );
-    sql.separated(", ", pk_cols, |sql, column| {
+    sql.separated(", ", pk_cols, |sql, (column, _)| {
         sql.literal(column);
     });
     sql.sql("]::pg_catalog.text[])), array[]::pg_catalog.text[]) ELSE array[]::pg_catalog.text[] END");
+}
+
+/// The text of a key's value. JSON shows arrays and rows in a form of its own, which is not the text that they are
+/// read from.
+fn location_value(sql: &mut SqlBuilder, pk_cols: &[(FieldName, bool)]) {
+    let mut others = pk_cols.iter().filter(|(_, is_plain)| !is_plain).peekable();
+    if others.peek().is_none() {
+        sql.sql("json_data.value");
+        return;
+    }
+    sql.sql("CASE");
+    for (column, _) in others {
+        sql.sql(" WHEN json_data.key OPERATOR(pg_catalog.=) ").literal(column);
+        sql.sql(
+            " AND pg_catalog.json_typeof(data.row OPERATOR(pg_catalog.->) json_data.key) OPERATOR(pg_catalog.=) \
+             ANY ('{array,object}'::pg_catalog.text[]) THEN (SELECT _.",
+        );
+        sql.ident(column).sql("::pg_catalog.text FROM pgrst_source AS _ LIMIT 1)");
+    }
+    sql.sql(" ELSE json_data.value END");
 }
 
 /// Settings by which the database shapes the response. Unset ones may read as empty: once set in a session, they do.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::api_request::types::PreferResolution;
-use crate::plan::types::{Condition, MutatePlan, ResolvedField};
+use crate::plan::types::{Condition, ConflictTarget, MutatePlan, ResolvedField};
 use crate::schema_cache::identifiers::{FieldName, QualifiedIdentifier};
 
 use super::builder::{Qualifier, SqlBuilder};
@@ -46,12 +46,13 @@ pub(super) fn query(sql: &mut SqlBuilder, plan: &MutatePlan, source: Source) {
             columns,
             body,
             on_conflict,
+            overriding,
             conditions,
             returning: columns_back,
             pk_cols: _,
             apply_defaults,
         } => {
-            insert(sql, into, columns, body.as_ref(), *apply_defaults, source);
+            insert(sql, into, columns, *overriding, body.as_ref(), *apply_defaults, source);
             let upsert = matches!(on_conflict, Some((PreferResolution::MergeDuplicates, _)));
             if upsert {
                 sql.sql(" WHERE ");
@@ -61,8 +62,8 @@ pub(super) fn query(sql: &mut SqlBuilder, plan: &MutatePlan, source: Source) {
                 sql.sql(" AND ");
                 filter::all_of(sql, Qualifier::name(BODY), conditions);
             }
-            if let Some((resolution, key)) = on_conflict {
-                self::on_conflict(sql, *resolution, key, columns);
+            if let Some((resolution, target)) = on_conflict {
+                self::on_conflict(sql, *resolution, target, columns, *overriding);
             }
             returning(sql, into, columns_back);
         }
@@ -73,7 +74,11 @@ pub(super) fn query(sql: &mut SqlBuilder, plan: &MutatePlan, source: Source) {
             sql.sql("UPDATE ").qualified(into).sql(" SET ").separated(", ", columns, |sql, column| {
                 sql.ident(&column.name).sql(" = ").column(Qualifier::name(BODY), &column.name);
             });
-            from_body(sql, body.as_ref(), &body_columns(columns), BodyRows::All, *apply_defaults);
+            let keeps_nulls = body_columns(columns)
+                .into_iter()
+                .map(|column| BodyColumn { null_is_missing: false, ..column })
+                .collect::<Vec<_>>();
+            from_body(sql, body.as_ref(), &keeps_nulls, BodyRows::All, *apply_defaults);
             filtered(sql, into, conditions);
             returning(sql, into, columns_back);
         }
@@ -89,6 +94,7 @@ fn insert(
     sql: &mut SqlBuilder,
     into: &QualifiedIdentifier,
     columns: &[ResolvedField],
+    overriding: bool,
     body: Option<&Bytes>,
     apply_defaults: bool,
     source: Source,
@@ -100,6 +106,7 @@ fn insert(
         });
         sql.sql(")");
     }
+    sql.sql(if overriding { " OVERRIDING SYSTEM VALUE" } else { "" });
     if source == Source::Values {
         // Their types are those of the columns.
         sql.sql(" VALUES (").separated(", ", columns, |sql, _| {
@@ -117,20 +124,26 @@ fn insert(
 fn on_conflict(
     sql: &mut SqlBuilder,
     resolution: PreferResolution,
-    key: &[FieldName],
+    target: &ConflictTarget,
     columns: &[ResolvedField],
+    overriding: bool,
 ) {
-    if key.is_empty() {
+    if target.columns.is_empty() {
         return;
     }
-    sql.sql(" ON CONFLICT(").separated(", ", key, |sql, column| {
+    sql.sql(" ON CONFLICT(").separated(", ", &target.columns, |sql, column| {
         sql.ident(column);
     });
-    if resolution == PreferResolution::IgnoreDuplicates || columns.is_empty() {
-        sql.sql(") DO NOTHING");
+    sql.sql(")");
+    if let Some(predicate) = &target.predicate {
+        sql.sql(" WHERE ").catalog(predicate);
+    }
+    let updated: Vec<&ResolvedField> = columns.iter().filter(|it| !(overriding && it.generated)).collect();
+    if resolution == PreferResolution::IgnoreDuplicates || updated.is_empty() {
+        sql.sql(" DO NOTHING");
         return;
     }
-    sql.sql(") DO UPDATE SET ").separated(", ", columns, |sql, column| {
+    sql.sql(" DO UPDATE SET ").separated(", ", updated, |sql, column| {
         sql.ident(&column.name).sql(" = EXCLUDED.").ident(&column.name);
     });
     sql.sql(" WHERE ");
@@ -195,6 +208,8 @@ fn body_columns(columns: &[ResolvedField]) -> Vec<BodyColumn<'_>> {
             name: &column.name,
             ty: column.ir_type.as_ref(),
             transform: column.transform.as_ref(),
+            reads: column.reads,
+            null_is_missing: column.null_is_missing,
             default: column.default.as_ref(),
         })
         .collect()

@@ -182,6 +182,7 @@ async fn reload_config(state: &Arc<AppState>, client: Option<&Client>) {
         Err(error) => state.observer.observe(&Observation::ConfigInvalid(&error.to_string())),
         Ok(new) => {
             warn_of_deprecated_path(state, &old, &new);
+            warn_of_unknown_settings(state, &old, &new);
             put_config(state, &old, new);
             state.observer.observe(&Observation::ConfigReloaded);
         }
@@ -207,6 +208,13 @@ fn warn_of_deprecated_path(state: &AppState, old: &AppConfig, new: &AppConfig) {
     let path = &new.jwt_role_claim_key;
     if path.is_deprecated() && *path != old.jwt_role_claim_key {
         state.observer.observe(&Observation::DeprecatedRoleClaimKey(&path.text()));
+    }
+}
+
+/// Says which names of the configuration are no settings, once for each.
+fn warn_of_unknown_settings(state: &AppState, old: &AppConfig, new: &AppConfig) {
+    for setting in new.unknown_settings.iter().filter(|it| !old.unknown_settings.contains(it)) {
+        state.observer.observe(&Observation::UnknownSetting(setting));
     }
 }
 

@@ -14,7 +14,7 @@ use api::schema_cache::identifiers::{QualifiedIdentifier, RelIdentifier};
 use api::schema_cache::relationship::{Cardinality, Junction, Relationship};
 use api::schema_cache::representation::DataRepresentation;
 use api::schema_cache::routine::{MediaHandler, PgType, RetType, Routine, RoutineParam, Volatility};
-use api::schema_cache::table::{Column, Table};
+use api::schema_cache::table::{Column, Generated, Table};
 use api::sql::main_query;
 use api::sql::types::MainQuery;
 use bytes::Bytes;
@@ -54,6 +54,8 @@ fn table(name: &str, pk: &[&str], columns: &[&str]) -> (QualifiedIdentifier, Tab
             max_len: None,
             default,
             enum_values: Vec::new(),
+            element_enum: Vec::new(),
+            generated: Generated::Never,
         };
         (name.to_owned(), column)
     });
@@ -66,6 +68,7 @@ fn table(name: &str, pk: &[&str], columns: &[&str]) -> (QualifiedIdentifier, Tab
         updatable: true,
         deletable: true,
         pk_cols: pk.iter().map(|&name| name.to_owned()).collect(),
+        partial_keys: Vec::new(),
         columns: columns.collect(),
     };
     (qi(name), table)

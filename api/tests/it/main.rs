@@ -14,6 +14,7 @@ mod plan;
 mod plans;
 mod requests;
 mod responses;
+mod scaling;
 mod schema_cache;
 mod server;
 mod sql;

@@ -463,7 +463,7 @@ fn cases(few: u32, many: u32) -> Config {
 }
 
 proptest! {
-    #![proptest_config(cases(400, 40_000))]
+    #![proptest_config(cases(400, 5_000))]
 
     /// Every method, parameter and preference: a kept plan says what a new one would say, or there is none.
     #[test]

@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod beyond;
 mod bounds;
 mod cli;
 mod connections;

@@ -15,7 +15,7 @@ use crate::schema_cache::identifiers::FieldName;
 pub(crate) struct BodyOutline {
     pub(super) kind: Kind,
     is_array: bool,
-    pub(super) text: Bytes,
+    pub(in crate::api_request) text: Bytes,
 }
 
 /// What is known of a body.

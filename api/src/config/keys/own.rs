@@ -1,9 +1,19 @@
 //! Settings that PostgREST does not have. Their names begin with `pgapp-`.
 
-use super::{Key, Kind, bare, key, unsigned};
+use super::super::value::Found;
+use super::super::{GeneratedColumns, Unread};
+use super::{Key, Kind, Shown, bare, boolean, key, text, unsigned};
 
 /// In the order of the reference page.
 pub(super) const KEYS: &[Key] = &[
+    key(
+        "pgapp-csv-strict",
+        Kind::Boolean,
+        "Reads CSV bodies as RFC 4180 has them: a line `\"\"` is a row of one empty text, a quoted `\"NULL\"` is that word, and a row with more or fewer fields than the header is refused. PostgREST skips the first, reads the second as null, and cuts the third.",
+        |c, v| boolean(&mut c.pgapp_csv_strict, v),
+        |c| bare(c.pgapp_csv_strict),
+    )
+    .in_database(),
     key(
         "pgapp-db-connect-timeout",
         Kind::Int,
@@ -26,6 +36,44 @@ pub(super) const KEYS: &[Key] = &[
         "Seconds that the database may take for a request, from when it is sent to when nothing is missing of the answer; 0 for no limit. Then the statement is cancelled and the request fails with `PGAPP010`. Meant for what a `statement_timeout` cannot end: a single session that hangs.",
         |c, v| unsigned("pgapp-db-response-timeout", &mut c.pgapp_db_response_timeout, v),
         |c| bare(c.pgapp_db_response_timeout),
+    )
+    .fixed(),
+    key(
+        "pgapp-generated-columns",
+        Kind::String,
+        "What becomes of values for columns that are `GENERATED ALWAYS`. `refuse`: the database refuses them (428C9), as in PostgREST. `skip`: they are left out, so that a row can be sent back as it was read; an upsert by an identity column uses its value to find the row, and inserts it where there is none.",
+        |c, v| {
+            c.pgapp_generated_columns = match v.text().as_deref() {
+                None | Some("refuse") => GeneratedColumns::Refuse,
+                Some("skip") => GeneratedColumns::Skip,
+                Some(other) => {
+                    return Err(format!("Invalid pgapp-generated-columns: '{other}' is neither refuse nor skip"));
+                }
+            };
+            Ok(())
+        },
+        |c| {
+            text(match c.pgapp_generated_columns {
+                GeneratedColumns::Refuse => "refuse",
+                GeneratedColumns::Skip => "skip",
+            })
+        },
+    )
+    .in_database(),
+    key(
+        "pgapp-limited-writes",
+        Kind::String,
+        "What becomes of a write (`POST`, `PATCH`, `PUT`, `DELETE` on a table or view) that asks for some of its rows only, by `limit`, `offset`, `order` or `Range`. `ignore`: as in PostgREST, which leaves them unread, so that every row that the filters match is written. `refuse`: error PGAPP120, and nothing is written.",
+        |c, v| unread("pgapp-limited-writes", &mut c.pgapp_limited_writes, v),
+        |c| shown_unread(c.pgapp_limited_writes),
+    )
+    .in_database(),
+    key(
+        "pgapp-max-bodies",
+        Kind::Int,
+        "Most bytes of request bodies over 64 KiB that are held at once, all requests together; 0 for no limit. Where nothing is left a body is read no further for up to 10 s, and then refused with `PGAPP102`.",
+        |c, v| unsigned("pgapp-max-bodies", &mut c.pgapp_max_bodies, v),
+        |c| bare(c.pgapp_max_bodies),
     )
     .fixed(),
     key(
@@ -57,18 +105,27 @@ pub(super) const KEYS: &[Key] = &[
         |c| bare(c.pgapp_max_headers),
     ),
     key(
+        "pgapp-null-defaults",
+        Kind::Boolean,
+        "In an insert with `Prefer: missing=default`, a null for a column that is `NOT NULL` and has a default counts as missing, so that the default is taken. Otherwise the database refuses it (23502), as in PostgREST.",
+        |c, v| boolean(&mut c.pgapp_null_defaults, v),
+        |c| bare(c.pgapp_null_defaults),
+    )
+    .in_database(),
+    key(
+        "pgapp-openapi-precise",
+        Kind::Boolean,
+        "The root document lists the labels of arrays of enums, and tells a default only where it is a value: not of `gen_random_uuid()`, which PostgREST shows as a text.",
+        |c, v| boolean(&mut c.pgapp_openapi_precise, v),
+        |c| bare(c.pgapp_openapi_precise),
+    )
+    .in_database(),
+    key(
         "pgapp-plan-cache-bytes",
         Kind::Int,
         "Memory for kept plans (half of it) and for what is known of the columns of their results (the other half), in bytes, about; 0 plans each request anew.",
         |c, v| unsigned("pgapp-plan-cache-bytes", &mut c.pgapp_plan_cache_bytes, v),
         |c| bare(c.pgapp_plan_cache_bytes),
-    ),
-    key(
-        "pgapp-statement-cache-bytes",
-        Kind::Int,
-        "Memory for the statements that are kept prepared in one session of Postgres, in bytes, by an estimate; 0 keeps none.",
-        |c, v| unsigned("pgapp-statement-cache-bytes", &mut c.pgapp_statement_cache_bytes, v),
-        |c| bare(c.pgapp_statement_cache_bytes),
     ),
     key(
         "pgapp-server-body-timeout",
@@ -127,6 +184,13 @@ pub(super) const KEYS: &[Key] = &[
     )
     .fixed(),
     key(
+        "pgapp-statement-cache-bytes",
+        Kind::Int,
+        "Memory for the statements that are kept prepared in one session of Postgres, in bytes, by an estimate; 0 keeps none.",
+        |c, v| unsigned("pgapp-statement-cache-bytes", &mut c.pgapp_statement_cache_bytes, v),
+        |c| bare(c.pgapp_statement_cache_bytes),
+    ),
+    key(
         "pgapp-temp-memory-max",
         Kind::Int,
         "Most bytes of large answers that are kept in memory where the folder for temporary files has no room or cannot be used, all requests together.",
@@ -150,4 +214,28 @@ pub(super) const KEYS: &[Key] = &[
         |c| bare(c.pgapp_temp_space_timeout),
     )
     .fixed(),
+    key(
+        "pgapp-unread-parameters",
+        Kind::String,
+        "What becomes of the parts of a query string that have no effect: text behind the end of an expression (the cast in `data->>age::int=gt.5`), parameters that mean nothing to the method, and parameters without a value. `ignore`: as in PostgREST, which leaves them unread. `refuse`: error PGRST100 or PGAPP121.",
+        |c, v| unread("pgapp-unread-parameters", &mut c.pgapp_unread_parameters, v),
+        |c| shown_unread(c.pgapp_unread_parameters),
+    )
+    .in_database(),
 ];
+
+fn unread(name: &str, field: &mut Unread, found: &Found) -> Result<(), String> {
+    *field = match found.text().as_deref() {
+        None | Some("ignore") => Unread::Ignore,
+        Some("refuse") => Unread::Refuse,
+        Some(other) => return Err(format!("Invalid {name}: '{other}' is neither ignore nor refuse")),
+    };
+    Ok(())
+}
+
+fn shown_unread(value: Unread) -> Shown {
+    text(match value {
+        Unread::Ignore => "ignore",
+        Unread::Refuse => "refuse",
+    })
+}

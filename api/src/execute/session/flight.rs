@@ -163,6 +163,9 @@ pub(super) mod encode {
     use crate::execute::wire::unencodable;
     use crate::sql::types::ParamType;
 
+    /// Values from this length on are sent from where they are.
+    const LARGE: usize = 64 * 1024;
+
     /// A statement that the server has parsed.
     pub(in super::super) fn known(
         step: &Step<'_>,
@@ -226,6 +229,8 @@ pub(super) mod encode {
     /// binary form.
     fn bind(prepared: &Prepared, step: &Step<'_>, out: &mut Outgoing) -> Result<(), DbError> {
         let binary = step.params.iter().any(|it| it.ty == ParamType::Bytea);
+        let begun_at = out.len();
+        let mut large = Vec::new();
         let encoded = frontend::bind(
             "",
             &prepared.name,
@@ -233,6 +238,10 @@ pub(super) mod encode {
             step.params,
             |param, out| match &param.value {
                 None => Ok(IsNull::Yes),
+                Some(value) if value.len() >= LARGE => {
+                    large.push((out.len(), value.clone()));
+                    Ok(IsNull::No)
+                }
                 Some(value) => {
                     out.put_slice(value);
                     Ok(IsNull::No)
@@ -244,7 +253,23 @@ pub(super) mod encode {
         encoded.map_err(|error| match error {
             frontend::BindError::Conversion(it) => unencodable(&it),
             frontend::BindError::Serialization(it) => unencodable(&it),
-        })
+        })?;
+        for (at, value) in large {
+            let length = i32::try_from(value.len()).map_err(|_| too_long())?;
+            // The message's length follows its type, the value's precedes it; both were written without the value.
+            for place in [begun_at + 1, at - 4] {
+                let field = &mut out[place..place + 4];
+                let written = field.first_chunk().copied().map_or(0, i32::from_be_bytes);
+                let whole = written.checked_add(length).ok_or_else(too_long)?;
+                field.copy_from_slice(&whole.to_be_bytes());
+            }
+            out.put_value(at, value);
+        }
+        Ok(())
+    }
+
+    fn too_long() -> DbError {
+        unencodable(&"it is longer than two gigabytes")
     }
 
     fn type_oid(ty: ParamType) -> u32 {

@@ -26,8 +26,10 @@ pub(super) enum Reading {
     Boolean,
     Uuid,
     Date,
-    /// With or without time zone.
-    Timestamp,
+    /// `timestamp`; one with time zone has to bring its offset, so that no setting matters.
+    Timestamp {
+        with_offset: bool,
+    },
     /// `json` and `jsonb`.
     Json,
 }
@@ -46,8 +48,10 @@ impl Reading {
             "uuid" => Self::Uuid,
             "date" => Self::Date,
             "json" | "jsonb" => Self::Json,
-            _ if is_timestamp(type_name) => Self::Timestamp,
             _ => {
+                if let Some(with_offset) = has_time_zone(type_name) {
+                    return Some(Self::Timestamp { with_offset });
+                }
                 if let Some(length) = arguments(type_name, "character varying(") {
                     return Some(Self::Text(Some(length.parse().ok()?)));
                 }
@@ -93,7 +97,9 @@ impl Reading {
             (Self::Boolean, Token::Boolean) => owned(raw),
             (Self::Uuid, Token::String(text)) => is_uuid(&text).then(|| owned(&text))?,
             (Self::Date, Token::String(text)) => is_date(&text).then(|| owned(&text))?,
-            (Self::Timestamp, Token::String(text)) => is_point_in_time(&text).then(|| owned(&text))?,
+            (Self::Timestamp { with_offset }, Token::String(text)) => {
+                is_point_in_time(&text, with_offset).then(|| owned(&text))?
+            }
             (Self::Json, Token::Boolean) => owned(raw),
             (Self::Json, Token::Number | Token::Nested | Token::String(_)) => {
                 is_harmless(raw).then(|| owned(raw))?
@@ -134,13 +140,15 @@ fn arguments<'a>(type_name: &'a str, before: &str) -> Option<&'a str> {
     type_name.strip_prefix(before)?.strip_suffix(')')
 }
 
-fn is_timestamp(type_name: &str) -> bool {
-    let Some(rest) = type_name.strip_prefix("timestamp") else { return false };
-    let Some(rest) = rest.strip_suffix(" with time zone").or_else(|| rest.strip_suffix(" without time zone"))
-    else {
-        return false;
+/// Whether a `timestamp` is one with time zone; `None` for other types.
+fn has_time_zone(type_name: &str) -> Option<bool> {
+    let rest = type_name.strip_prefix("timestamp")?;
+    let (precision, with_time_zone) = match rest.strip_suffix(" with time zone") {
+        Some(precision) => (precision, true),
+        None => (rest.strip_suffix(" without time zone")?, false),
     };
-    rest.is_empty() || matches!(rest.as_bytes(), [b'(', b'0'..=b'6', b')'])
+    let known = precision.is_empty() || matches!(precision.as_bytes(), [b'(', b'0'..=b'6', b')']);
+    known.then_some(with_time_zone)
 }
 
 /// A string without its quotes; anything else as it is. Escapes stay, so that the text of a number has none.
@@ -199,8 +207,8 @@ fn is_date(text: &str) -> bool {
     of().is_some()
 }
 
-/// A date and a time of day, with or without an offset.
-fn is_point_in_time(text: &str) -> bool {
+/// A date and a time of day, and an offset where there has to be one.
+fn is_point_in_time(text: &str, with_offset: bool) -> bool {
     let of = || {
         let (date, rest) = text.split_at_checked(10)?;
         let rest = rest.strip_prefix(['T', ' '])?;
@@ -217,7 +225,8 @@ fn is_point_in_time(text: &str) -> bool {
             (all_digits(fraction) && fraction.len() <= 6).then_some(())?;
         }
         let offset = match offset {
-            "" | "Z" => true,
+            "" => !with_offset,
+            "Z" => true,
             _ => {
                 let (hours, minutes) = offset[1..].split_once(':').unwrap_or((&offset[1..], "00"));
                 pair(hours, 14).is_some() && pair(minutes, 59).is_some()
@@ -316,7 +325,11 @@ mod tests {
         for type_name in ["timestamp with time zone", "timestamp(3) without time zone"] {
             check(
                 type_name,
-                &["\"2024-02-29T23:59\"", "\"2024-02-29 23:59:59.123456Z\"", "\"2024-02-29T00:00:00-08:30\""],
+                &[
+                    "\"2024-02-29T23:59Z\"",
+                    "\"2024-02-29 23:59:59.123456Z\"",
+                    "\"2024-02-29T00:00:00-08:30\"",
+                ],
                 &[
                     "\"2024-02-29\"",
                     "\"2024-02-29T24:00\"",
@@ -329,6 +342,12 @@ mod tests {
                 ],
             );
         }
+    }
+
+    #[test]
+    fn no_setting_matters() {
+        check("timestamp without time zone", &["\"2024-02-29T23:59\""], &[]);
+        check("timestamp with time zone", &["\"2024-02-29T23:59+02\""], &["\"2024-02-29T23:59\""]);
     }
 
     #[test]

@@ -119,6 +119,8 @@ impl Request {
             settings: Vec::new(),
         };
         let plan = CallPlan {
+            definition: Vec::new(),
+            empty_is_null: false,
             row_type: None,
             function: QualifiedIdentifier::default(),
             params: CallParams::Named(Vec::new()),

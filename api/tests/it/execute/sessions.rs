@@ -310,6 +310,7 @@ async fn nothing_reaches_reads_that_share_the_connection() {
     let app = App::start(&schema(&ways), |_| ()).await;
     let sharing = Sharing {
         quick: Duration::MAX,
+        worth: Duration::MAX,
         budget: Duration::MAX,
         hesitation: Duration::MAX,
         patience: Duration::from_secs(20),

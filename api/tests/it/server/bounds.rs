@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use local_stack::testing::TestDb;
 use nix::sys::signal::Signal;
@@ -387,4 +388,40 @@ async fn memory_for_a_body_is_a_small_multiple_of_it() {
         assert!(grown <= 14 * length + 32 * MIB, "{content_type}: {} times", grown / length);
         assert_serves(&server).await;
     }
+}
+
+#[tokio::test]
+async fn bodies_share_what_there_is_for_them() {
+    let db = large_database().await;
+    let server = server(&db).variable("PGAPP_MAX_BODIES", "1000000").start().await;
+    let csv = |id: usize, n_bytes: usize| format!("id,text\n{id},{}\n", "x".repeat(n_bytes));
+    let post =
+        |csv: &str| Request::new("POST", "/pages").header("Content-Type", "text/csv").body(csv.as_bytes());
+    // None may be larger than all.
+    assert_eq!(server.send(post(&csv(0, 1_100_000))).await.status, 413);
+    // Most of what there is, by somebody who does not come to an end.
+    let body = csv(1, 900_000);
+    let head = format!(
+        "POST /pages HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut first = Connection::to(&server).await;
+    let (begin, end) = body.split_at(890_000);
+    first.0.write_all(format!("{head}{begin}").as_bytes()).await.unwrap();
+    // Until that is read, there is room for others.
+    let next = AtomicUsize::new(100);
+    eventually("a body is refused", async || {
+        let answer = server.send(post(&csv(next.fetch_add(1, Relaxed), 500_000))).await;
+        let is_refused = answer.status == 503;
+        if is_refused {
+            assert_eq!((answer.code().as_str(), answer.header("retry-after")), ("PGAPP102", Some("1")));
+        }
+        is_refused
+    })
+    .await;
+    // Small ones are no matter.
+    assert_eq!(server.send(post(&csv(3, 50_000))).await.status, 201);
+    assert_serves(&server).await;
+    assert_eq!(first.ask(end).await.status, 201);
+    assert_eq!(server.send(post(&csv(2, 500_000))).await.status, 201);
 }

@@ -125,6 +125,44 @@ async fn a_database_that_hangs_is_told_in_time_and_recovers() {
 }
 
 #[tokio::test]
+async fn connections_that_are_there_serve_while_no_new_one_is_made() {
+    let (cluster, uri) = database_of_its_own().await;
+    let server = patient(Server::over(&uri), "3").start().await;
+    let admin = server.admin().await;
+    eventually("ready", async || ready(&admin).await == 200).await;
+    let client = client_of(&cluster).await;
+    let ask = |target: &'static str, limit: u64| {
+        let api = server.api().clone();
+        tokio::spawn(async move { get_within(&api, target, Duration::from_secs(limit)).await.status })
+    };
+    for warm in [0; 2].map(|_| ask("/rpc/sleep?seconds=0.5", 10)) {
+        assert_eq!(warm.await.unwrap(), 204);
+    }
+    // Only the process that lets others in.
+    let stopped = Stopped::new(processes(&client).await[..1].to_vec());
+    let busy = [0; 2].map(|_| ask("/rpc/sleep?seconds=6", 10));
+    eventually("both run", async || client.query(ASLEEP, &[]).await.unwrap().len() == 2).await;
+    assert_eq!(ask("/films?limit=1", 8).await.unwrap(), 503);
+    for busy in busy {
+        // It took longer than the database was silent for everybody.
+        assert!([204, 503].contains(&busy.await.unwrap()));
+    }
+    drop(stopped);
+    eventually("ready again", async || ready(&admin).await == 200).await;
+    // Without anybody at work, nobody is in anybody's way.
+    for warm in [0; 2].map(|_| ask("/rpc/sleep?seconds=0.5", 10)) {
+        assert_eq!(warm.await.unwrap(), 204);
+    }
+    let stopped = Stopped::new(processes(&client).await[..1].to_vec());
+    for _ in 0..20 {
+        assert_eq!(ask("/films?limit=1", 2).await.unwrap(), 200);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(ready(&admin).await, 200);
+    drop(stopped);
+}
+
+#[tokio::test]
 async fn ready_asks_the_database() {
     let (cluster, uri) = database_of_its_own().await;
     for channel in [true, false] {
