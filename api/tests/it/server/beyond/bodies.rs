@@ -66,6 +66,23 @@ async fn csv_is_strict_where_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn json_may_begin_with_a_mark() {
+    let (server, _db) = serve(TABLES, &[]).await;
+    let headers = "Content-Type: application/json\nPrefer: return=representation";
+    // The later ones by a plan that was kept.
+    for _ in 0..4 {
+        for (query, body) in
+            [("", r#"{"text":"a"}"#), ("?columns=text", r#"{"text":"a","x":1}"#), ("", r#"[{"text":"a"}]"#)]
+        {
+            let request = format!("POST /notes{query}\n{headers}\n\n\u{feff}{body}");
+            assert_eq!(answer(&server, &request).await, r#"201 [{"text":"a"}]"#, "{query} {body}");
+        }
+    }
+    let argument = "POST /rpc/bag\nContent-Type: application/json\n\n\u{feff}{\"attrs\":{\"k\":\"v\"}}";
+    assert_eq!(answer(&server, argument).await, "200 \"v\"");
+}
+
+#[tokio::test]
 async fn an_object_fits_where_an_object_is_shown() {
     let (server, _db) = serve(TABLES, &[]).await;
     let attrs = r#"{"k":"v","quo\"te":"back\\slash","empty":"","none":null,"n":1.5}"#;
