@@ -138,11 +138,10 @@ fn unread(
             .is_none()
             .then_some("it means something together with \"Prefer: resolution=\" only"),
         ("on_conflict", ..) => Some("it means something in a POST only"),
-        ("select", ..) => None,
+        ("select", ..) | (_, "order", _) => None,
         (_, "limit" | "offset", _) => {
             range::integer(value).is_none().then_some("its value is not a whole number")
         }
-        (_, "order", _) => None,
         (name, kind, DbAction::RelationMutation(_, Mutation::Create)) => {
             // Of logic trees, `and`, `or`, `not.and` and `not.or` are of the top level.
             let is_top_level = match kind {

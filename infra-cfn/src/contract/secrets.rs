@@ -71,7 +71,7 @@ fn password_follows(subject: &Subject<'_>, report: &mut Report<'_>) {
             let mut resolves = false;
             let node = resource.properties.get(property);
             node.into_iter().for_each(|it| {
-                it.walk(&mut |it| resolves |= it.as_str().is_some_and(|it| it.contains("{{resolve:")))
+                it.walk(&mut |it| resolves |= it.as_str().is_some_and(|it| it.contains("{{resolve:")));
             });
             if resolves {
                 report.add(

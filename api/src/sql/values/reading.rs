@@ -94,13 +94,12 @@ impl Reading {
                 digits(text)?;
                 (text.len() <= MAX_FLOAT).then(|| owned(text))?
             }
-            (Self::Boolean, Token::Boolean) => owned(raw),
+            (Self::Boolean | Self::Json, Token::Boolean) => owned(raw),
             (Self::Uuid, Token::String(text)) => is_uuid(&text).then(|| owned(&text))?,
             (Self::Date, Token::String(text)) => is_date(&text).then(|| owned(&text))?,
             (Self::Timestamp { with_offset }, Token::String(text)) => {
                 is_point_in_time(&text, with_offset).then(|| owned(&text))?
             }
-            (Self::Json, Token::Boolean) => owned(raw),
             (Self::Json, Token::Number | Token::Nested | Token::String(_)) => {
                 is_harmless(raw).then(|| owned(raw))?
             }
