@@ -25,7 +25,7 @@
 //!
 //! Where the body is JSON, [`types::MainQuery::rows`] takes the place of the main statement: its rows
 //! are the body, encoded outside of the database, and what else the main statement would have told is
-//! asked for by [`types::RowsQuery::settings`]. [`types::RowsQuery::aggregated`] is the main statement for
+//! asked for by the statement that ends it ([`ending`]). [`types::RowsQuery::aggregated`] is the main statement for
 //! when the rows cannot be encoded, or statements are logged.
 //!
 //! An insert of one object has its values as binds where [`values`] can tell that this means the same; that is

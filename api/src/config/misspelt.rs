@@ -88,8 +88,8 @@ mod tests {
     fn show(file: &[&str], environment: &[&str]) -> String {
         let owned = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
         let found = find(owned(file).iter(), owned(environment).iter());
-        let line =
-            |it: UnknownSetting| format!("{} ({}): {}", it.name, it.place, it.meant.unwrap_or_default());
+        let meant = |it: Option<String>| it.unwrap_or_else(|| "nothing".to_owned());
+        let line = |it: UnknownSetting| format!("{} ({}): {}", it.name, it.place, meant(it.meant));
         found.into_iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
@@ -105,7 +105,7 @@ mod tests {
         db-shcemas (configuration file): db-schemas
         db_uri (configuration file): db-uri
         dbpool (configuration file): db-pool
-        hello-world (configuration file): 
+        hello-world (configuration file): nothing
         jwt-secrt (configuration file): jwt-secret
         pgapp-limited-write (configuration file): pgapp-limited-writes
         PGAPP_LIMITED_WRITE (environment): PGAPP_LIMITED_WRITES
