@@ -26,6 +26,9 @@ pub(super) struct Span {
     pub(super) len: usize,
     /// Index of that to the statement that ends it.
     pub(super) ending: Option<usize>,
+    /// Index of that to the statement that tells the settings of the response, behind rows that are encoded. It ends
+    /// the script as well where nothing else comes.
+    pub(super) told: Option<usize>,
     /// The session's settings may not be what they were.
     pub(super) soils: bool,
     /// They may change something.
@@ -53,7 +56,7 @@ impl<'a> Flight<'a> {
         }
         let first = steps.len();
         let upserts = script.steps.iter().any(|it| it.rows.is_some_and(|rows| rows.upserts));
-        let mut ending_at = None;
+        let (mut ending_at, mut told_at) = (None, None);
         for (at, step) in script.steps.iter().enumerate() {
             match (step.rows, aggregated) {
                 (None, _) => steps.push(*step),
@@ -62,7 +65,8 @@ impl<'a> Flight<'a> {
                     // The row that follows the rows tells what else the query is to tell: one answer of both.
                     steps.push(Step { formats: &[], ..*step });
                     let is_last = at + 1 == script.steps.len();
-                    ending_at = is_last.then_some(first + at);
+                    told_at = Some(first + at);
+                    ending_at = told_at.filter(|_| is_last);
                     let read_only = begin.read_only && is_last;
                     let commands = leavings.is_some_and(|it| it.commands);
                     steps.push(Step::fixed(Ending { read_only, upserts, commands }.text()));
@@ -70,7 +74,8 @@ impl<'a> Flight<'a> {
             }
         }
         let writes = !begin.read_only;
-        let mut span = Span { first, len: script.steps.len(), ending: ending_at, soils: false, writes };
+        let mut span =
+            Span { first, len: script.steps.len(), ending: ending_at, told: told_at, soils: false, writes };
         if let Some(leavings) = leavings {
             if ending_at.is_none() {
                 span.ending = Some(first + script.steps.len());

@@ -139,7 +139,9 @@ impl Landing {
                 self.learn(step);
             }
             Message::ErrorResponse(body) => {
-                let at_ending = self.span.ending == Some(self.results.len()) && !self.is_encoding();
+                // Either of them refuses settings of the response that cannot be followed.
+                let at = Some(self.results.len());
+                let at_ending = [self.span.ending, self.span.told].contains(&at) && !self.is_encoding();
                 self.failure.get_or_insert_with(|| ServerError { at_ending, ..ServerError::from(&body) });
             }
             Message::CopyInResponse(_) | Message::CopyOutResponse(_) => {

@@ -470,3 +470,24 @@ async fn settings_of_the_response_that_are_refused_leave_nothing_behind() {
         }
     }
 }
+
+/// Where a script goes on behind the rows, they are refused there, and the refusal says the same.
+#[tokio::test]
+async fn settings_of_the_response_are_refused_alike_under_a_rollback() {
+    let sql = format!(
+        "{BASE}
+         create function answer() returns json language plpgsql as $$ begin
+           perform set_config('response.status', 'bad', true); return null;
+         end $$;"
+    );
+    for roll_back in [false, true] {
+        let app = App::start(&sql, |conf| conf.db_tx_rollback_all = roll_back).await;
+        for accept in ["application/json", "*/*", "text/csv"] {
+            let text = format!("POST /rpc/answer\nAccept: {accept}\n\n{{}}");
+            for _ in 0..2 {
+                let answer = app.send(&app.pool, &app.conf, "session_one", &text).await;
+                assert!(matches!(answer, Err(Error::ApiRequest(_))), "{roll_back} {text}: {answer:?}");
+            }
+        }
+    }
+}
