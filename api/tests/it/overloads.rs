@@ -113,6 +113,7 @@ impl App {
         client.batch_execute(SCHEMA).await.unwrap();
         let conf = AppConfig {
             db_anon_role: None,
+            db_aggregates_enabled: true,
             db_schemas: vec!["public".into()],
             db_extra_search_path: vec!["extra".into(), "pg_catalog".into()],
             ..config(db.url())

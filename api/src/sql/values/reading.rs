@@ -37,6 +37,8 @@ pub(super) enum Reading {
 impl Reading {
     /// Of a type, as the catalog prints it; `None` for what is left to Postgres.
     pub(super) fn of(type_name: &str) -> Option<Self> {
+        // Postgres' own types have their schema in a statement, unless their names are keywords.
+        let type_name = type_name.strip_prefix("pg_catalog.").unwrap_or(type_name);
         Some(match type_name {
             "text" | "character varying" => Self::Text(None),
             "smallint" => Self::Integer(16),
