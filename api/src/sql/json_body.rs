@@ -92,10 +92,10 @@ pub(super) fn from_body(
                     sql.sql(" ").catalog(ty);
                 }
                 (Some(_), BodyValue::Hstore) => {
-                    sql.sql(" json");
+                    sql.sql(" pg_catalog.json");
                 }
                 (Some(_), BodyValue::EmptyIsNull) => {
-                    sql.sql(" text");
+                    sql.sql(" pg_catalog.text");
                 }
             }
         });
