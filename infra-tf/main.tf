@@ -2,13 +2,15 @@ locals {
   name = "${var.project}-${var.environment}"
   tags = merge(var.tags, { Project = local.name, Environment = var.environment, ManagedBy = "terraform" })
 
+  state_key_prefix = coalesce(var.state_key_prefix, "infra-tf/${var.environment}")
+
   kms_key_arn  = var.create_kms_key ? aws_kms_key.this[0].arn : null
   boundary_arn = var.github_repository == null ? null : module.github_oidc[0].permissions_boundary_arn
 
   # The same digest that `sha256sum` makes of its own listing; `cargo xtask lambda build` writes it beside the artifact.
   lambda_sources = var.lambda_check_sources ? sort(concat(
     tolist(fileset("${path.root}/..", "api/src/**/*.{html,rs,sql}")),
-    [for file in ["Cargo.lock", "Cargo.toml", "api/Cargo.toml"] : file if fileexists("${path.root}/../${file}")],
+    [for file in ["Cargo.lock", "Cargo.toml", "api/Cargo.toml", "infra-tf/rds-ca-bundle.pem"] : file if fileexists("${path.root}/../${file}")],
   )) : []
   lambda_source_digest = length(local.lambda_sources) == 0 ? null : sha256(join("", [
     for file in local.lambda_sources : "${filesha256("${path.root}/../${file}")}  ${file}\n"
@@ -22,6 +24,7 @@ module "network" {
   name                     = local.name
   cidr_block               = var.vpc_cidr_block
   availability_zone_count  = var.availability_zone_count
+  exclude_zone_ids         = var.exclude_zone_ids
   nat_mode                 = var.nat_mode
   interface_endpoints      = var.vpc_interface_endpoints
   flow_logs_enabled        = var.vpc_flow_logs_enabled
@@ -57,8 +60,11 @@ module "database" {
   backup_retention_days               = var.database_backup_retention_days
   deletion_protection                 = var.database_deletion_protection
   skip_final_snapshot                 = var.database_skip_final_snapshot
+  allow_major_version_upgrade         = var.database_allow_major_version_upgrade
+  apply_immediately                   = var.database_apply_immediately
   log_retention_days                  = var.log_retention_days
   kms_key_arn                         = local.kms_key_arn
+  storage_kms_key_arn                 = var.database_kms_key_arn
   permissions_boundary_arn            = local.boundary_arn
 }
 
@@ -135,17 +141,21 @@ module "github_oidc" {
   source = "./modules/github_oidc"
   count  = var.github_repository == null ? 0 : 1
 
-  name                 = local.name
-  github_repository    = var.github_repository
-  github_environment   = var.github_environment
-  create_oidc_provider = var.github_create_oidc_provider
-  project_tag          = local.name
-  state_bucket_name    = var.state_bucket_name
-  state_kms_key_arn    = var.state_kms_key_arn
-  state_key_prefix     = var.state_key_prefix
-  rest_api_id          = module.api_gateway.rest_api_id
-  kms_key_arn          = local.kms_key_arn
-  kms_key_enabled      = var.create_kms_key
+  name                  = local.name
+  github_repository     = var.github_repository
+  github_owner_id       = var.github_owner_id
+  github_repository_id  = var.github_repository_id
+  github_environment    = var.github_environment
+  create_oidc_provider  = var.github_create_oidc_provider
+  project_tag           = local.name
+  state_bucket_name     = var.state_bucket_name
+  state_kms_key_arn     = var.state_kms_key_arn
+  state_key_prefix      = local.state_key_prefix
+  rest_api_id           = module.api_gateway.rest_api_id
+  kms_key_arn           = local.kms_key_arn
+  kms_key_enabled       = var.create_kms_key
+  database_kms_key_arn  = var.database_kms_key_arn
+  database_iam_username = var.database_iam_username
 }
 
 module "observability" {
@@ -190,6 +200,6 @@ module "backup" {
   monthly_retention_days   = var.backup_monthly_retention_days
   copy_to_vault_arn        = var.backup_copy_to_vault_arn
   vault_lock_enabled       = var.backup_vault_lock_enabled
-  kms_key_arn              = local.kms_key_arn
+  kms_key_arn              = var.database_kms_key_arn
   permissions_boundary_arn = local.boundary_arn
 }

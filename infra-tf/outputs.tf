@@ -53,6 +53,11 @@ output "state_bucket_name" {
   value       = var.state_bucket_name
 }
 
+output "state_key" {
+  description = "Name of this environment's state in that bucket."
+  value       = "${local.state_key_prefix}/terraform.tfstate"
+}
+
 output "github_actions_role_arn" {
   description = "ARN of the role that applies from GitHub Actions; null without github_repository."
   value       = one(module.github_oidc[*].deploy_role_arn)

@@ -42,7 +42,7 @@ variable "tags" {
 }
 
 variable "create_kms_key" {
-  description = "Encrypt everything with a key of this project; false uses the keys that AWS manages."
+  description = "Encrypt what goes with the project (logs, secret, variables, alarms) with a key of its own; false uses the keys that AWS manages."
   type        = bool
   default     = true
   nullable    = false
@@ -84,6 +84,18 @@ variable "availability_zone_count" {
   }
 }
 
+variable "exclude_zone_ids" {
+  description = "Availability zones, by id, that lack a service of this deployment (Lambda, RDS Proxy or Graviton)."
+  type        = set(string)
+  default     = ["use1-az3"]
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for zone in var.exclude_zone_ids : can(regex("^[a-z0-9]+-az[0-9]+$", zone))])
+    error_message = "exclude_zone_ids must hold ids of zones, like use1-az3, and not names, like us-east-1a: each account has its own letters."
+  }
+}
+
 variable "nat_mode" {
   description = "NAT gateways: none (VPC endpoints instead), single or per_az."
   type        = string
@@ -116,7 +128,7 @@ variable "vpc_flow_logs_enabled" {
 }
 
 variable "database_engine_version" {
-  description = "Aurora PostgreSQL version: a major, or a full one to stay at."
+  description = "Aurora PostgreSQL version: a major, whose minor versions AWS brings by itself, or a full one, which is changed here only."
   type        = string
   default     = "17"
   nullable    = false
@@ -216,6 +228,12 @@ variable "database_proxy_enabled" {
   type        = bool
   default     = true
   nullable    = false
+
+  # An artifact without the digest of its sources comes from elsewhere and is taken as it is.
+  validation {
+    condition     = var.database_proxy_enabled || !var.lambda_check_sources || !fileexists("${local.lambda_artifact_path}.sources") || fileexists("${path.root}/rds-ca-bundle.pem")
+    error_message = "Without the proxy the functions meet RDS's own certificates, and the artifact has no authorities to check them by: get https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, and cargo xtask lambda build --ca-bundle global-bundle.pem"
+  }
 }
 
 variable "database_performance_insights_enabled" {
@@ -261,6 +279,31 @@ variable "database_skip_final_snapshot" {
   type        = bool
   default     = false
   nullable    = false
+}
+
+variable "database_allow_major_version_upgrade" {
+  description = "Let a change of database_engine_version take the cluster to another major, at once: it is away for minutes."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "database_apply_immediately" {
+  description = "Apply changes that interrupt the database at once instead of in the maintenance window."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "database_kms_key_arn" {
+  description = "KMS key of the database and its snapshots, which outlive this deployment, so it must not be made here (bootstrap/ can make it); null uses the keys that AWS manages."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.database_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", var.database_kms_key_arn))
+    error_message = "database_kms_key_arn must be the ARN of a KMS key, not of an alias."
+  }
 }
 
 variable "lambda_artifact_path" {
@@ -342,7 +385,7 @@ variable "lambda_provisioned_concurrency" {
 }
 
 variable "lambda_reserved_concurrency" {
-  description = "Most concurrent instances per function; -1 shares the limit of the account."
+  description = "Most concurrent instances per function; -1 shares the limit of the account, which in a new account is too low to reserve any."
   type        = number
   default     = -1
   nullable    = false
@@ -452,7 +495,7 @@ variable "api_cache_ttl_seconds" {
 }
 
 variable "api_manage_account_logging" {
-  description = "Set the logging role of API Gateway, of which there is one per account and region."
+  description = "Set the logging role of API Gateway, of which there is one per account and region; false where another environment owns it."
   type        = bool
   default     = true
   nullable    = false
@@ -488,8 +531,35 @@ variable "github_repository" {
   }
 }
 
+variable "github_owner_id" {
+  description = "Number of the repository's owner, where GitHub sends immutable subjects (repositories made, renamed or moved since 2026-07-15); null where it sends names only."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_owner_id == null || can(regex("^[0-9]+$", var.github_owner_id))
+    error_message = "github_owner_id must be a number."
+  }
+
+  validation {
+    condition     = (var.github_owner_id == null) == (var.github_repository_id == null)
+    error_message = "github_owner_id and github_repository_id belong together: set both or neither."
+  }
+}
+
+variable "github_repository_id" {
+  description = "Number of the repository, together with github_owner_id."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_repository_id == null || can(regex("^[0-9]+$", var.github_repository_id))
+    error_message = "github_repository_id must be a number."
+  }
+}
+
 variable "github_environment" {
-  description = "GitHub environment whose jobs may apply."
+  description = "GitHub environment whose jobs may apply; let it admit the branch main only."
   type        = string
   default     = "production"
   nullable    = false
@@ -501,7 +571,7 @@ variable "github_environment" {
 }
 
 variable "github_create_oidc_provider" {
-  description = "Make the OIDC provider of GitHub; false where the account has it."
+  description = "Make the OIDC provider of GitHub, of which there is one per account; false where another environment owns it."
   type        = bool
   default     = true
   nullable    = false
@@ -530,13 +600,12 @@ variable "state_kms_key_arn" {
 }
 
 variable "state_key_prefix" {
-  description = "Folder in the state bucket that holds the state of this environment."
+  description = "Folder in the state bucket with this environment's terraform.tfstate; null means infra-tf/ENVIRONMENT."
   type        = string
-  default     = "infra-tf"
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_./-]*[A-Za-z0-9_-]$", var.state_key_prefix))
+    condition     = var.state_key_prefix == null || can(regex("^[A-Za-z0-9_./-]*[A-Za-z0-9_-]$", var.state_key_prefix))
     error_message = "state_key_prefix must be a path without wildcards and without a slash at its end."
   }
 }
@@ -668,7 +737,7 @@ variable "backup_monthly_retention_days" {
 }
 
 variable "backup_copy_to_vault_arn" {
-  description = "Vault in another region or account that snapshots are copied to."
+  description = "Vault in another region or account that snapshots are copied to; another account needs database_kms_key_arn, shared with it."
   type        = string
   default     = null
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
 
 use crate::config::dump;
 use crate::server::{Body, with_server_header};
@@ -14,7 +13,7 @@ use crate::state::{AppState, CacheStatus};
 pub type Liveness = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Answers a request.
-pub async fn answer(state: Arc<AppState>, request: Request<Incoming>, is_live: Liveness) -> Response<Body> {
+pub async fn answer<B>(state: Arc<AppState>, request: Request<B>, is_live: Liveness) -> Response<Body> {
     match request.uri().path().trim_matches('/') {
         "live" => reply(
             if is_live() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR },
@@ -37,7 +36,7 @@ pub async fn answer(state: Arc<AppState>, request: Request<Incoming>, is_live: L
         }
         "schema_cache" => {
             // Serialising plain data cannot fail; an empty body is what there is before the first load.
-            let json = state.schema_cache().and_then(|it| serde_json::to_string(&*it).ok());
+            let json = state.schema_cache().and_then(|it| it.to_json().ok());
             reply(StatusCode::OK, None, json.unwrap_or_default())
         }
         "metrics" => reply(

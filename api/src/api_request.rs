@@ -4,22 +4,26 @@
 //! for `plan` to say.
 
 mod csv;
+pub(crate) mod limits;
+pub(crate) mod outline;
 pub(crate) mod payload;
 pub mod preferences;
 pub mod query;
 mod range;
 mod resource;
 pub mod types;
+mod unread;
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 
 use crate::config::AppConfig;
 use crate::error::ApiRequestError;
 use crate::media_type::{self, MediaType};
 use crate::schema_cache::identifiers::{FieldName, Schema};
+use outline::{Header, Headers, Outline};
 use types::{Action, DbAction, EmbedPath, InvokeMethod, Payload, Preferences, QueryParams, Range};
 
 /// A request, parsed.
@@ -46,7 +50,7 @@ pub struct ApiRequest {
     /// Raw path; for `request.path`.
     pub path: String,
     /// Method; for `request.method`.
-    pub method: http::Method,
+    pub method: Method,
     /// Schema chosen by profile header or default.
     pub schema: Schema,
     /// The schema came (or could have come) from a profile header, so the response names it.
@@ -65,18 +69,37 @@ impl ApiRequest {
         head: &http::request::Parts,
         body: Bytes,
     ) -> Result<Self, ApiRequestError> {
-        let headers = &head.headers;
-        let resource = resource::from_path(conf, head.uri.path())?;
-        let (schema, negotiated_by_profile) = resource::schema(conf, headers, &head.method)?;
-        let action = resource::action(resource, &schema, &head.method)?;
+        let request = Self::from_outline(conf, preferences, &Outline::of(head, body))?;
+        Ok(Self { headers: forwarded(&head.headers), cookies: cookies(&head.headers), ..request })
+    }
+
+    /// The same without what only the database may look at: headers and cookies are left empty.
+    pub(crate) fn from_outline(
+        conf: &AppConfig,
+        preferences: Preferences,
+        outline: &Outline<'_>,
+    ) -> Result<Self, ApiRequestError> {
+        let Outline { method, path, query, headers, body } = outline;
+        let (action, schema, negotiated_by_profile) = target(conf, method, path, *headers)?;
         let is_call = matches!(action, Action::Db(DbAction::Routine(_, InvokeMethod::InvRead(_))));
-        let query = query::parse(head.uri.query().unwrap_or_default().as_bytes(), is_call)?;
-        let (top_level_range, ranges) = range::combine(&head.method, headers, query.ranges.clone())?;
-        let content_type = headers
-            .get(header::CONTENT_TYPE)
-            .map_or(MediaType::ApplicationJson, |value| MediaType::parse(&latin1(value.as_bytes())));
-        let (payload, columns) = payload::read(body, &content_type, query.columns.as_ref(), &action)?;
-        let accept = headers.get(header::ACCEPT).map_or_else(
+        let unread = conf.pgapp_unread_parameters;
+        let parsed = query::parse(query, is_call, unread)?;
+        let range = headers.get(Header::Range);
+        let (top_level_range, ranges) = range::combine(method, range, parsed.ranges.clone())?;
+        let content_type = headers.content_type();
+        let asked = unread::Asked {
+            action: &action,
+            query,
+            range,
+            preferences: &preferences,
+            content_type: &content_type,
+        };
+        unread::check(conf, &asked)?;
+        let query = parsed;
+        let dialect = dialect(conf, &content_type, headers.get(Header::ContentType))?;
+        let (payload, columns) =
+            payload::read(body, &content_type, dialect, query.columns.as_ref(), &action)?;
+        let accept = headers.get(Header::Accept).map_or_else(
             || vec![MediaType::Any],
             |value| media_type::parse_accept(&latin1(value.as_bytes())),
         );
@@ -88,10 +111,10 @@ impl ApiRequest {
             preferences,
             query,
             columns,
-            headers: forwarded(headers),
-            cookies: headers.get(header::COOKIE).map(cookies).unwrap_or_default(),
-            path: head.uri.path().to_owned(),
-            method: head.method.clone(),
+            headers: Vec::new(),
+            cookies: Vec::new(),
+            path: (*path).to_owned(),
+            method: (*method).clone(),
             schema,
             negotiated_by_profile,
             accept,
@@ -101,8 +124,14 @@ impl ApiRequest {
 }
 
 impl ApiRequest {
-    /// A request of the same shape, as far as it matters once that shape is planned: what only a plan looks
-    /// at is left out.
+    /// What a request is to do and to which object, as far as method, path and profile tell.
+    pub(crate) fn action(conf: &AppConfig, head: &http::request::Parts) -> Result<Action, ApiRequestError> {
+        target(conf, &head.method, head.uri.path(), Headers::of(head)).map(|(action, ..)| action)
+    }
+
+    /// A request of the same outline, as far as it matters once that outline is planned: what only a plan looks
+    /// at is left out, and what only the database may look at is there. Every request is answered by one of
+    /// these, its plan being new or kept, so that neither can tell anything that the other does not.
     pub(crate) fn again(&self, head: &http::request::Parts) -> Self {
         let query = head.uri.query().unwrap_or_default().as_bytes();
         Self {
@@ -118,7 +147,7 @@ impl ApiRequest {
             },
             columns: BTreeSet::new(),
             headers: forwarded(&head.headers),
-            cookies: head.headers.get(header::COOKIE).map(cookies).unwrap_or_default(),
+            cookies: cookies(&head.headers),
             path: head.uri.path().to_owned(),
             method: head.method.clone(),
             schema: self.schema.clone(),
@@ -127,6 +156,24 @@ impl ApiRequest {
             content_type: self.content_type.clone(),
         }
     }
+}
+
+/// What `OPTIONS` would ask for at the path of a request; `None` where no resource can be.
+pub(crate) fn info_of(conf: &AppConfig, head: &http::request::Parts) -> Option<Action> {
+    target(conf, &Method::OPTIONS, head.uri.path(), Headers::of(head)).map(|(action, ..)| action).ok()
+}
+
+/// How a CSV body is to be read.
+fn dialect(
+    conf: &AppConfig,
+    content_type: &MediaType,
+    header: Option<&http::HeaderValue>,
+) -> Result<csv::Dialect, ApiRequestError> {
+    let delimiter = match (content_type, header) {
+        (MediaType::TextCsv, Some(value)) => media_type::parameter_of(&latin1(value.as_bytes()), "delimiter"),
+        _ => None,
+    };
+    csv::Dialect::new(delimiter.as_deref(), conf.pgapp_csv_strict).map_err(ApiRequestError::InvalidBody)
 }
 
 /// Headers are bytes; types are read as Latin-1, in which every byte is a character.
@@ -143,12 +190,27 @@ fn forwarded(headers: &HeaderMap) -> Vec<(String, Bytes)> {
         .collect()
 }
 
-fn cookies(header: &http::HeaderValue) -> Vec<(String, String)> {
-    String::from_utf8_lossy(header.as_bytes())
-        .split(';')
-        .map(|cookie| {
+/// Cookies, in order. HTTP/2 clients may send them in several lines (RFC 9113, section 8.2.3).
+fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
+    let mut cookies = Vec::new();
+    for line in headers.get_all(header::COOKIE) {
+        cookies.extend(String::from_utf8_lossy(line.as_bytes()).split(';').map(|cookie| {
             let (name, value) = cookie.split_once('=').unwrap_or((cookie, ""));
             (name.trim_start_matches(' ').to_owned(), value.to_owned())
-        })
-        .collect()
+        }));
+    }
+    cookies
+}
+
+/// Action, schema, and whether a profile header could have chosen it.
+fn target(
+    conf: &AppConfig,
+    method: &Method,
+    path: &str,
+    headers: Headers<'_>,
+) -> Result<(Action, Schema, bool), ApiRequestError> {
+    let resource = resource::from_path(conf, path)?;
+    let (schema, negotiated_by_profile) = resource::schema(conf, headers, method)?;
+    let action = resource::action(resource, &schema, method)?;
+    Ok((action, schema, negotiated_by_profile))
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::admin;
 use crate::config::AppConfig;
 use crate::observability::Observation;
-use crate::server::{self, bind};
+use crate::server::{self, Limits, bind};
 use crate::state::{AppState, CacheStatus, listener, reload};
 
 /// Runs the server until a signal or a fatal error ends it.
@@ -21,6 +21,10 @@ pub async fn run(state: Arc<AppState>) -> io::Result<ExitCode> {
         let path = conf.jwt_role_claim_key.text();
         state.observer().observe(&Observation::DeprecatedRoleClaimKey(&path));
     }
+    for setting in &conf.unknown_settings {
+        state.observer().observe(&Observation::UnknownSetting(setting));
+    }
+    server::raise_descriptors();
     let stop = stop_on_signals(&state)?;
     reload_on_signals(&state)?;
 
@@ -34,8 +38,8 @@ pub async fn run(state: Arc<AppState>) -> io::Result<ExitCode> {
         };
         let shared = Arc::clone(&state);
         let handler = move |request, _| admin::answer(Arc::clone(&shared), request, Arc::clone(&is_live));
-        let (state, stop) = (Arc::clone(&state), stop.clone());
-        tokio::spawn(async move { server::serve(&state, listener, handler, stopped(stop)).await });
+        let (state, stop, limits) = (Arc::clone(&state), stop.clone(), Limits::admin(&conf));
+        tokio::spawn(async move { server::serve(&state, listener, limits, handler, stopped(stop)).await });
     }
     listener::restart(&state);
     tokio::spawn(reload::reload_schema_forever(Arc::clone(&state)));
@@ -58,7 +62,7 @@ pub async fn run(state: Arc<AppState>) -> io::Result<ExitCode> {
         move |request, peer| server::api(Arc::clone(&state), request, peer)
     };
     let code = tokio::select! {
-        () = server::serve(&state, listener, handler, stopped(stop)) => ExitCode::SUCCESS,
+        () = server::serve(&state, listener, Limits::api(&conf), handler, stopped(stop)) => ExitCode::SUCCESS,
         () = state.until_doomed() => ExitCode::FAILURE,
     };
     state.close();

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use crate::config::AppConfig;
 use crate::error::JwtError;
 use crate::observability::{Observation, Observer};
-use crate::state::AppState;
+use crate::state::basis::Basis;
 use cache::TokenCache;
 
 /// The outcome of authentication.
@@ -35,13 +35,17 @@ pub struct AuthResult {
 }
 
 /// Verifies the request's token, or takes the anonymous role where there is none.
-pub fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<AuthResult, JwtError> {
-    let conf = state.config();
+pub fn authenticate(basis: &Basis, observer: &Observer, headers: &HeaderMap) -> Result<AuthResult, JwtError> {
     let claims = match bearer(headers) {
-        Some(token) => state.verifier().verify(&conf, token, state.observer())?,
+        Some(token) => basis.verifier.verify(token, observer)?,
         None => Arc::default(),
     };
-    resolve(&conf, &claims, unix_now())
+    resolve(&basis.conf, &claims, unix_now())
+}
+
+/// Checks again what has to do with time, after the caller has taken some.
+pub fn still_holds(conf: &AppConfig, auth: &AuthResult) -> Result<(), JwtError> {
+    claims::validate(&auth.claims, conf.jwt_aud.as_deref(), unix_now()).map_err(JwtError::Claims)
 }
 
 /// Seconds since 1970. A clock before that counts as 1970.
@@ -76,35 +80,33 @@ fn resolve(conf: &AppConfig, claims: &Map<String, Value>, now: i64) -> Result<Au
     Ok(AuthResult { role, claims })
 }
 
-/// Verifies tokens, remembering those that were good.
+/// Longer tokens are verified each time: what is remembered is bounded by bytes, too.
+const MAX_REMEMBERED: usize = 16 * 1024;
+
+/// Verifies tokens with the keys of one configuration, remembering those that were good.
 pub struct Verifier {
+    conf: Arc<AppConfig>,
     cache: TokenCache,
 }
 
 impl Verifier {
     /// A verifier that remembers nothing yet.
-    pub fn new(conf: &AppConfig) -> Self {
-        Self { cache: TokenCache::new(conf.jwt_cache_max_entries) }
+    pub fn new(conf: Arc<AppConfig>) -> Self {
+        Self { cache: TokenCache::new(conf.jwt_cache_max_entries), conf }
     }
 
-    /// Follows a reloaded configuration: other keys make every remembered token doubtful.
-    pub fn reconfigure(&self, old: &AppConfig, new: &AppConfig) {
-        if old.jwt_secret != new.jwt_secret {
-            self.cache.clear();
-        }
-        self.cache.resize(new.jwt_cache_max_entries);
+    /// Whether it says of every token what one made of this configuration would say.
+    pub fn serves(&self, conf: &AppConfig) -> bool {
+        self.conf.jwt_secret == conf.jwt_secret
+            && self.conf.jwt_secret_is_base64 == conf.jwt_secret_is_base64
+            && self.conf.jwt_cache_max_entries == conf.jwt_cache_max_entries
     }
 
     /// The claims of a token whose signature is good. Whether they are acceptable now is another
     /// question, so that a remembered token still expires.
-    fn verify(
-        &self,
-        conf: &AppConfig,
-        token: &[u8],
-        observer: &Observer,
-    ) -> Result<Arc<Map<String, Value>>, JwtError> {
-        let keys = conf.jwt_keys.as_ref().ok_or(JwtError::SecretMissing)?;
-        if conf.jwt_cache_max_entries == 0 {
+    fn verify(&self, token: &[u8], observer: &Observer) -> Result<Arc<Map<String, Value>>, JwtError> {
+        let keys = self.conf.jwt_keys.as_ref().ok_or(JwtError::SecretMissing)?;
+        if self.conf.jwt_cache_max_entries == 0 || token.len() > MAX_REMEMBERED {
             return token::decode(keys, token).map(Arc::new);
         }
         let known = self.cache.get(token);
@@ -112,9 +114,8 @@ impl Verifier {
         if let Some(claims) = known {
             return Ok(claims);
         }
-        let generation = self.cache.generation();
         let claims = Arc::new(token::decode(keys, token)?);
-        for _ in 0..self.cache.insert(token, Arc::clone(&claims), generation) {
+        for _ in 0..self.cache.insert(token, Arc::clone(&claims)) {
             observer.observe(&Observation::JwtCacheEviction);
         }
         Ok(claims)

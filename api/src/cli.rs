@@ -156,7 +156,7 @@ async fn dump_schema(state: &Arc<AppState>) -> ExitCode {
         Err(error) => Err(error),
     };
     let error = match loaded {
-        Ok(cache) => match serde_json::to_string(&cache) {
+        Ok(cache) => match cache.to_json() {
             Ok(json) => return print(&format!("{json}\n")),
             Err(error) => return fail(&format!("cannot write the schema cache as JSON: {error}")),
         },

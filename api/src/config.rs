@@ -9,6 +9,7 @@ pub mod dump;
 pub mod file;
 pub mod keys;
 pub mod load;
+mod misspelt;
 mod uri;
 pub mod value;
 
@@ -57,6 +58,36 @@ pub enum Verbosity {
     Minimal,
     /// With details and hint.
     Verbose,
+}
+
+/// What becomes of something in a request that has no effect, as `pgapp-limited-writes` and
+/// `pgapp-unread-parameters` say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// `ignore`: nothing, as in PostgREST.
+    Ignore,
+    /// `refuse`: the request is refused.
+    Refuse,
+}
+
+/// What becomes of values for columns that are `GENERATED ALWAYS`, as `pgapp-generated-columns` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GeneratedColumns {
+    /// `refuse`: the database refuses them.
+    Refuse,
+    /// `skip`: they are left out, save where an upsert needs them to find its row.
+    Skip,
+}
+
+/// A name that stands where settings stand, and is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownSetting {
+    /// As it is written there.
+    pub name: String,
+    /// Where it stands.
+    pub place: &'static str,
+    /// What may be meant, written the way it has to be there.
+    pub meant: Option<String>,
 }
 
 /// `server-trace-header`.
@@ -138,8 +169,10 @@ pub struct AppConfig {
     pub db_tx_allow_override: bool,
     /// `db-tx-end` rolls back by default.
     pub db_tx_rollback_all: bool,
-    /// `db-uri`.
+    /// `db-uri`, as it was at the start.
     pub db_uri: String,
+    /// The file that it was read from, which may say something else by now.
+    pub db_uri_file: Option<PathBuf>,
     /// The configuration file, if one was given.
     pub file_path: Option<PathBuf>,
     /// `jwt-aud`.
@@ -164,6 +197,46 @@ pub struct AppConfig {
     pub openapi_security_active: bool,
     /// `openapi-server-proxy-uri`.
     pub openapi_server_proxy_uri: Option<String>,
+    /// `pgapp-max-bodies`, bytes; 0 for no limit.
+    pub pgapp_max_bodies: u64,
+    /// `pgapp-max-body`, bytes; 0 for no limit.
+    pub pgapp_max_body: u64,
+    /// `pgapp-max-cookies`.
+    pub pgapp_max_cookies: usize,
+    /// `pgapp-max-header-bytes`.
+    pub pgapp_max_header_bytes: usize,
+    /// `pgapp-max-headers`.
+    pub pgapp_max_headers: usize,
+    /// `pgapp-plan-cache-bytes`.
+    pub pgapp_plan_cache_bytes: usize,
+    /// `pgapp-statement-cache-bytes`.
+    pub pgapp_statement_cache_bytes: usize,
+    /// `pgapp-temp-memory-max`, bytes.
+    pub pgapp_temp_memory_max: u64,
+    /// `pgapp-temp-space-max`, bytes.
+    pub pgapp_temp_space_max: u64,
+    /// `pgapp-temp-space-timeout`, seconds.
+    pub pgapp_temp_space_timeout: u64,
+    /// `pgapp-db-connect-timeout`, seconds.
+    pub pgapp_db_connect_timeout: u64,
+    /// `pgapp-db-hang-timeout`, seconds.
+    pub pgapp_db_hang_timeout: u64,
+    /// `pgapp-db-response-timeout`, seconds.
+    pub pgapp_db_response_timeout: u64,
+    /// `pgapp-server-body-timeout`, seconds.
+    pub pgapp_server_body_timeout: u64,
+    /// `pgapp-server-header-timeout`, seconds.
+    pub pgapp_server_header_timeout: u64,
+    /// `pgapp-server-idle-timeout`, seconds.
+    pub pgapp_server_idle_timeout: u64,
+    /// `pgapp-server-max-connections`.
+    pub pgapp_server_max_connections: usize,
+    /// `pgapp-server-max-streams`.
+    pub pgapp_server_max_streams: usize,
+    /// `pgapp-server-shutdown-timeout`, seconds.
+    pub pgapp_server_shutdown_timeout: u64,
+    /// `pgapp-server-write-timeout`, seconds.
+    pub pgapp_server_write_timeout: u64,
     /// `server-cors-allowed-origins`.
     pub server_cors_allowed_origins: Vec<String>,
     /// `server-host`.
@@ -180,6 +253,18 @@ pub struct AppConfig {
     pub server_unix_socket: Option<PathBuf>,
     /// `server-unix-socket-mode`.
     pub server_unix_socket_mode: u32,
+    /// `pgapp-limited-writes`.
+    pub pgapp_limited_writes: Unread,
+    /// `pgapp-csv-strict`.
+    pub pgapp_csv_strict: bool,
+    /// `pgapp-generated-columns`.
+    pub pgapp_generated_columns: GeneratedColumns,
+    /// `pgapp-null-defaults`.
+    pub pgapp_null_defaults: bool,
+    /// `pgapp-openapi-precise`.
+    pub pgapp_openapi_precise: bool,
+    /// `pgapp-unread-parameters`.
+    pub pgapp_unread_parameters: Unread,
     /// `url-use-legacy-target-names`.
     pub url_use_legacy_target_names: bool,
     /// `admin-server-host`.
@@ -194,6 +279,8 @@ pub struct AppConfig {
     pub internal_schema_cache_query_sleep_before: Option<i64>,
     /// `internal-schema-cache-query-sleep`, milliseconds; for tests of slow loads.
     pub internal_schema_cache_query_sleep: Option<i64>,
+    /// Names in the sources that no setting has; worth a warning.
+    pub unknown_settings: Vec<UnknownSetting>,
     /// Per role: settings from `ALTER ROLE … SET`, read by the in-database configuration.
     pub role_settings: HashMap<String, Vec<(String, String)>>,
     /// Per role: `default_transaction_isolation`.
@@ -232,6 +319,7 @@ impl Default for AppConfig {
             db_tx_allow_override: false,
             db_tx_rollback_all: false,
             db_uri: "postgresql://".into(),
+            db_uri_file: None,
             file_path: None,
             jwt_aud: None,
             jwt_role_claim_key: RoleClaim::default(),
@@ -244,6 +332,27 @@ impl Default for AppConfig {
             openapi_mode: OpenApiMode::FollowPrivileges,
             openapi_security_active: false,
             openapi_server_proxy_uri: None,
+            pgapp_max_bodies: 1024 * 1024 * 1024,
+            pgapp_max_body: 64 * 1024 * 1024,
+            pgapp_max_cookies: 500,
+            // More than PostgREST's web server takes.
+            pgapp_max_header_bytes: 64 * 1024,
+            pgapp_max_headers: 100,
+            pgapp_plan_cache_bytes: 32 * 1024 * 1024,
+            pgapp_statement_cache_bytes: 16 * 1024 * 1024,
+            pgapp_temp_memory_max: 64 * 1024 * 1024,
+            pgapp_temp_space_max: 1024 * 1024 * 1024,
+            pgapp_temp_space_timeout: 10,
+            pgapp_db_connect_timeout: 10,
+            pgapp_db_hang_timeout: 15,
+            pgapp_db_response_timeout: 900,
+            pgapp_server_body_timeout: 30,
+            pgapp_server_header_timeout: 30,
+            pgapp_server_idle_timeout: 75,
+            pgapp_server_max_connections: 0,
+            pgapp_server_max_streams: 200,
+            pgapp_server_shutdown_timeout: 30,
+            pgapp_server_write_timeout: 30,
             server_cors_allowed_origins: Vec::new(),
             server_host: "!4".into(),
             server_port: 3000,
@@ -252,6 +361,12 @@ impl Default for AppConfig {
             server_timing_enabled: false,
             server_unix_socket: None,
             server_unix_socket_mode: 0o660,
+            pgapp_limited_writes: Unread::Ignore,
+            pgapp_csv_strict: false,
+            pgapp_generated_columns: GeneratedColumns::Refuse,
+            pgapp_null_defaults: false,
+            pgapp_openapi_precise: false,
+            pgapp_unread_parameters: Unread::Ignore,
             url_use_legacy_target_names: true,
             admin_server_host: "!4".into(),
             admin_server_port: None,
@@ -259,6 +374,7 @@ impl Default for AppConfig {
             admin_server_unix_socket_mode: 0o660,
             internal_schema_cache_query_sleep_before: None,
             internal_schema_cache_query_sleep: None,
+            unknown_settings: Vec::new(),
             role_settings: HashMap::new(),
             role_isolation: HashMap::new(),
         }

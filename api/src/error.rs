@@ -4,6 +4,7 @@
 
 pub mod codes;
 pub mod http;
+pub(crate) mod plus;
 mod raise;
 mod schema_cache;
 pub mod sqlstate;
@@ -37,9 +38,31 @@ pub enum ApiRequestError {
     /// No acceptable media type; what was asked for.
     #[error("none of these media types are available")]
     MediaType(Vec<String>),
+    /// The body is longer than `pgapp-max-body`; that limit.
+    #[error("the request body is longer than {0} bytes")]
+    BodyTooLarge(u64),
+    /// Other bodies have all the memory that there is for them.
+    #[error("there is no room for the request body")]
+    NoRoomForBody,
+    /// A CSV body would be longer than this as JSON, by the names of its columns.
+    #[error("the request body is longer than {0} bytes as JSON")]
+    CsvTooLarge(usize),
+    /// The head has more of something than is allowed.
+    #[error("the request has more than {limit} {what}")]
+    HeadTooLarge {
+        /// Of what.
+        what: &'static str,
+        /// Setting that says so.
+        setting: &'static str,
+        /// Its value.
+        limit: usize,
+    },
     /// The body could not be read; the parser's message.
     #[error("invalid body: {0}")]
     InvalidBody(String),
+    /// The body did not go on for too long.
+    #[error("the request body did not arrive in time")]
+    BodyStalled,
     /// `PUT` filters are not exactly the primary key.
     #[error("filters must include all and only primary key columns with 'eq' operators")]
     InvalidFilters,
@@ -55,6 +78,22 @@ pub enum ApiRequestError {
     /// A filter, order or limit names something that is not embedded: (name, (embed name, its alias) when the alias should have been used).
     #[error("'{0}' is not an embedded resource in this request")]
     NotEmbedded(String, Option<(String, String)>),
+    /// Something would have limited a write, and `pgapp-limited-writes` is `refuse`.
+    #[error("'{parameter}' does not limit a {method}")]
+    LimitedWrite {
+        /// Name of the parameter or header.
+        parameter: String,
+        /// Method.
+        method: &'static str,
+    },
+    /// Part of the query string has no effect, and `pgapp-unread-parameters` is `refuse`.
+    #[error("'{parameter}' has no effect in this request: {why}")]
+    UnreadParameter {
+        /// Name of the parameter.
+        parameter: String,
+        /// The reason.
+        why: String,
+    },
     /// Not implemented; what.
     #[error("not implemented: {0}")]
     NotImplemented(String),
@@ -257,12 +296,47 @@ pub enum JwtClaimsError {
     AudNotStringOrArray,
 }
 
+/// What it is that failed in a database; its code does not tell, since functions may raise any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Cause {
+    /// The statement, or a function that it calls.
+    #[default]
+    Statement,
+    /// A statement of ours could not be prepared under its name, which is taken: there is a pooler in between.
+    ForeignStatement,
+    /// A pooler in between lends its connections for a statement at a time.
+    StatementPooler,
+    /// The settings of the response, `response.headers` and `response.status`, are not what they must be.
+    Response,
+}
+
+impl Cause {
+    /// The cause, by an error's code, message, function of the server's source, and whether it was raised within
+    /// a function that a statement called.
+    pub(crate) fn of(code: &str, message: &str, routine: Option<&str>, in_function: bool) -> Self {
+        match (code, routine.filter(|it| !it.is_empty())) {
+            ("42P05", Some("StorePreparedStatement")) if !in_function => Self::ForeignStatement,
+            // What PgBouncer says. Unlike Postgres, it names no function of its source.
+            ("08P01", None) if message == "transaction blocks not allowed in statement pooling mode" => {
+                Self::StatementPooler
+            }
+            _ => Self::Statement,
+        }
+    }
+}
+
 /// What the database side reported.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// No connection came free in time (PGRST003).
     #[error("timed out acquiring connection from connection pool")]
     AcquisitionTimeout,
+    /// Nobody waits for the answer any more: the client has left.
+    #[error("the client has left")]
+    Abandoned,
+    /// The database took longer for a request than it may (PGAPP010).
+    #[error("the database did not answer in time")]
+    ResponseTimeout,
     /// A connection could not be made (PGRST000), or was lost (PGRST001); what the driver said.
     #[error("{message}")]
     Connection {
@@ -284,10 +358,29 @@ pub enum DbError {
         hint: Option<String>,
         /// The caller had a role other than the anonymous one (decides 401 against 403).
         authenticated: bool,
+        /// What failed.
+        cause: Cause,
     },
     /// The answer was not in the expected shape (a fault of ours).
     #[error("unexpected result from the database: {0}")]
     UnexpectedResult(String),
+    /// There is no room for a large answer (PGAPP001 to PGAPP003).
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+}
+
+/// Why a large answer cannot be kept until it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoom {
+    /// Others hold what there is, and did not give it back in time (PGAPP001).
+    #[error("there is no room for a large answer while others are being sent")]
+    Busy,
+    /// It is larger than all the room there is (PGAPP002).
+    #[error("the answer is larger than the room there is for large answers")]
+    TooLarge,
+    /// The same of what a write gives back; the write itself was made (PGAPP003).
+    #[error("the write was made, but there is no room for what it gives back")]
+    Written,
 }
 
 impl DbError {
@@ -297,6 +390,7 @@ impl DbError {
 
         match (error.as_db_error(), error.source()) {
             (Some(it), _) => Self::Server {
+                cause: Cause::of(it.code().code(), it.message(), it.routine(), it.where_().is_some()),
                 code: it.code().code().into(),
                 message: it.message().into(),
                 detail: it.detail().map(Into::into),

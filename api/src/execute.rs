@@ -13,6 +13,7 @@ mod json;
 mod lane;
 mod pace;
 pub mod pool;
+mod pulse;
 mod rows;
 mod script;
 mod session;
@@ -20,9 +21,11 @@ mod shapes;
 mod single;
 mod statements;
 mod tls;
+mod watch;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -30,14 +33,17 @@ use indexmap::IndexMap;
 use crate::api_request::ApiRequest;
 use crate::auth::AuthResult;
 use crate::config::{AppConfig, OpenApiMode};
-use crate::error::{DbError, Error};
+use crate::departure::Departure;
+use crate::error::{ApiRequestError, Cause, DbError, Error};
 use crate::plan::ActionPlan;
 use crate::schema_cache::SchemaCache;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::inspection::decode_routines;
+use crate::schema_cache::leavings::Leavings;
 use crate::schema_cache::routine::Routine;
 use crate::schema_cache::table::Table;
-use crate::spool::Spooled;
+use crate::spool::{IN_MEMORY, Spooled};
+use crate::sql::ending;
 use crate::sql::types::MainQuery;
 
 pub use aws::{InvalidSource, ProcessCredentials};
@@ -98,10 +104,28 @@ pub enum DbResult {
     None,
 }
 
+/// How long a read may go on after its client has left: a connection is worth more than what a quick one costs.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// Runs a request's statements in one transaction, for a client that waits until they have run.
+pub async fn run(
+    pool: &Pool,
+    query: &Arc<MainQuery>,
+    plan: &ActionPlan,
+    req: &ApiRequest,
+    auth: &AuthResult,
+    conf: &AppConfig,
+    cache: &SchemaCache,
+) -> Result<DbResult, Error> {
+    run_for(&Departure::default(), pool, query, plan, req, auth, conf, cache).await
+}
+
 /// Runs a request's statements in one transaction.
 ///
-/// Errors of the database, and those that only its rows can tell, leave nothing behind.
-pub async fn run(
+/// Errors of the database, and those that only its rows can tell, leave nothing behind. Where the client leaves before
+/// there is a connection, nothing is run; a read that runs is stopped, and a write runs to its end.
+pub async fn run_for(
+    departure: &Departure,
     pool: &Pool,
     query: &Arc<MainQuery>,
     plan: &ActionPlan,
@@ -113,7 +137,7 @@ pub async fn run(
     if !matches!(plan, ActionPlan::Crud(_) | ActionPlan::Inspect(_)) {
         return Ok(DbResult::None);
     }
-    let (script, layout) = script::script(query, plan, req, &auth.role, conf);
+    let (script, layout) = script::script(query, plan, req, &auth.role, conf, cache.leavings);
     let interpret = |results: &[Rows]| match plan {
         ActionPlan::Crud(crud) => {
             let main = layout
@@ -130,14 +154,15 @@ pub async fn run(
         _ => Ok(DbResult::None),
     };
     let authenticated = conf.db_anon_role.as_ref() != Some(&auth.role);
-    let by_caller = |error| Error::Db(with_caller(error, authenticated));
+    let by_caller = |error| with_caller(error, authenticated);
 
+    let read_only = script.begin.read_only;
     if script::may_share(query, plan, &script)
-        && let Some(results) = read(pool, query).await.map_err(by_caller)?
+        && let Some(results) = read(pool, query, cache.leavings, departure).await.map_err(by_caller)?
     {
-        return interpret(&results);
+        return put_aside(pool, interpret(&results)?, read_only).await;
     }
-    let mut lease = pool.acquire().await?;
+    let mut lease = unless_left(departure, pool.acquire()).await?;
     let session = lease.session();
     let outcome = async {
         let results = session.run(&script).await.map_err(by_caller)?;
@@ -147,40 +172,99 @@ pub async fn run(
         }
         result
     };
-    let outcome = outcome.await;
+    let outcome = match script.begin.read_only {
+        true => tokio::select! {
+            biased;
+            outcome = outcome => outcome,
+            () = long_left(departure) => Err(DbError::Abandoned.into()),
+        },
+        false => outcome.await,
+    };
     lease.went_well(!matches!(outcome, Err(Error::Db(_))));
-    outcome
+    // Whoever reads it may be slow.
+    drop(lease);
+    put_aside(pool, outcome?, read_only).await
+}
+
+/// Keeps a large body that Postgres made as a whole where one that was made here would be kept.
+async fn put_aside(pool: &Pool, mut result: DbResult, read_only: bool) -> Result<DbResult, Error> {
+    if let DbResult::Crud(set) = &mut result
+        && set.body.len() > IN_MEMORY
+    {
+        match Spooled::of(pool.room(), set.body.clone()).await {
+            Ok(spooled) => {
+                set.spooled = Some(spooled);
+                set.body = Bytes::new();
+            }
+            Err(reason) if read_only => return Err(DbError::from(reason).into()),
+            // What was written is written, and its answer is here.
+            Err(_) => {}
+        }
+    }
+    Ok(result)
+}
+
+/// What comes of it, unless the client leaves before.
+async fn unless_left<T>(
+    departure: &Departure,
+    outcome: impl Future<Output = Result<T, DbError>>,
+) -> Result<T, DbError> {
+    if departure.has_left() {
+        return Err(DbError::Abandoned);
+    }
+    tokio::select! {
+        biased;
+        outcome = outcome => outcome,
+        () = departure.left() => Err(DbError::Abandoned),
+    }
+}
+
+/// Resolves when the client left a while ago.
+async fn long_left(departure: &Departure) {
+    departure.left().await;
+    tokio::time::sleep(LINGER).await;
 }
 
 /// Runs a read among others, if it is known to be quick. `None` if it is to have a connection for itself.
-async fn read(pool: &Pool, query: &Arc<MainQuery>) -> Result<Option<Vec<Rows>>, DbError> {
+async fn read(
+    pool: &Pool,
+    query: &Arc<MainQuery>,
+    leavings: Leavings,
+    departure: &Departure,
+) -> Result<Option<Vec<Rows>>, DbError> {
     let Some(encodable) = query.rows.as_ref().and_then(|it| pool.quick(&it.statement.text)) else {
         return Ok(None);
     };
     let (reply, mut answer) = oneshot::channel();
-    let rider = Rider { query: Arc::clone(query), encodable: Arc::clone(&encodable), reply };
+    let rider = Rider { query: Arc::clone(query), encodable: Arc::clone(&encodable), leavings, reply };
     let mut lease = match pool.board(rider) {
-        Ok(()) => return replied(answer.await),
-        Err(_) if !pool.is_exhausted() => pool.acquire().await?,
+        Ok(()) => return unless_left(departure, async { replied(answer.await) }).await,
+        Err(_) if !pool.is_exhausted() => unless_left(departure, pool.acquire()).await?,
         Err(rider) => {
             let place = pool.lanes().wait(rider);
             let acquired = tokio::select! {
                 biased;
                 reply = &mut answer => return replied(reply),
                 acquired = pool.acquire() => acquired,
+                () = departure.left() => return Err(DbError::Abandoned),
             };
             if place.leave().is_none() {
                 // A lane took it along at the same moment: the connection is for who waits next.
                 drop(acquired);
-                return replied(answer.await);
+                return unless_left(departure, async { replied(answer.await) }).await;
             }
             acquired?
         }
     };
     if !lease.session().can_be_shared() {
-        return lease.session().run(&Script::of_read(query)).await.map(Some);
+        let script = Script::of_read(query, leavings);
+        return tokio::select! {
+            biased;
+            results = lease.session().run(&script) => results.map(Some),
+            () = long_left(departure) => Err(DbError::Abandoned),
+        };
     }
-    lane::lead(pool, lease, query, &encodable).await
+    lane::lead(pool, lease, query, &encodable, leavings, departure).await
 }
 
 fn replied(reply: Result<Reply, oneshot::error::RecvError>) -> Result<Option<Vec<Rows>>, DbError> {
@@ -192,13 +276,21 @@ fn replied(reply: Result<Reply, oneshot::error::RecvError>) -> Result<Option<Vec
 }
 
 /// Says on whose behalf a statement failed: that decides 401 against 403.
-fn with_caller(error: DbError, by: bool) -> DbError {
-    match error {
-        DbError::Server { code, message, detail, hint, .. } => {
-            DbError::Server { code, message, detail, hint, authenticated: by }
+fn with_caller(error: DbError, by: bool) -> Error {
+    let error = match error {
+        DbError::Server { cause: Cause::Response, message, .. } => {
+            let refused = match ending::refuses_status(&message) {
+                true => ApiRequestError::GucStatus,
+                false => ApiRequestError::GucHeaders,
+            };
+            return refused.into();
+        }
+        DbError::Server { code, message, detail, hint, cause, .. } => {
+            DbError::Server { code, message, detail, hint, authenticated: by, cause }
         }
         other => other,
-    }
+    };
+    error.into()
 }
 
 /// The root document's parts: what the role may use, or all of the schema.

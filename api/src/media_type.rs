@@ -225,6 +225,11 @@ fn parameter(text: &str) -> Option<((&str, &str), &str)> {
     Some(((name, value), rest))
 }
 
+/// A parameter of a media type, as written.
+pub fn parameter_of(text: &str, name: &str) -> Option<String> {
+    Parts::read(text)?.parameter(name).map(str::to_owned)
+}
+
 /// Elements of an `Accept` header by descending quality, then specificity, then position.
 pub fn parse_accept(header: &str) -> Vec<MediaType> {
     if header.is_empty() {

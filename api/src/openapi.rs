@@ -53,7 +53,7 @@ pub fn document(conf: &AppConfig, cache: &SchemaCache, inspection: &Inspection) 
         consumes: MEDIA_TYPES,
         produces: MEDIA_TYPES,
         paths: paths::all(&inspection.tables, &inspection.routines),
-        definitions: definitions::all(&inspection.tables, cache),
+        definitions: definitions::all(&inspection.tables, cache, conf.pgapp_openapi_precise),
         parameters: parameters::all(&inspection.tables),
         security_definitions: conf
             .openapi_security_active

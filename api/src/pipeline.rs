@@ -2,21 +2,27 @@
 //!
 //! This is the only place where the rooms meet. It decides their order and nothing else.
 
+pub mod bodies;
+mod body;
 pub mod plans;
 mod timing;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use http::header::{HeaderName, HeaderValue, VARY, WARNING};
+use bytes::Bytes;
+use http::Method;
+use http::header::{CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, VARY, WARNING};
 use http::request::Parts;
-use http_body_util::BodyExt;
 use hyper::body::Body;
 
-use crate::api_request::{ApiRequest, preferences};
-use crate::auth;
+use crate::api_request::outline::Outline;
+use crate::api_request::{ApiRequest, limits};
+use crate::auth::{self, AuthResult};
 use crate::config::AppConfig;
+use crate::departure::Departure;
 use crate::error;
-use crate::error::{ApiRequestError, Error};
+use crate::error::Error;
 use crate::execute;
 use crate::observability::Observation;
 use crate::plan::{self, ActionPlan};
@@ -25,7 +31,13 @@ use crate::response::{self, PgrstResponse};
 use crate::sql;
 use crate::sql::types::MainQuery;
 use crate::state::AppState;
+use crate::state::basis::Basis;
+use plans::PlanCache;
 use timing::Stopwatch;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+/// A body that takes longer than this was waited for.
+const BODY_AT_ONCE: Duration = Duration::from_millis(100);
 
 /// What a request came to.
 pub struct Outcome {
@@ -38,63 +50,79 @@ pub struct Outcome {
 /// Answers a request. Errors become responses here and nowhere else.
 pub async fn answer<B>(state: &Arc<AppState>, parts: &Parts, body: B) -> Outcome
 where
-    B: Body,
-    B::Error: std::fmt::Display,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    // One snapshot for the whole request: a reload in between must not mix two configurations.
-    let conf = state.config();
+    // One basis for the whole request: a reload in between must not mix two configurations.
+    let basis = state.basis();
     let mut role = None;
-    let response = match run(state, &conf, parts, body, &mut role).await {
+    let response = match run(state, &basis, parts, body, &mut role).await {
         Ok(response) => response,
-        Err(error) => error::http::error_response(&error, conf.client_error_verbosity),
+        Err(error) => {
+            let mut response = error::http::error_response(&error, basis.conf.client_error_verbosity);
+            let refused = matches!(error, Error::Db(_));
+            let cache = basis.plans.as_ref().map(|it| &**it.cache());
+            response::add_allow(&mut response, &basis.conf, parts, refused, cache);
+            response
+        }
     };
     Outcome { response, role }
 }
 
 async fn run<B>(
     state: &Arc<AppState>,
-    conf: &Arc<AppConfig>,
+    basis: &Basis,
     parts: &Parts,
     body: B,
     role: &mut Option<String>,
 ) -> Result<PgrstResponse, Error>
 where
-    B: Body,
-    B::Error: std::fmt::Display,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut watch = Stopwatch::start();
-    let auth = auth::authenticate(state, &parts.headers)?;
+    let conf = &*basis.conf;
+    limits::check(conf, &parts.headers)?;
+    let auth = auth::authenticate(basis, state.observer(), &parts.headers)?;
     watch.lap("jwt");
     *role = Some(auth.role.clone());
 
-    let Some(cache) = state.schema_cache() else {
+    let Some(plans) = &basis.plans else {
         state.observer().observe(&Observation::SchemaCacheEmpty);
         return Err(Error::NoSchemaCache);
     };
-    let body = body
-        .collect()
-        .await
-        .map_err(|error| ApiRequestError::InvalidBody(format!("could not read the request body: {error}")))?
-        .to_bytes();
-    watch.restart();
-    let (request, planned, query);
-    if let Some(replay) = state.plans().replay(conf, &cache, parts, &body) {
-        watch.lap("parse");
-        request = replay.request;
-        planned = Planned::Again(replay.planned);
-        let tx_vars = sql::settings(planned.plan(), conf, &request, &auth);
-        query = Arc::new(MainQuery { tx_vars, ..replay.query });
-        watch.lap("plan");
-    } else {
-        let preferences = preferences::from_headers(conf, &parts.headers);
-        request = ApiRequest::from_http(conf, preferences, parts, body)?;
-        watch.lap("parse");
-        planned = Planned::First(plan::action_plan(conf, &request, &cache)?);
-        watch.lap("plan");
-        query = Arc::new(sql::main_query(planned.plan(), conf, &request, &auth));
+    let cache = &**plans.cache();
+    let asked = Instant::now();
+    let reading = body::Reading {
+        bodies: state.bodies(),
+        limit: conf.pgapp_max_body,
+        wanted: matches!(parts.method, Method::POST | Method::PATCH | Method::PUT),
+        awaited: parts.headers.contains_key(EXPECT),
+    };
+    // Kept until the request is answered, as the body is.
+    let (body, _share) =
+        body::read(body, reading, || Ok(plan::check_target(&ApiRequest::action(conf, parts)?, cache)?))
+            .await?;
+    if asked.elapsed() > BODY_AT_ONCE {
+        // A token is as good as it is when something is done with it.
+        auth::still_holds(conf, &auth)?;
     }
+    watch.restart();
+    let n_bytes = body.len();
+    let form = is_form(parts).then(|| body.clone());
+    let understood = || understand(conf, plans, parts, body, &auth, &mut watch);
+    let (request, planned, query) = beside_others(n_bytes, understood)?;
     let plan = planned.plan();
-    let result = execute::run(state.pool(), &query, plan, &request, &auth, conf, &cache).await;
+    // Where there is no edge that tells, the client stays.
+    let departure = parts.extensions.get::<Departure>().cloned().unwrap_or_default();
+    let mut result =
+        execute::run_for(&departure, state.pool(), &query, plan, &request, &auth, conf, cache).await;
+    if let Err(Error::Db(error)) = &mut result {
+        let texts = [parts.uri.query().unwrap_or_default().as_bytes(), form.as_deref().unwrap_or_default()];
+        error::plus::hint(error, texts.into_iter());
+    }
     if let Err(error) = &result {
         if let Error::Db(error) = error {
             state.note_database_error(error);
@@ -106,7 +134,7 @@ where
     let result = result?;
     watch.lap("transaction");
 
-    let response = response::action_response(plan, result, &request, conf, &cache);
+    let response = response::action_response(plan, result, &request, conf, cache);
     if conf.log_query {
         let status = match &response {
             Ok(response) => response.status,
@@ -127,6 +155,55 @@ where
         response.headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
     }
     Ok(response)
+}
+
+/// Bodies from this length on take long enough to be understood for others to notice.
+const LONG: usize = 256 * 1024;
+
+/// Runs work over so many bytes of a body. Much of it is done where others of this thread need not wait for it.
+fn beside_others<T>(n_bytes: usize, work: impl FnOnce() -> T) -> T {
+    let runtime = Handle::try_current().map(|it| it.runtime_flavor());
+    match runtime {
+        Ok(RuntimeFlavor::MultiThread) if n_bytes >= LONG => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+/// What a request asks for, as statements.
+fn understand(
+    conf: &AppConfig,
+    plans: &PlanCache,
+    parts: &Parts,
+    body: Bytes,
+    auth: &AuthResult,
+    watch: &mut Stopwatch,
+) -> Result<(ApiRequest, Planned, Arc<MainQuery>), Error> {
+    let outline = Outline::of(parts, body);
+    if let Some(replay) = plans.replay_outline(parts, &outline) {
+        watch.lap("parse");
+        let planned = Planned::Again(replay.planned);
+        let tx_vars = sql::settings(planned.plan(), conf, &replay.request, auth);
+        let mut query = MainQuery { tx_vars, ..replay.query };
+        query.prefer_values();
+        watch.lap("plan");
+        return Ok((replay.request, planned, Arc::new(query)));
+    }
+    let given = ApiRequest::from_outline(conf, outline.preferences(conf), &outline)?;
+    watch.lap("parse");
+    let planned = Planned::First(plan::action_plan(conf, &given, plans.cache())?);
+    watch.lap("plan");
+    let queries = sql::queries(planned.plan(), conf, &given);
+    let request = given.again(parts);
+    let tx_vars = sql::settings(planned.plan(), conf, &request, auth);
+    let mut query = MainQuery { tx_vars, ..queries };
+    query.prefer_values();
+    Ok((request, planned, Arc::new(query)))
+}
+
+/// The body is a form, in which a plus stands for a space as it does in the query string.
+fn is_form(parts: &Parts) -> bool {
+    let content_type = parts.headers.get(CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+    content_type.starts_with(b"application/x-www-form-urlencoded")
 }
 
 /// A plan, made for this request or for an earlier one of its shape.
@@ -173,15 +250,13 @@ fn warn_of_legacy_names(state: &AppState, parts: &Parts, plan: &ActionPlan, resp
 /// The answer to a request that made us fail in a way that cannot happen.
 pub(crate) fn internal_error() -> PgrstResponse {
     let status = http::StatusCode::INTERNAL_SERVER_ERROR;
-    PgrstResponse::new(status, http::HeaderMap::new(), bytes::Bytes::new())
+    PgrstResponse::new(status, http::HeaderMap::new(), Bytes::new())
 }
 
 /// The answer to a CORS preflight, which no other room is asked about.
 pub(crate) fn preflight(conf: &AppConfig, parts: &Parts) -> Option<PgrstResponse> {
     match cors::headers(conf, &parts.method, &parts.headers) {
-        Cors::Preflight(headers) => {
-            Some(PgrstResponse::new(http::StatusCode::OK, headers, bytes::Bytes::new()))
-        }
+        Cors::Preflight(headers) => Some(PgrstResponse::new(http::StatusCode::OK, headers, Bytes::new())),
         Cors::None | Cors::Actual(_) => None,
     }
 }
@@ -190,6 +265,10 @@ pub(crate) fn preflight(conf: &AppConfig, parts: &Parts) -> Option<PgrstResponse
 pub(crate) fn finish(conf: &AppConfig, parts: &Parts, response: &mut PgrstResponse) {
     if let Cors::Actual(headers) = cors::headers(conf, &parts.method, &parts.headers) {
         response.headers.extend(headers);
+    }
+    if !conf.server_cors_allowed_origins.is_empty() {
+        // Who asks decides what the answer allows, also where it allows nothing.
+        response.headers.append(VARY, HeaderValue::from_static("Origin"));
     }
     if let Some(name) = conf.server_trace_header.as_ref().map(|it| &it.name) {
         let value = parts.headers.get(name).cloned().unwrap_or_else(|| HeaderValue::from_static(""));

@@ -8,8 +8,10 @@ mod aggregate;
 mod alias;
 mod call;
 mod embed;
+mod families;
 mod mutate;
 mod negotiate;
+mod overload;
 mod read;
 mod related;
 mod resolve;
@@ -204,7 +206,7 @@ fn relation_mutation(
 ) -> Result<CrudPlan, Error> {
     let table = find_table(qi, cache)?;
     let read = read::read_plan(qi, conf, cache, req)?;
-    let plan = mutate::mutate_plan(mutation, qi, table, req, cache, &read)?;
+    let plan = mutate::mutate_plan(mutation, qi, table, conf, req, cache, &read)?;
     check_preferences(req)?;
     let (handler, media) = negotiate(conf, req, qi, cache, &read)?;
     Ok(CrudPlan {
@@ -226,26 +228,27 @@ fn routine_call<'a>(
 ) -> Result<(&'a Routine, CrudPlan), Error> {
     let names = call::argument_names(method, req);
     let is_post = method == InvokeMethod::Inv;
-    let routine = call::find_function(qi, &names, cache, &req.content_type, is_post)?;
+    let routine = call::find_function(qi, &names, cache, req, is_post)?;
     // Rows of a relation keep its relationships; other results embed nothing, whatever they are called.
     let relation = QualifiedIdentifier::new(
         routine.schema.clone(),
         routine.table_name().unwrap_or(&routine.name).to_owned(),
     );
     let read = read::read_plan(&relation, conf, cache, req)?;
-    let plan = call::call_plan(routine, method, req, &names, &read);
+    let plan = call::call_plan(routine, method, req, &names, &read, cache);
+    let called = plan.as_called(routine);
     let (handler, media) = negotiate(conf, req, &relation, cache, &read)?;
     check_preferences(req)?;
     let prefers_max_affected =
         req.preferences.max_affected.is_some() && req.preferences.handling == Some(PreferHandling::Strict);
-    if prefers_max_affected && routine.returns_single() {
+    if prefers_max_affected && called.returns_single() {
         return Err(ApiRequestError::MaxAffectedRpcViolation.into());
     }
     let tx_mode = match (method, routine.volatility) {
         (InvokeMethod::Inv, Volatility::Volatile) => TxMode::Write,
         _ => TxMode::Read,
     };
-    let kind = CrudKind::Call { routine: routine.clone(), plan, method };
+    let kind = CrudKind::Call { routine: called, plan, method };
     Ok((routine, CrudPlan { qi: qi.clone(), kind, read, tx_mode, handler, media }))
 }
 
@@ -262,6 +265,17 @@ fn inspect(schema: &str, headers_only: bool, req: &ApiRequest) -> Result<Inspect
         return Err(ApiRequestError::MediaType(asked).into());
     }
     Ok(InspectPlan { headers_only, schema: schema.to_owned() })
+}
+
+/// Refuses an action on a relation that is not there, which needs no more of the request to be known.
+pub(crate) fn check_target(action: &Action, cache: &SchemaCache) -> Result<(), SchemaCacheError> {
+    match action {
+        Action::Db(DbAction::RelationRead(qi, _) | DbAction::RelationMutation(qi, _)) => {
+            find_table(qi, cache).map(drop)
+        }
+        // Which function is meant is a matter of the arguments, which are in the body.
+        _ => Ok(()),
+    }
 }
 
 /// A relation of the cache, or the error that suggests similar ones.

@@ -11,8 +11,8 @@ mod info;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::api_request::ApiRequest;
 use crate::api_request::types::{InvokeMethod, Mutation, PreferRepresentation, PreferResolution};
+use crate::api_request::{self, ApiRequest};
 use crate::config::AppConfig;
 use crate::error::{DbError, Error};
 use crate::execute::{DbResult, ResultSet};
@@ -42,6 +42,16 @@ impl PgrstResponse {
     pub fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
         Self { status, reason: None, headers, body, spooled: None }
     }
+}
+
+/// Whether `response.status` and `response.headers` are what they must be. A transaction that sets others fails, so
+/// an answer never does.
+///
+/// # Errors
+///
+/// Says which of them is not.
+pub fn check_settings(status: Option<&str>, headers: Option<&[u8]>) -> Result<(), Error> {
+    guc::Overrides::read(status, headers).map(drop)
 }
 
 /// Answers a planned request with what the database said.
@@ -80,6 +90,23 @@ pub fn action_response(
         (ActionPlan::Crud(_) | ActionPlan::Inspect(_), _) => {
             Err(DbError::UnexpectedResult("the result does not belong to the plan".to_owned()).into())
         }
+    }
+}
+
+/// Adds to an answer 405 what can be done instead, unless somebody has said so already.
+pub(crate) fn add_allow(
+    response: &mut PgrstResponse,
+    conf: &AppConfig,
+    head: &http::request::Parts,
+    database_refused: bool,
+    cache: Option<&SchemaCache>,
+) {
+    if response.status != StatusCode::METHOD_NOT_ALLOWED || response.headers.contains_key(header::ALLOW) {
+        return;
+    }
+    if let Some(resource) = api_request::info_of(conf, head) {
+        let methods = info::allowed_instead(&resource, &head.method, database_refused, cache);
+        headers::insert(&mut response.headers, header::ALLOW, methods);
     }
 }
 

@@ -6,6 +6,7 @@
 mod dump;
 pub mod identifiers;
 pub mod inspection;
+pub mod leavings;
 pub mod load;
 pub mod relationship;
 pub mod representation;
@@ -18,6 +19,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use identifiers::{QualifiedIdentifier, Schema};
+use leavings::Leavings;
 use relationship::Relationship;
 use representation::RepresentationsMap;
 use routine::{MediaHandlerMap, RoutineMap};
@@ -70,6 +72,13 @@ pub struct SchemaCache {
         deserialize_with = "dump::from_pairs"
     )]
     pub media_handlers: MediaHandlerMap,
+    /// What has to be cleared away after requests. No part of what is shown; unknown when it is read back.
+    #[serde(skip)]
+    pub leavings: Leavings,
+    /// Row types that functions return, by the number that the catalog knows them by. A statement that calls such
+    /// a function names it, so that Postgres notices when the type changes ([`crate::sql`]).
+    #[serde(skip)]
+    pub row_types: HashMap<QualifiedIdentifier, u32>,
 }
 
 impl SchemaCache {
@@ -83,6 +92,17 @@ impl SchemaCache {
             self.representations.len(),
             self.media_handlers.len(),
         )
+    }
+
+    /// The cache as PostgREST shows it: JSON with the keys of every object in order.
+    ///
+    /// # Errors
+    ///
+    /// When a part has no JSON form, which plain data always has.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        let mut json = serde_json::to_value(self)?;
+        json.sort_all_objects();
+        serde_json::to_string(&json)
     }
 
     /// Relationships that start at `table` and are reached through `schema`; sorted, empty when there are none.

@@ -145,7 +145,7 @@ fn made_by() -> String {
 }
 
 /// What [`crate::schema_cache::load`] reads of the configuration.
-fn inputs(conf: &AppConfig) -> [(&'static str, String); 3] {
+pub(crate) fn inputs(conf: &AppConfig) -> [(&'static str, String); 3] {
     [
         ("db-schemas", conf.db_schemas.join(",")),
         ("db-extra-search-path", conf.db_extra_search_path.join(",")),

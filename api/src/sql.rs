@@ -25,8 +25,11 @@
 //!
 //! Where the body is JSON, [`types::MainQuery::rows`] takes the place of the main statement: its rows
 //! are the body, encoded outside of the database, and what else the main statement would have told is
-//! asked for by [`types::RowsQuery::settings`]. [`types::RowsQuery::aggregated`] is the main statement for
+//! asked for by the statement that ends it ([`ending`]). [`types::RowsQuery::aggregated`] is the main statement for
 //! when the rows cannot be encoded, or statements are logged.
+//!
+//! An insert of one object has its values as binds where [`values`] can tell that this means the same; that is
+//! another form of `main` or `rows`, with the same answer. Unset settings may read as empty in any form.
 //!
 //! [`types::MainQuery::explain`] answers one row with one `json` column; `[0].Plan."Plan Rows"` is
 //! the planned count. [`types::MainQuery::tx_vars`] and [`types::MainQuery::pre_request`] are run
@@ -36,6 +39,7 @@ mod body;
 mod builder;
 mod call;
 mod count;
+pub mod ending;
 mod filter;
 mod json_body;
 mod main_statement;
@@ -46,6 +50,9 @@ mod rows;
 mod select;
 mod tx_vars;
 pub mod types;
+mod values;
+
+use std::sync::Arc;
 
 use crate::api_request::ApiRequest;
 use crate::auth::AuthResult;
@@ -53,7 +60,8 @@ use crate::config::AppConfig;
 use crate::plan::ActionPlan;
 pub(crate) use json_body::is_array;
 use main_statement::Answer;
-use types::{MainQuery, Statement};
+use mutate::Source;
+use types::{ByValues, MainQuery, Statement};
 
 /// The settings of a planned request's transaction; [`main_query`] has them already.
 pub fn settings(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &AuthResult) -> Statement {
@@ -62,9 +70,18 @@ pub fn settings(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &Au
 
 /// What a planned request runs. Empty for plans that need no database.
 pub fn main_query(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &AuthResult) -> MainQuery {
+    let query = queries(plan, conf, req);
+    if query.main.is_none() && query.rows.is_none() && query.openapi.is_none() {
+        return query;
+    }
+    MainQuery { tx_vars: settings(plan, conf, req, auth), ..query }
+}
+
+/// The same without the settings, which depend on who asks.
+pub(crate) fn queries(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest) -> MainQuery {
     let (answer, explain, openapi) = match plan {
         ActionPlan::Crud(plan) => {
-            let answer = main_statement::answer(plan, conf, req);
+            let answer = main_statement::answer(plan, conf, req, Source::Body);
             (Some(answer), main_statement::count_explain(plan, req), None)
         }
         ActionPlan::Inspect(plan) => (None, None, Some(openapi::queries(&plan.schema))),
@@ -83,8 +100,13 @@ pub fn main_query(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest, auth: &
         Some(Answer::Rows(rows)) => (None, Some(rows)),
         None => (None, None),
     };
+    let by_values = match plan {
+        ActionPlan::Crud(plan) if !conf.log_query => ByValues::of(plan, conf, req).map(Arc::new),
+        _ => None,
+    };
     MainQuery {
-        tx_vars: tx_vars::statement(plan, conf, req, auth),
+        by_values,
+        tx_vars: Statement::default(),
         pre_request: conf.db_pre_request.as_ref().map(tx_vars::pre_request),
         main,
         rows,

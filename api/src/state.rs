@@ -4,27 +4,32 @@
 //! takes the snapshots it needs once and keeps them. Who may change what: [`reload`] replaces
 //! configuration and schema cache, [`listener`] only asks for reloads.
 
+pub mod basis;
 pub mod listener;
 pub mod reload;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
-use crate::auth::Verifier;
 use crate::config::AppConfig;
 use crate::config::database::{DatabaseSettings, PgVersion};
 use crate::config::load::Environment;
-use crate::error::DbError;
+use crate::error::{Cause, DbError};
 use crate::execute::{Connector, Pool};
 use crate::observability::observation::FatalError;
 use crate::observability::{Observation, Observer};
-use crate::pipeline::plans::PlanCache;
+use crate::pipeline::bodies::Bodies;
 use crate::schema_cache::SchemaCache;
 use crate::snapshot::Snapshot;
+use basis::Basis;
+
+/// How long the database may take to answer whoever asks whether we are ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How far the schema cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +44,11 @@ pub enum CacheStatus {
 
 /// The state of the server.
 pub struct AppState {
-    config: ArcSwap<AppConfig>,
-    schema_cache: ArcSwapOption<SchemaCache>,
+    basis: ArcSwap<Basis>,
     pg_version: ArcSwapOption<PgVersion>,
     observer: Observer,
-    verifier: Verifier,
     pool: Pool,
-    plans: PlanCache,
+    bodies: Bodies,
     environment: Environment,
     /// What the database said last, for when it cannot be asked.
     database_settings: ArcSwap<DatabaseSettings>,
@@ -70,11 +73,9 @@ impl AppState {
         let observer = Observer::new(&conf);
         observer.observe(&Observation::AppStart);
         Ok(Arc::new(Self {
-            verifier: Verifier::new(&conf),
             pool: Pool::with_connector(&conf, Connector::new(&conf)?, Some(observer.clone())),
-            plans: PlanCache::default(),
-            config: ArcSwap::from_pointee(conf),
-            schema_cache: ArcSwapOption::empty(),
+            bodies: Bodies::new(conf.pgapp_max_bodies),
+            basis: ArcSwap::from_pointee(Basis::new(conf)),
             pg_version: ArcSwapOption::empty(),
             observer,
             environment,
@@ -90,29 +91,37 @@ impl AppState {
         }))
     }
 
+    /// The memory for the bodies of requests.
+    pub(crate) fn bodies(&self) -> &Bodies {
+        &self.bodies
+    }
+
+    /// What a request that begins now is answered by.
+    pub fn basis(&self) -> Arc<Basis> {
+        self.basis.load_full()
+    }
+
     /// The configuration as of now.
     pub fn config(&self) -> Arc<AppConfig> {
-        self.config.load_full()
+        Arc::clone(&self.basis.load().conf)
     }
 
     /// The schema cache as of now; none before the first load.
     pub fn schema_cache(&self) -> Option<Arc<SchemaCache>> {
-        self.schema_cache.load_full()
+        self.basis.load().plans.as_ref().map(|it| Arc::clone(it.cache()))
+    }
+
+    fn put_config(&self, conf: &Arc<AppConfig>) {
+        self.basis.rcu(|old| Arc::new(old.with_conf(conf)));
+    }
+
+    fn put_schema(&self, cache: &Arc<SchemaCache>) {
+        self.basis.rcu(|old| Arc::new(old.with_schema(cache)));
     }
 
     /// `server_version_num`; that of the oldest supported server before the first connection.
     pub fn pg_version(&self) -> u32 {
         self.pg_version.load().as_ref().map_or(crate::config::database::MINIMUM_PG_VERSION.0, |it| it.number)
-    }
-
-    /// Verifies tokens.
-    pub fn verifier(&self) -> &Verifier {
-        &self.verifier
-    }
-
-    /// Plans of requests that come again.
-    pub fn plans(&self) -> &PlanCache {
-        &self.plans
     }
 
     /// Connections to the database.
@@ -135,16 +144,10 @@ impl AppState {
         *self.cache_status.borrow() == CacheStatus::Loaded && self.is_connected().await
     }
 
-    /// The listener's connection is the cheapest witness; without it the database has to be asked.
+    /// The listener listens, where it should, and the database answers as it would a request.
     async fn is_connected(&self) -> bool {
-        let conf = self.config();
-        if conf.db_channel_enabled {
-            return self.listener_on.load(Relaxed);
-        }
-        match crate::execute::connect_cold(&conf).await {
-            Ok((client, _)) => client.batch_execute("select 1").await.is_ok(),
-            Err(_) => false,
-        }
+        let listens = !self.config().db_channel_enabled || self.listener_on.load(Relaxed);
+        listens && self.pool.answers_within(READY_TIMEOUT).await
     }
 
     /// Asks for the schema cache to be rebuilt; cuts short a pause after a failed attempt, since
@@ -159,13 +162,13 @@ impl AppState {
     pub fn install(&self, snapshot: Snapshot<'_>) {
         self.database_settings.store(Arc::new(snapshot.database.into_owned()));
         self.pg_version.store(Some(Arc::new(snapshot.pg_version.into_owned())));
-        self.schema_cache.store(Some(Arc::new(snapshot.cache.into_owned())));
+        self.put_schema(&Arc::new(snapshot.cache.into_owned()));
         self.cache_status.send_replace(CacheStatus::Loaded);
     }
 
     /// What was read from the database, as far as it was, for a later process.
     pub fn snapshot(&self) -> Option<(Arc<PgVersion>, Arc<DatabaseSettings>, Arc<SchemaCache>)> {
-        let (version, cache) = (self.pg_version.load_full()?, self.schema_cache.load_full()?);
+        let (version, cache) = (self.pg_version.load_full()?, self.schema_cache()?);
         Some((version, self.database_settings.load_full(), cache))
     }
 
@@ -177,7 +180,7 @@ impl AppState {
     /// A request met a database that does not answer: look at it, off the request path. Before the
     /// first schema cache a load is under way anyway.
     pub(crate) fn database_seems_down(&self) {
-        if self.schema_cache.load().is_some() {
+        if self.schema_cache().is_some() {
             // Not in a hurry: many requests fail at once, and none of them mends anything.
             self.schema_wanted.notify_one();
         }
@@ -191,14 +194,18 @@ impl AppState {
     /// Takes note of an error of the database, and ends the process where going on is pointless.
     pub(crate) fn note_database_error(&self, error: &DbError) {
         if let Some(kind) = fatal(error) {
+            if kind == FatalError::Auth && self.schema_cache().is_some() {
+                // It was right before: somebody changed it, here or there, and the attempts go on.
+                return;
+            }
             self.observer.observe(&Observation::Fatal(kind, error));
             self.doom();
             return;
         }
         match error {
             DbError::AcquisitionTimeout => self.observer.observe(&Observation::PoolAcquisitionTimeout),
-            // The recovery that this sets off tells about it.
-            DbError::Connection { was_established: false, .. } => {}
+            // The recovery that this sets off tells about it; nobody has to be told that a client left.
+            DbError::Connection { was_established: false, .. } | DbError::Abandoned => {}
             _ => {
                 if crate::error::http::database_status(error).is_server_error() {
                     self.observer.observe(&Observation::QueryError(error));
@@ -243,12 +250,8 @@ fn fatal(error: &DbError) -> Option<FatalError> {
         {
             Some(FatalError::Auth)
         }
-        DbError::Server { code, .. } if code == "42P05" => Some(FatalError::PreparedStatementExists),
-        DbError::Server { code, message, .. }
-            if code == "08P01" && message == "transaction blocks not allowed in statement pooling mode" =>
-        {
-            Some(FatalError::StatementPooling)
-        }
+        DbError::Server { cause: Cause::ForeignStatement, .. } => Some(FatalError::PreparedStatementExists),
+        DbError::Server { cause: Cause::StatementPooler, .. } => Some(FatalError::StatementPooling),
         _ => None,
     }
 }

@@ -16,7 +16,12 @@ use std::{
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use infra_cfn::{
-    Stack, Template, catalog::DEFAULT_PREFIX, graph::Graph, params::ParameterFile, template::INLINE_LIMIT,
+    Stack, Template,
+    catalog::{DEFAULT_PREFIX, PREFIX_LENGTH},
+    graph::Graph,
+    params::ParameterFile,
+    template::INLINE_LIMIT,
+    write,
 };
 
 use deploy::{
@@ -49,10 +54,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         pace: Pace,
     },
-    /// Delete stacks in reverse order
+    /// Delete stacks in reverse order; --all leaves out iam
     #[command(after_help = "Example: cargo xtask terminate --all")]
     Terminate(Work),
-    /// Delete stacks and make them anew
+    /// Delete stacks and make them anew; --all leaves out iam
     #[command(after_help = "Example: cargo xtask recreate --stack compute")]
     Recreate(Work),
     /// Show what a deployment would change, and what was changed behind CloudFormation's back
@@ -94,7 +99,13 @@ pub(crate) enum Command {
 pub(crate) enum ParamsCommand {
     /// Make parameter files from the samples, with generated passwords; what exists stays
     #[command(after_help = "Example: cargo xtask params init --all")]
-    Init(Look),
+    Init {
+        #[command(flatten)]
+        look: Look,
+        /// Do not ask AWS whether the stacks exist, whose passwords stay as they are
+        #[arg(long)]
+        assume_new: bool,
+    },
 }
 
 /// Flags of every command.
@@ -156,6 +167,9 @@ pub(crate) struct Work {
     /// Bucket for templates over 51,200 bytes; the s3 stack's bucket is used when it exists
     #[arg(long, value_name = "BUCKET")]
     template_bucket: Option<String>,
+    /// Take the current image of the host, which replaces the host
+    #[arg(long)]
+    new_host_image: bool,
     /// Resource that the continuation of a stuck rollback leaves as it is; may be repeated
     #[arg(long, value_name = "LOGICAL_ID")]
     rollback_skip: Vec<String>,
@@ -183,13 +197,14 @@ enum Switch {
 
 fn prefix(text: &str) -> Result<String, String> {
     let is_good = text.starts_with(|it: char| it.is_ascii_lowercase())
-        && text.len() <= 31
+        && text.len() <= PREFIX_LENGTH
         && text.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-');
     if is_good {
         Ok(text.to_owned())
     } else {
-        Err("must start with a lower case letter and hold at most 31 lower case letters, digits and hyphens"
-            .into())
+        Err(format!(
+            "must start with a lower case letter and hold at most {PREFIX_LENGTH} lower case letters, digits and hyphens"
+        ))
     }
 }
 
@@ -220,6 +235,20 @@ impl Look {
             bail!("name a stack with --stack NAME, or all of them with --all");
         }
         Ok(Stack::ALL.into_iter().filter(|it| self.stacks.contains(it)).collect())
+    }
+
+    /// The stacks that a removal takes: "all" leaves out the one that holds who is removing.
+    fn wanted_for_removal(&self) -> anyhow::Result<Vec<Stack>> {
+        let mut wanted = self.wanted()?;
+        if self.all {
+            wanted.retain(|it| *it != Stack::Iam);
+            let stays = format!(
+                "{} stays: it is who you are. Remove it last, with other credentials: delete the access keys and the MFA device of its user, then terminate --stack iam",
+                Stack::Iam.stack_name(&self.prefix)
+            );
+            writeln!(anstream::stderr(), "{stays}").context("write to stderr")?;
+        }
+        Ok(wanted)
     }
 
     /// The same for commands that only look: nothing named means everything.
@@ -264,22 +293,28 @@ impl Look {
             Err(err) if err.kind() == std::io::ErrorKind::NotFound => ParameterFile::default(),
             Err(err) => return Err(err).with_context(|| format!("read {}", path.display())),
         };
+        let mut overridden = Vec::new();
         for (name, value) in flags {
             let name = match name.split_once('.') {
                 Some((of, name)) if of == stack.name() => name,
                 None if template.parameters.contains_key(name) => name,
                 _ => continue,
             };
+            if given.get(name).is_some_and(|it| it != value) {
+                overridden.push(name.to_owned());
+            }
             given.set(name, value);
         }
         Ok(Spec {
             name: stack.name().to_owned(),
             stack_name: stack.stack_name(&self.prefix),
-            text: stack.template_text().to_owned(),
+            text: write::compact(stack.template_text())
+                .with_context(|| format!("read {}", stack.template_path()))?,
             template,
             template_path: stack.template_path(),
             params_path: path.display().to_string(),
             given,
+            overridden,
         })
     }
 
@@ -326,6 +361,7 @@ impl Work {
         settings.tags = self.tags.iter().cloned().collect::<BTreeMap<_, _>>();
         settings.protect = self.termination_protection.map(|it| matches!(it, Switch::On));
         settings.bucket.clone_from(&self.template_bucket);
+        settings.new_host_image = self.new_host_image;
         settings.rollback_skip.clone_from(&self.rollback_skip);
         settings.retain.clone_from(&self.retain);
         settings
@@ -345,7 +381,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Outputs(look) => inspect::outputs(&look).await,
         Command::Stacks(look) => inspect::stacks(&look).await,
         Command::Template { look, deployed } => inspect::template(&look, deployed).await,
-        Command::Params(ParamsCommand::Init(look)) => params::init(&look),
+        Command::Params(ParamsCommand::Init { look, assume_new }) => params::init(&look, assume_new).await,
         Command::Lint(look) => params::lint(&look),
     }
 }

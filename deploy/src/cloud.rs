@@ -343,6 +343,9 @@ pub trait Cloud: Sync {
     fn upload(&self, bucket: &str, key: &str, body: &str)
     -> impl Future<Output = CloudResult<String>> + Send;
 
+    /// The value of a public parameter of Systems Manager.
+    fn public_parameter(&self, name: &str) -> impl Future<Output = CloudResult<String>> + Send;
+
     /// Region, for links to the console.
     fn region(&self) -> &str;
 }

@@ -31,7 +31,7 @@ pub struct Spec {
     pub name: String,
     /// Name in CloudFormation.
     pub stack_name: String,
-    /// Text of the template.
+    /// The template as it is sent.
     pub text: String,
     /// The template.
     pub template: Template,
@@ -41,6 +41,8 @@ pub struct Spec {
     pub params_path: String,
     /// Values from file and flags.
     pub given: ParameterFile,
+    /// Parameters for which the file has another value than the flag that counts now.
+    pub overridden: Vec<String>,
 }
 
 /// How to work, mostly from flags.
@@ -62,6 +64,8 @@ pub struct Settings {
     pub protect: Option<bool>,
     /// Bucket for templates that do not fit into a request.
     pub bucket: Option<String>,
+    /// Whether an image of a host that was written down is looked up again.
+    pub new_host_image: bool,
     /// Resources that the continuation of a stuck rollback leaves as they are.
     pub rollback_skip: Vec<String>,
     /// Resources that stay behind when a stack is deleted whose deletion failed before.
@@ -84,6 +88,7 @@ impl Settings {
             tags: BTreeMap::new(),
             protect: None,
             bucket: None,
+            new_host_image: false,
             rollback_skip: Vec::new(),
             retain: Vec::new(),
             poll: Duration::from_secs(2),

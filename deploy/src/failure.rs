@@ -3,7 +3,7 @@
 //! Pure. CloudFormation reports a failure as a cascade, newest first; the resource that a person has to look at is the one
 //! that failed first and for a reason of its own.
 
-use infra_cfn::Template;
+use infra_cfn::{Template, update};
 use serde::Serialize;
 
 use crate::cloud::{Change, ChangeAction, CloudError, Replacement, StackEvent};
@@ -149,6 +149,14 @@ const ADVICE: &[(&[&str], &str)] = &[
         "Something outside of the stack still uses it; remove that, then terminate again.",
     ),
     (
+        &["free tier", "freetier"],
+        "Give rds --parameter BackupRetentionDays=1, which the account's free plan allows, or change the plan in the console.",
+    ),
+    (
+        &["allowmajorversionupgrade"],
+        "Take a snapshot, then give --parameter AllowMajorVersionUpgrade=true with the new PostgresMajorVersion.",
+    ),
+    (
         &["already exists", "alreadyexists"],
         "Delete the resource that has the name, import it, or choose another --prefix.",
     ),
@@ -177,6 +185,32 @@ const ADVICE: &[(&[&str], &str)] = &[
         "Correct the property at the place above.",
     ),
 ];
+
+/// What CloudFormation would refuse while it changes a resource that it can neither change nor replace.
+pub fn not_updatable(changes: &[Change], template_path: &str, template: &Template) -> Option<Failure> {
+    let (change, property) =
+        changes.iter().filter(|it| it.action == ChangeAction::Modify).find_map(|change| {
+            let fixed = update::not_updatable(&change.kind);
+            let property = change.properties.iter().find_map(|it| {
+                let path = it.path.strip_prefix("Properties.").unwrap_or(&it.path);
+                let path = path.trim_start_matches("/Properties/");
+                fixed.iter().find(|fixed| path.split(['.', '/']).next() == Some(**fixed))
+            })?;
+            Some((change, *property))
+        })?;
+    let line = template.line_of(&change.logical_id).map(|it| format!(":{it}")).unwrap_or_default();
+    let message = format!(
+        "{property} of {} ({}) at {template_path}{line} cannot be changed: CloudFormation neither changes it nor replaces the resource",
+        change.logical_id, change.kind
+    );
+    let hint = match change.kind.as_str() {
+        "AWS::EC2::Volume" => {
+            "Leave it as it is. To use another volume, such as one made of a snapshot, name it: --parameter ExistingVolumeId=vol-…."
+        }
+        _ => "Leave it as it is, or make the stack anew.",
+    };
+    Some(Failure::plain(message, hint))
+}
 
 /// What to do about a reason.
 pub fn advice(reason: &str) -> &'static str {
@@ -253,6 +287,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+    use crate::cloud::PropertyChange;
 
     fn event(logical_id: &str, kind: &str, status: &str, reason: &str) -> StackEvent {
         StackEvent {
@@ -321,6 +356,43 @@ mod tests {
             policy: policy.map(str::to_owned),
             properties: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_cannot_be_updated_is_refused_with_the_way_out() {
+        let template = Template::parse("Resources:\n  X: { Type: AWS::EC2::Volume }\n").unwrap();
+        let with = |kind: &str, path: &str| {
+            let mut it = change(ChangeAction::Modify, kind, Replacement::No, None);
+            it.properties = vec![PropertyChange {
+                path: path.into(),
+                before: None,
+                after: Some("snap-1".into()),
+                replaces: Replacement::No,
+            }];
+            not_updatable(&[it], "t.yaml", &template)
+        };
+        for path in ["Properties.SnapshotId", "/Properties/SnapshotId", "SnapshotId"] {
+            let failure = with("AWS::EC2::Volume", path).unwrap();
+            assert!(
+                failure.message.starts_with("SnapshotId of X (AWS::EC2::Volume) at t.yaml:2"),
+                "{failure:?}"
+            );
+            assert!(failure.hint.contains("ExistingVolumeId"), "{failure:?}");
+        }
+        assert_eq!(with("AWS::EC2::Volume", "Properties.Size"), None);
+        assert_eq!(with("AWS::SNS::Topic", "Properties.SnapshotId"), None);
+        let added = change(ChangeAction::Add, "AWS::EC2::Volume", Replacement::No, None);
+        assert_eq!(not_updatable(&[added], "t.yaml", &template), None);
+    }
+
+    #[test]
+    fn advice_names_the_parameter() {
+        let plan =
+            "The specified backup retention period exceeds the maximum available to free tier customers.";
+        assert!(advice(plan).contains("BackupRetentionDays=1"));
+        let major =
+            "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.";
+        assert!(advice(major).contains("AllowMajorVersionUpgrade=true"));
     }
 
     #[test]

@@ -55,6 +55,27 @@ pub fn resolve(
     Inputs { values, missing, problems }
 }
 
+/// What a default begins with that EC2 would resolve at each start of a host; the rest is the name of a public parameter.
+const RESOLVED_LATER: &str = "resolve:ssm:";
+
+/// Parameters whose value is to be looked up and written down, with the public parameter that has it: when a stack is made,
+/// so that no later change of something else brings another image of a host along, and on request.
+pub fn pinned(
+    template: &Template,
+    given: &ParameterFile,
+    stack: Option<&StackInfo>,
+    anew: bool,
+) -> Vec<(String, String)> {
+    let is_due = |name: &str| {
+        let has = stack.is_some_and(|it| it.parameters.contains_key(name));
+        given.get(name).is_none() && (anew || !has)
+    };
+    let public = template.parameters.iter().filter_map(|(name, it)| {
+        Some((name.clone(), it.default.as_deref()?.strip_prefix(RESOLVED_LATER)?.to_owned()))
+    });
+    public.filter(|(name, _)| is_due(name)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +148,22 @@ Resources: { A: { Type: T } }",
                 "parameter \"Prefix (set it with --prefix)\" does not exist",
             ]
         );
+    }
+
+    #[test]
+    fn an_image_is_written_down_once_and_on_request() {
+        let template = Template::parse(
+            "Parameters: { Image: { Type: String, Default: 'resolve:ssm:/aws/image' } }\nResources: { A: { Type: T } }",
+        )
+        .unwrap();
+        let nothing = ParameterFile::default();
+        let due = [("Image".to_owned(), "/aws/image".to_owned())];
+        let has = stack(&["Image"]);
+        assert_eq!(pinned(&template, &nothing, None, false), due);
+        assert_eq!(pinned(&template, &nothing, Some(&stack(&[])), false), due, "the stack is older");
+        assert_eq!(pinned(&template, &nothing, Some(&has), false), []);
+        assert_eq!(pinned(&template, &nothing, Some(&has), true), due);
+        assert_eq!(pinned(&template, &file(&[("Image", "ami-1")]), Some(&has), true), []);
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub enum Stack {
 /// Prefix of the stack names when none is given.
 pub const DEFAULT_PREFIX: &str = "postgresasapp";
 
+/// Most characters of a prefix: a longer one would make names that a service does not take.
+pub const PREFIX_LENGTH: usize = 29;
+
 macro_rules! file {
     ($folder:literal, $name:literal, $extension:literal) => {
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $folder, "/", $name, $extension))

@@ -4,8 +4,10 @@
 //! stay, imports that have exports, nothing public by default, no secret outside Secrets Manager, no data lost by accident.
 //! Rules look at a template with its defaults filled in, so "by default" means what the words say.
 
+mod changes;
 mod exposure;
 mod iam;
+mod limits;
 mod names;
 mod secrets;
 mod shape;
@@ -18,8 +20,10 @@ use indexmap::IndexMap;
 use crate::{
     Stack, Template,
     catalog::DEFAULT_PREFIX,
+    extract::{self, Policy, Script},
     graph::{Graph, GraphError},
-    resolve::{ResolvedResource, Scope},
+    resolve::{ResolveError, ResolvedResource, Scope},
+    variants::variants,
 };
 
 /// Something that breaks a promise.
@@ -62,11 +66,13 @@ pub const RULES: &[Rule] = &[
     names::EXPORTS_PREFIXED,
     secrets::NO_SECRET_DEFAULT,
     secrets::SECRETS_ONLY_IN_SECRETS_MANAGER,
+    secrets::PASSWORD_FOLLOWS,
     secrets::NO_SECRET_OUTPUT,
     secrets::NO_SECRET_IN_ENVIRONMENT,
     stateful::POLICIES_STATED,
     stateful::DATA_KEPT,
     stateful::ENCRYPTED,
+    changes::REPLACEMENT_SAID,
     exposure::NO_OPEN_PORT,
     exposure::NOTHING_PUBLIC,
     exposure::METADATA_SERVICE_V2,
@@ -74,12 +80,26 @@ pub const RULES: &[Rule] = &[
     iam::NO_WILDCARD_ACTION,
     iam::NO_WILDCARD_RESOURCE,
     iam::MFA_FOR_ADMINISTRATOR,
+    iam::NOTHING_WITHOUT_MFA,
+    limits::NAMES_FIT,
+    limits::POLICIES_FIT,
+    limits::ACTIONS_EXIST,
+    limits::USER_DATA_FITS,
+    limits::SETTINGS_KNOWN,
 ];
 
 /// Code of a template that cannot be read or evaluated at all.
 pub const UNREADABLE: &str = "CFN001";
 /// Code of imports and exports that do not fit together.
 pub const GRAPH: &str = "CFN002";
+/// Code of an import whose export would change.
+pub const GRAPH_CHANGE: &str = "CFN003";
+/// Codes that belong to no single template's rule.
+pub const OF_ALL: [(&str, &str); 3] = [
+    (UNREADABLE, "a template can be read and evaluated"),
+    (GRAPH, "every import has one export, without a circle"),
+    (GRAPH_CHANGE, "no parameter silently changes what another stack imports"),
+];
 
 /// A template as the rules see it.
 struct Subject<'a> {
@@ -88,6 +108,23 @@ struct Subject<'a> {
     /// Resources that exist when every parameter has its default.
     resources: IndexMap<String, ResolvedResource>,
     scope: Scope<'a>,
+    /// The template in every way that it may be used.
+    uses: Vec<Use>,
+}
+
+/// A template in one of the ways that it may be used.
+struct Use {
+    resources: IndexMap<String, ResolvedResource>,
+    policies: Vec<Policy>,
+    scripts: Vec<Script>,
+}
+
+impl Use {
+    fn of(scope: &Scope<'_>) -> Result<Self, ResolveError> {
+        let resources = scope.resources()?;
+        let (policies, scripts) = (extract::policies_of(&resources), extract::scripts_of(&resources));
+        Ok(Self { resources, policies, scripts })
+    }
 }
 
 /// Where a rule puts what it finds.
@@ -130,6 +167,7 @@ pub fn check(texts: &[(&str, &str)]) -> Vec<Finding> {
     if let Err(err) = Graph::build(DEFAULT_PREFIX, &templates) {
         findings.push(of_graph(&err));
     }
+    findings.extend(changes::changing_imports(&templates));
     findings
 }
 
@@ -139,7 +177,12 @@ fn check_one(stack: &str, template: &Template, findings: &mut Vec<Finding>) {
         Ok(resources) => resources,
         Err(err) => return findings.push(unreadable(stack, err.place.line, err.reason)),
     };
-    let subject = Subject { stack, template, resources, scope };
+    let uses = variants(template, stack).iter().map(|it| Use::of(&it.scope)).collect::<Result<_, _>>();
+    let uses = match uses {
+        Ok(uses) => uses,
+        Err(err) => return findings.push(unreadable(stack, err.place.line, err.reason)),
+    };
+    let subject = Subject { stack, template, resources, scope, uses };
     for rule in RULES {
         (rule.check)(&subject, &mut Report { code: rule.code, stack, findings });
     }

@@ -1,8 +1,9 @@
 //! Takes out of the templates what other tools check: shell scripts in user data, and IAM policies as JSON.
 
+use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::resolve::{ResolveError, Scope};
+use crate::resolve::{ResolveError, ResolvedResource, Scope};
 
 /// A shell script that a template hands to an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +32,13 @@ pub struct Policy {
 /// # Errors
 /// When the template cannot be evaluated.
 pub fn scripts(scope: &Scope<'_>) -> Result<Vec<Script>, ResolveError> {
+    Ok(scripts_of(&scope.resources()?))
+}
+
+/// The same of resources that were evaluated already.
+pub(crate) fn scripts_of(resources: &IndexMap<String, ResolvedResource>) -> Vec<Script> {
     let mut found = Vec::new();
-    for (logical_id, resource) in scope.resources()? {
+    for (logical_id, resource) in resources {
         collect(&resource.properties, &mut |key, value| {
             if key == "UserData"
                 && let Some(text) = value.as_str()
@@ -41,7 +47,7 @@ pub fn scripts(scope: &Scope<'_>) -> Result<Vec<Script>, ResolveError> {
             }
         });
     }
-    Ok(found)
+    found
 }
 
 /// Every IAM policy document of a template.
@@ -49,8 +55,13 @@ pub fn scripts(scope: &Scope<'_>) -> Result<Vec<Script>, ResolveError> {
 /// # Errors
 /// When the template cannot be evaluated.
 pub fn policies(scope: &Scope<'_>) -> Result<Vec<Policy>, ResolveError> {
+    Ok(policies_of(&scope.resources()?))
+}
+
+/// The same of resources that were evaluated already.
+pub(crate) fn policies_of(resources: &IndexMap<String, ResolvedResource>) -> Vec<Policy> {
     let mut found = Vec::new();
-    for (logical_id, resource) in scope.resources()? {
+    for (logical_id, resource) in resources {
         let properties = &resource.properties;
         let mut add = |name: &str, document: &Value, is_resource_policy| {
             let (logical_id, name, document) = (logical_id.clone(), name.to_owned(), document.clone());
@@ -70,7 +81,7 @@ pub fn policies(scope: &Scope<'_>) -> Result<Vec<Policy>, ResolveError> {
             }
         }
     }
-    Ok(found)
+    found
 }
 
 /// Calls `visit` for every key of every object in a value.

@@ -6,6 +6,9 @@
 //!                                                        ├─capabilities─▶ what CreateStack must acknowledge
 //!                                                        ├─params───────▶ checked parameter files, generated passwords
 //!                                                        ├─resolve──────▶ JSON with parameter values filled in
+//!                                                        ├─write────────▶ what is sent to CloudFormation, without comments
+//!                                                        ├─facts────────▶ what AWS says of the types in use
+//!                                                        ├─variants─────▶ the ways in which it may be used
 //!                                                        └─contract─────▶ findings with stable codes
 //! ```
 //!
@@ -18,6 +21,7 @@ pub mod capabilities;
 pub mod catalog;
 pub mod contract;
 pub mod extract;
+pub mod facts;
 pub mod graph;
 pub mod intrinsic;
 pub mod params;
@@ -26,6 +30,9 @@ pub mod password;
 mod reference;
 pub mod resolve;
 pub mod template;
+pub mod update;
+pub mod variants;
+pub mod write;
 pub mod yaml;
 
 pub use catalog::Stack;

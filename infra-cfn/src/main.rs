@@ -12,9 +12,10 @@ use clap::{Parser, Subcommand};
 use infra_cfn::{
     Stack, Template,
     catalog::DEFAULT_PREFIX,
-    contract::{self, RULES},
-    extract,
+    contract::{self, OF_ALL, RULES},
+    extract, facts,
     resolve::Scope,
+    write,
 };
 
 #[derive(Parser)]
@@ -30,9 +31,11 @@ enum Command {
     Check,
     /// List the promises by code
     Rules,
-    /// Write user data scripts and IAM policies into a folder, for shellcheck and parliament
+    /// Print as JSON which types, texts and actions the templates use, for checks/schemas.py
+    Needs,
+    /// Write user data scripts, IAM policies and the templates as they are sent into a folder, for other checkers
     Extract {
-        /// Folder to write to: DIR/user-data/*.sh and DIR/policies/*.json
+        /// Folder to write to: DIR/user-data/*.sh, DIR/policies/*.json and DIR/templates/*.yaml
         dir: PathBuf,
     },
 }
@@ -49,17 +52,22 @@ fn main() -> anyhow::Result<ExitCode> {
                 out,
                 "{} templates, {} rules, {} findings",
                 Stack::ALL.len(),
-                RULES.len() + 2,
+                RULES.len() + OF_ALL.len(),
                 findings.len()
             )?;
             Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Rules => {
-            writeln!(out, "{} a template can be read and evaluated", contract::UNREADABLE)?;
-            writeln!(out, "{} every import has one export, without a circle", contract::GRAPH)?;
+            for (code, title) in OF_ALL {
+                writeln!(out, "{code} {title}")?;
+            }
             for rule in RULES {
                 writeln!(out, "{} {}", rule.code, rule.title)?;
             }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Needs => {
+            writeln!(out, "{}", serde_json::to_string(&facts::needs()?)?)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Extract { dir } => {
@@ -72,29 +80,30 @@ fn main() -> anyhow::Result<ExitCode> {
 
 /// Writes everything anew, so that a file of a resource that is gone is not checked for ever.
 fn extract_all(dir: &Path) -> anyhow::Result<(usize, usize)> {
-    let (scripts, policies) = (dir.join("user-data"), dir.join("policies"));
-    for folder in [&scripts, &policies] {
+    let (scripts, policies, sent) = (dir.join("user-data"), dir.join("policies"), dir.join("templates"));
+    for folder in [&scripts, &policies, &sent] {
         if folder.exists() {
             fs::remove_dir_all(folder).with_context(|| format!("empty {}", folder.display()))?;
         }
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     }
-    let write = |path: PathBuf, text: String| {
+    let store = |path: PathBuf, text: String| {
         fs::write(&path, text).with_context(|| format!("write {}", path.display()))
     };
     let (mut n_scripts, mut n_policies) = (0, 0);
     for stack in Stack::ALL {
         let template = Template::parse(stack.template_text())
             .with_context(|| format!("read {}", stack.template_path()))?;
+        store(sent.join(format!("{stack}.yaml")), write::compact(stack.template_text())?)?;
         let scope = Scope::new(&template, stack.stack_name(DEFAULT_PREFIX));
         for script in extract::scripts(&scope)? {
-            write(scripts.join(format!("{stack}-{}.sh", script.logical_id)), script.text)?;
+            store(scripts.join(format!("{stack}-{}.sh", script.logical_id)), script.text)?;
             n_scripts += 1;
         }
         // parliament knows what a principal may do, not who may use a resource.
         for policy in extract::policies(&scope)?.into_iter().filter(|it| !it.is_resource_policy) {
             let name = format!("{stack}-{}-{}.json", policy.logical_id, policy.name);
-            write(policies.join(name), serde_json::to_string_pretty(&policy.document)?)?;
+            store(policies.join(name), serde_json::to_string_pretty(&policy.document)?)?;
             n_policies += 1;
         }
     }

@@ -112,6 +112,9 @@ impl ParameterFile {
             let line = Line { parameter_key: key.clone(), parameter_value: value.clone() };
             format!("  {}", serde_json::to_string(&line).expect("two strings always serialize"))
         };
+        if self.0.is_empty() {
+            return "[]\n".to_owned();
+        }
         format!("[\n{}\n]\n", self.0.iter().map(line).collect::<Vec<_>>().join(",\n"))
     }
 
@@ -123,6 +126,11 @@ impl ParameterFile {
     /// Sets a parameter, as a flag on the command line does.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.0.insert(name.into(), value.into());
+    }
+
+    /// Leaves a parameter out, so that a stack keeps the value that it has.
+    pub fn remove(&mut self, name: &str) {
+        self.0.shift_remove(name);
     }
 
     /// Names and values.

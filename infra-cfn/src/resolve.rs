@@ -16,6 +16,8 @@ use crate::{
 
 /// Region of the stand-ins.
 pub const REGION: &str = "us-east-1";
+/// Tells a stand-in from what a template says itself.
+pub const MARK: char = '\u{fffc}';
 /// Account of the stand-ins.
 pub const ACCOUNT: &str = "123456789012";
 
@@ -25,6 +27,8 @@ pub struct Scope<'a> {
     template: &'a Template,
     stack_name: String,
     parameters: BTreeMap<String, String>,
+    /// Whether what only a deployment knows ends with [`MARK`].
+    marks: bool,
     /// Conditions under evaluation, to notice one that asks for itself.
     asking: RefCell<Vec<String>>,
 }
@@ -69,7 +73,21 @@ impl<'a> Scope<'a> {
                 )
             })
             .collect();
-        Self { template, stack_name: stack_name.into(), parameters, asking: RefCell::default() }
+        Self { template, stack_name: stack_name.into(), parameters, marks: false, asking: RefCell::default() }
+    }
+
+    /// The same, where every text made of something that only a deployment knows holds a [`MARK`].
+    #[must_use]
+    pub fn marking(mut self) -> Self {
+        self.marks = true;
+        self
+    }
+
+    fn stand_in(&self, mut text: String) -> String {
+        if self.marks {
+            text.push(MARK);
+        }
+        text
     }
 
     /// The same with another value for a parameter.
@@ -128,7 +146,7 @@ impl<'a> Scope<'a> {
             Function::Ref => return self.reference(&self.text(argument)?, argument.place),
             Function::GetAtt => self.attribute_of(argument)?,
             Function::Sub => self.substitute(argument)?,
-            Function::ImportValue => Value::String(import_stand_in(&self.text(argument)?)),
+            Function::ImportValue => Value::String(self.stand_in(import_stand_in(&self.text(argument)?))),
             Function::Base64 => return self.value(argument),
             Function::If => {
                 let [condition, yes, no] = self.arguments(argument)?;
@@ -246,7 +264,7 @@ impl<'a> Scope<'a> {
             .resources
             .get(name)
             .ok_or_else(|| error(place, format!("unknown name \"{name}\"")))?;
-        Ok(Some(Value::String(reference_stand_in(name, &resource.kind))))
+        Ok(Some(Value::String(self.stand_in(reference_stand_in(name, &resource.kind)))))
     }
 
     fn pseudo(&self, name: &str) -> Option<String> {
@@ -281,10 +299,10 @@ impl<'a> Scope<'a> {
             .resources
             .get(name)
             .ok_or_else(|| error(place, format!("unknown name \"{name}\"")))?;
-        Ok(Value::String(match attribute {
+        Ok(Value::String(self.stand_in(match attribute {
             "Arn" => arn_stand_in(name, &resource.kind),
             other => format!("{name}.{other}"),
-        }))
+        })))
     }
 
     fn substitute(&self, argument: &Node) -> Result<Value, ResolveError> {
@@ -362,8 +380,8 @@ fn text_of(value: &Value) -> String {
 fn import_stand_in(name: &str) -> String {
     if name.ends_with("-secret") {
         format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-AbCdEf")
-    } else if name.ends_with("-volume") {
-        "vol-0123456789abcdef0".to_owned()
+    } else if name.ends_with("-volume-parameter") {
+        "/postgres-as-app/volume".to_owned()
     } else {
         name.to_owned()
     }
@@ -447,7 +465,7 @@ Resources:
         gives("!Cidr [10.0.0.0/16, 2, 8]", r#"["10.0.0.0/24","10.0.1.0/24"]"#);
         gives("Fn::Base64: !Join ['', [a, b]]", r#""ab""#);
         gives("!FindInMap [Types, small, Arch]", r#""arm64""#);
-        gives("!ImportValue app-persist-volume", r#""vol-0123456789abcdef0""#);
+        gives("!ImportValue app-persist-volume-parameter", r#""/postgres-as-app/volume""#);
     }
 
     #[test]

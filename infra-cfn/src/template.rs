@@ -13,6 +13,7 @@ pub use parameter::{Parameter, ParameterViolation};
 
 use crate::{
     intrinsic::{Function, Segment, segments},
+    write,
     yaml::{self, Data, Entry, Node, Place, YamlError},
 };
 
@@ -37,13 +38,16 @@ pub struct Template {
     pub outputs: IndexMap<String, Output>,
     /// Every `Fn::ImportValue`, in the order of the text.
     pub imports: Vec<Import>,
-    /// Length of the text in bytes; above [`INLINE_LIMIT`] CloudFormation takes a template only from S3.
+    /// Length in bytes of what is sent ([`crate::write`]); above [`INLINE_LIMIT`] CloudFormation takes it only from S3.
     pub n_bytes: usize,
 }
 
 /// Longest template that fits into a request to CloudFormation, in bytes
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
 pub const INLINE_LIMIT: usize = 51_200;
+
+/// What a template of this project may take of it: whoever changes one needs room.
+pub const INLINE_AIM: usize = INLINE_LIMIT / 10 * 9;
 
 /// A resource.
 #[derive(Debug, Clone)]
@@ -176,7 +180,7 @@ impl Template {
                 .collect::<Result<_, TemplateError>>()?,
             outputs: map_section(&root, "Outputs", output)?,
             imports: imports(&root)?,
-            n_bytes: text.len(),
+            n_bytes: write::sent(&root).len(),
         })
     }
 
@@ -365,7 +369,7 @@ Outputs:
         assert_eq!(template.imports[0].name.to_string(), "${Prefix}-vpc-vpc");
         assert_eq!(template.imports[0].place.line, 19);
         assert_eq!(template.outputs["Id"].export.as_ref().unwrap().to_string(), "${AWS::StackName}-id");
-        assert_eq!(template.n_bytes, SMALL.len());
+        assert_eq!(template.n_bytes, write::compact(SMALL).unwrap().len());
     }
 
     #[test]

@@ -34,6 +34,32 @@ resource "aws_kms_key" "state" {
   enable_key_rotation     = true
   deletion_window_in_days = 30
   policy                  = data.aws_iam_policy_document.key.json
+
+  # Without it no state can be read any more.
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+# For databases: their snapshots outlive the deployment that made them, so its own key would not do.
+resource "aws_kms_key" "database" {
+  count = var.database_key_enabled ? 1 : 0
+
+  description             = "Databases of ${var.project} and their snapshots"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+  policy                  = data.aws_iam_policy_document.key.json
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "aws_kms_alias" "database" {
+  count = var.database_key_enabled ? 1 : 0
+
+  name          = "alias/${var.project}-database"
+  target_key_id = aws_kms_key.database[0].key_id
 }
 
 resource "aws_kms_alias" "state" {
@@ -47,6 +73,10 @@ resource "aws_s3_bucket" "state" {
   # Not emptied on destroy: a bucket that still holds a state cannot be deleted.
   bucket        = local.bucket_name
   force_destroy = false
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "aws_s3_bucket" "logs" {

@@ -17,3 +17,8 @@ output "region" {
   description = "Region of the state bucket."
   value       = var.region
 }
+
+output "database_kms_key_arn" {
+  description = "Key for databases and their snapshots; null without one."
+  value       = one(aws_kms_key.database[*].arn)
+}

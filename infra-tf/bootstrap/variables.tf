@@ -20,6 +20,19 @@ variable "project" {
     condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.project)) && length(var.project) <= 24
     error_message = "project must be lower-case letters, digits and single hyphens, start with a letter, and be at most 24 characters long."
   }
+
+  # S3 takes 63 characters, and the log bucket adds 4 to PROJECT-tfstate-ACCOUNT-REGION.
+  validation {
+    condition     = var.bucket_name != null || length("${var.project}-tfstate-123456789012-${var.region}") <= 59
+    error_message = "project and region make a bucket name of more than 59 characters; state bucket_name."
+  }
+}
+
+variable "database_key_enabled" {
+  description = "Make a KMS key for databases and their snapshots (database_kms_key_arn of the deployments), 1 dollar a month."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "bucket_name" {

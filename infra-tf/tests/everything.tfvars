@@ -21,3 +21,5 @@ backup_copy_to_vault_arn                     = "arn:aws:backup:eu-central-1:1234
 github_repository                            = "someone/postgres-as-app"
 state_bucket_name                            = "test-state"
 state_kms_key_arn                            = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000001"
+github_owner_id                              = "1234567"
+github_repository_id                         = "987654321"

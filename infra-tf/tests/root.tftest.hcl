@@ -14,6 +14,9 @@ mock_provider "aws" {
   mock_data "aws_ssm_parameter" {
     defaults = { insecure_value = "ami-0123456789abcdef0" }
   }
+  mock_data "aws_rds_engine_version" {
+    defaults = { version_actual = "17.7" }
+  }
   mock_data "aws_iam_policy_document" {
     defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
   }
@@ -141,4 +144,39 @@ run "rejects_repositories_with_wildcards" {
   command = plan
   variables { github_repository = "someone/*" }
   expect_failures = [var.github_repository]
+}
+
+run "each_environment_has_a_folder_of_its_own_in_the_state_bucket" {
+  command = plan
+  variables {
+    environment       = "dev-2"
+    github_repository = "someone/postgres-as-app"
+    state_bucket_name = "postgresasapp-state"
+  }
+
+  assert {
+    condition     = output.state_key == "infra-tf/dev-2/terraform.tfstate"
+    error_message = "CI must reach the state of its own environment only"
+  }
+}
+
+run "rejects_names_of_zones" {
+  command = plan
+  variables { exclude_zone_ids = ["us-east-1a"] }
+  expect_failures = [var.exclude_zone_ids]
+}
+
+run "rejects_half_of_an_immutable_subject" {
+  command = plan
+  variables {
+    github_repository    = "someone/postgres-as-app"
+    github_repository_id = "456"
+  }
+  expect_failures = [var.github_owner_id]
+}
+
+run "rejects_an_alias_as_the_key_of_snapshots" {
+  command = plan
+  variables { database_kms_key_arn = "alias/database" }
+  expect_failures = [var.database_kms_key_arn]
 }

@@ -127,6 +127,24 @@ impl ServerBinaries {
         }
     }
 
+    /// The servers of other major versions than `major`, newest first and one of each: those of `more`, a list of
+    /// folders such as `PATH` is, and those in the usual folders.
+    pub fn of_other_majors(search: &SearchPath, more: &OsStr, major: u32) -> Vec<Self> {
+        let named = std::env::split_paths(more).map(|dir| (dir, "PGAPP_PG_BIN_DIRS"));
+        let usual = search.usual_dirs.iter().flat_map(|it| expand(it)).map(|dir| (dir, "a system folder"));
+        let mut found: Vec<Self> = Vec::new();
+        for (dir, found_by) in named.chain(usual).filter(|(dir, _)| missing_program(dir).is_none()) {
+            if let Ok(server) = Self::read(behind_links(dir), found_by)
+                && server.major != major
+                && found.iter().all(|it| it.major != server.major)
+            {
+                found.push(server);
+            }
+        }
+        found.sort_by_key(|it| std::cmp::Reverse(it.major));
+        found
+    }
+
     /// Reads the version of the server in a folder.
     pub fn read(dir: PathBuf, found_by: &'static str) -> Result<Self, FindError> {
         let program = dir.join("postgres");
@@ -272,6 +290,35 @@ mod tests {
         let path = root.path().join("mine").into_os_string();
         let found = ServerBinaries::find(&SearchPath { path, ..search(root.path()) }, None).unwrap().unwrap();
         assert_eq!((found.major, found.found_by), (16, "PATH"));
+    }
+
+    #[test]
+    fn other_majors_are_found_once_each_and_named_folders_come_first() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        for (dir, version) in [
+            ("usual/15/bin", "15.14"),
+            ("usual/18/bin", "18.0"),
+            ("usual/16/bin", "16.3"),
+            ("usual/9/bin", "9.6"),
+            ("mine", "18.6"),
+        ] {
+            fake_server(&at(dir), version);
+        }
+        let mut search = search(root.path());
+        search.usual_dirs = vec![format!("{}/usual/*/bin", root.path().display())];
+        let more = std::env::join_paths([at("nothing"), at("mine")]).unwrap();
+        let found = ServerBinaries::of_other_majors(&search, &more, 15);
+        let versions: Vec<_> = found.iter().map(|it| it.version.as_str()).collect();
+        assert_eq!(versions, ["18.6", "16.3"]);
+        assert!(
+            ServerBinaries::of_other_majors(
+                &SearchPath { usual_dirs: Vec::new(), ..search },
+                OsStr::new(""),
+                15
+            )
+            .is_empty()
+        );
     }
 
     #[test]

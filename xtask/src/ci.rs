@@ -3,8 +3,9 @@
 //! Budget: 30 minutes cold on 2 cores; the closing table says where the time went. Fast steps come first.
 //! A step may be skipped only for a reason outside this machine's reach, and the reason is printed.
 
-mod cloudformation;
+pub(crate) mod cloudformation;
 mod conformance;
+mod majors;
 mod policies;
 mod promises;
 mod setup;
@@ -69,10 +70,15 @@ const STEPS: &[Step] = &[
         run: workflows::run,
     },
     Step { name: "test", what: "unit, integration and end-to-end tests", run: test_step },
+    Step {
+        name: "majors",
+        what: "the tests that need a database, over another major version of Postgres",
+        run: majors::run,
+    },
     Step { name: "doctest", what: "examples in the documentation", run: doctest },
     Step {
         name: "conformance",
-        what: "PostgREST's own cases, where they are at hand",
+        what: "PostgREST's own cases, where they are at hand, over each major version of Postgres",
         run: conformance::run,
     },
 ];

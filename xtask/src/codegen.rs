@@ -5,8 +5,9 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use xshell::cmd;
+use xshell::{Shell, cmd};
 
+use crate::ci::cloudformation::{self, FACTS};
 use crate::cli::CodegenArgs;
 use crate::{output, workspace};
 
@@ -47,6 +48,13 @@ pub(crate) fn run(args: &CodegenArgs) -> Result<ExitCode> {
     let cargo = workspace::cargo();
     let _write = (!args.check).then(|| sh.push_env("UPDATE_DOCS", "1"));
     let mut stale = Vec::new();
+    match facts(&sh, args.check) {
+        Ok((verdict, is_stale)) => {
+            output::data(&format!("{FACTS:<24} {verdict}"));
+            stale.extend(is_stale.then_some(FACTS));
+        }
+        Err(error) => output::note(&format!("{FACTS} is left as it is: {error:#}")),
+    }
     for Page { path, package, test } in PAGES {
         let before = sh.read_file(path).unwrap_or_default();
         let ran = cmd!(sh, "{cargo} test --quiet --package {package} --lib -- --exact {test}")
@@ -75,6 +83,20 @@ pub(crate) fn run(args: &CodegenArgs) -> Result<ExitCode> {
         bail!("out of date: {}; write anew with `cargo xtask codegen`", stale.join(", "));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes down what cfn-lint knows of what the templates use. First, since tests of the pages read it.
+fn facts(sh: &Shell, only_check: bool) -> Result<(&'static str, bool)> {
+    let text = cloudformation::facts(sh)?;
+    let path = workspace::root().join(FACTS);
+    if sh.read_file(&path).unwrap_or_default() == text {
+        return Ok(("current", false));
+    }
+    if only_check {
+        return Ok(("out of date", true));
+    }
+    sh.write_file(&path, text)?;
+    Ok(("written", false))
 }
 
 #[cfg(test)]

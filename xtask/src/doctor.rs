@@ -18,7 +18,10 @@ use crate::cli::DoctorArgs;
 use crate::{output, workspace};
 use finding::{Finding, Level, Platform, Purpose};
 
-pub(crate) use postgres::{INSTALL as INSTALL_POSTGRES, major as postgres_major};
+pub(crate) use postgres::{
+    INSTALL as INSTALL_POSTGRES, farthest as farthest_postgres, major as postgres_major,
+    servers as postgres_servers,
+};
 
 /// Looks at everything and prints one line per finding, with its fix.
 pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode> {

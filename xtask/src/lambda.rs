@@ -28,6 +28,9 @@ const CA_BUNDLE: &str = "rds-ca-bundle.pem";
 /// Where the REST server looks for what it need not ask the database, beside itself; `api::lambda::rest::SNAPSHOT`.
 const SNAPSHOT: &str = "schema-snapshot.json";
 
+/// Where the project keeps them: what lies there is packed into every artifact, and counts among its sources.
+const KEPT_BUNDLE: &str = "infra-tf/rds-ca-bundle.pem";
+
 /// Where AWS publishes them.
 const CA_BUNDLE_URL: &str = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem";
 
@@ -51,8 +54,12 @@ struct BuildArgs {
     /// Processor of the function, as in the Terraform variable lambda_architecture [default: this machine's]
     #[arg(long, value_enum)]
     arch: Option<Arch>,
-    /// Certificates to trust beside the public authorities, packed into the zip. RDS Proxy does without; a cluster
-    /// reached directly needs RDS's bundle, which AWS publishes at truststore.pki.rds.amazonaws.com
+    /// Take the processor from infra-tf/environments/NAME.tfvars, or else the variable's default
+    #[arg(long, value_name = "NAME", conflicts_with = "arch")]
+    env: Option<String>,
+    /// Certificates to trust beside the public authorities, kept as infra-tf/rds-ca-bundle.pem and packed into this and
+    /// every later zip. RDS Proxy does without; a cluster reached directly needs RDS's bundle, which AWS publishes at
+    /// truststore.pki.rds.amazonaws.com
     #[arg(long, value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
     /// What `pgapp-api --dump-snapshot` printed, packed into the zip: a function with PGAPP_LAMBDA_APP=rest starts
@@ -73,6 +80,25 @@ enum Arch {
 }
 
 impl Arch {
+    /// As an environment's variables say, in the form that `terraform fmt` gives them.
+    fn of_environment(root: &Path, env: &str) -> Result<Self> {
+        let file = root.join("infra-tf").join("environments").join(format!("{env}.tfvars"));
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).with_context(|| format!("read {}", file.display())),
+        };
+        let mut lines = text.lines().filter_map(|line| line.split_once('='));
+        let stated = lines.rfind(|(name, _)| name.trim() == "lambda_architecture");
+        match stated.map(|(_, value)| value.split('"').nth(1)) {
+            None | Some(Some("arm64")) => Ok(Self::Arm64),
+            Some(Some("x86_64")) => Ok(Self::X86_64),
+            Some(_) => {
+                bail!("{} has a lambda_architecture other than \"arm64\" and \"x86_64\"", file.display())
+            }
+        }
+    }
+
     fn of_this_machine() -> Self {
         if std::env::consts::ARCH == "aarch64" { Self::Arm64 } else { Self::X86_64 }
     }
@@ -102,12 +128,16 @@ pub(crate) fn run(args: &LambdaArgs) -> Result<ExitCode> {
 
 fn build(args: &BuildArgs) -> Result<()> {
     let sh = workspace::shell()?;
-    let arch = args.arch.unwrap_or_else(Arch::of_this_machine);
+    let root = workspace::root();
+    let arch = match &args.env {
+        Some(env) => Arch::of_environment(&root, env)?,
+        None => args.arch.unwrap_or_else(Arch::of_this_machine),
+    };
     require_target(&sh, arch)?;
-    let ca_bundle = args.ca_bundle.as_deref().map(read_bundle).transpose()?;
+    let ca_bundle = keep_bundle(&root, args.ca_bundle.as_deref())?;
     let snapshot = args.snapshot.as_deref().map(read_snapshot).transpose()?;
     // Taken before the build: what is edited meanwhile makes the artifact stale, as it should.
-    let digest = sources::digest(&workspace::root())?;
+    let digest = sources::digest(&root)?;
     let binary = compile(&sh, arch)?;
     let bytes = std::fs::read(&binary).with_context(|| format!("read {}", binary.display()))?;
     glibc::check(&bytes, GLIBC)?;
@@ -125,22 +155,29 @@ fn build(args: &BuildArgs) -> Result<()> {
     let path = folder.join(format!("pgapp-lambda-{}.zip", arch.name()));
     write(&path, &zip)?;
     write(&sources_file(&path), format!("{digest}\n").as_bytes())?;
-    report(args, arch, &path, &zip, &digest)
+    report(args, arch, &path, &zip, &digest, ca_bundle.is_some())
 }
 
-fn report(args: &BuildArgs, arch: Arch, path: &Path, zip: &[u8], digest: &str) -> Result<()> {
+fn report(
+    args: &BuildArgs,
+    arch: Arch,
+    path: &Path,
+    zip: &[u8],
+    digest: &str,
+    has_bundle: bool,
+) -> Result<()> {
     let sha256 = sources::sha256(zip);
     if args.json {
         let report = serde_json::json!({
             "path": path, "architecture": arch.name(), "bytes": zip.len(), "sha256": sha256,
-            "sources": digest, "ca_bundle": args.ca_bundle.is_some(), "snapshot": args.snapshot.is_some(),
+            "sources": digest, "ca_bundle": has_bundle, "snapshot": args.snapshot.is_some(),
         });
         output::data(&serde_json::to_string_pretty(&report)?);
     } else {
         let mib = zip.len() as f64 / f64::from(1 << 20);
         output::data(&format!("{}  {mib:.2} MiB  sha256 {sha256}", path.display()));
     }
-    if args.ca_bundle.is_none() {
+    if !has_bundle {
         output::note(&format!(
             "It trusts the public authorities, which is what RDS Proxy needs. With database_proxy_enabled = false, get \
              {CA_BUNDLE_URL} and build with --ca-bundle."
@@ -160,6 +197,20 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().context("name a folder")?;
     std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     std::fs::write(path, bytes).with_context(|| format!("write {}", path.display()))
+}
+
+/// The bundle that is kept; one that is given takes its place, so that a plan knows it as one of the sources.
+fn keep_bundle(root: &Path, given: Option<&Path>) -> Result<Option<Vec<u8>>> {
+    let kept = root.join(KEPT_BUNDLE);
+    match given {
+        Some(path) => {
+            let bytes = read_bundle(path)?;
+            write(&kept, &bytes)?;
+            Ok(Some(bytes))
+        }
+        None if kept.is_file() => read_bundle(&kept).map(Some),
+        None => Ok(None),
+    }
 }
 
 fn read_bundle(path: &Path) -> Result<Vec<u8>> {
@@ -291,6 +342,38 @@ mod tests {
         );
         std::fs::write(&path, &own).expect("a file");
         assert_eq!(read_snapshot(&path).expect("a snapshot"), own.as_bytes());
+    }
+
+    #[test]
+    fn processor_is_that_of_the_environment() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = dir.path().join("infra-tf/environments");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let of = |text: &str| {
+            std::fs::write(folder.join("dev.tfvars"), text).expect("a file");
+            Arch::of_environment(dir.path(), "dev")
+        };
+        assert_eq!(of("lambda_architecture = \"x86_64\" # Intel\n").expect("one"), Arch::X86_64);
+        assert_eq!(of("lambda_architecture    = \"arm64\"\n").expect("one"), Arch::Arm64);
+        assert_eq!(of("lambda_memory_mb = 256\n").expect("the default"), Arch::Arm64);
+        assert_eq!(Arch::of_environment(dir.path(), "other").expect("the default"), Arch::Arm64);
+        assert!(of("lambda_architecture = \"riscv64\"\n").is_err());
+        let default =
+            std::fs::read_to_string(workspace::root().join("infra-tf/variables.tf")).expect("a file");
+        let block = default.split_once("variable \"lambda_architecture\"").expect("the variable").1;
+        assert!(block.split("\n}\n").next().expect("a block").contains("default     = \"arm64\""));
+    }
+
+    #[test]
+    fn bundle_is_kept_for_later_builds_and_counts_among_the_sources() {
+        let dir = tempfile::tempdir().expect("a folder");
+        assert_eq!(keep_bundle(dir.path(), None).expect("none"), None);
+        let given = dir.path().join("given.pem");
+        std::fs::write(&given, "-----BEGIN CERTIFICATE-----").expect("a file");
+        let first = keep_bundle(dir.path(), Some(&given)).expect("a bundle");
+        assert_eq!(keep_bundle(dir.path(), None).expect("the same"), first);
+        let terraform = std::fs::read_to_string(workspace::root().join("infra-tf/main.tf")).expect("a file");
+        assert!(terraform.contains(&format!("\"{KEPT_BUNDLE}\"")), "a plan looks at it, too");
     }
 
     #[test]

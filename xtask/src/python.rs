@@ -48,6 +48,11 @@ pub(crate) fn tool(sh: &Shell, name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Path of the interpreter that the checkers run in, made when it is not there yet.
+pub(crate) fn checking_interpreter(sh: &Shell) -> Result<PathBuf> {
+    Ok(CHECKS.folder(sh)?.join("bin").join("python"))
+}
+
 /// Path of the program that looks for secrets, made when it is not there yet.
 pub(crate) fn secret_scanner(sh: &Shell) -> Result<PathBuf> {
     Ok(PUBLISH.folder(sh)?.join("bin").join("detect-secrets"))

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the tests, by nextest where it is installed, else by cargo's own runner.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -18,6 +19,36 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
 
 /// Builds the binaries that tests drive, then runs every test (or those the arguments name).
 pub(crate) fn tests(sh: &Shell, args: &[OsString]) -> Result<()> {
+    let scope: Vec<OsString> = if args.is_empty() { vec!["--workspace".into()] } else { args.to_vec() };
+    run_with(sh, &scope, "--all-targets")
+}
+
+/// Packages whose integration tests need a database.
+const OVER_A_DATABASE: [&str; 3] = ["api", "bootstrap-sql", "local-stack"];
+
+/// Modules of theirs that need none, or a container with a server of its own.
+const WITHOUT_THE_SERVER: &str =
+    "test(/^(plan|plans|requests|responses|encoding|sql|sql_properties|docker|settings)::/)";
+
+/// Runs the tests that need a database over the server whose programs are in `server`.
+pub(crate) fn tests_over_a_database(sh: &Shell, server: &Path) -> Result<()> {
+    let _server = sh.push_env("PG_BIN_DIR", server);
+    let mut scope: Vec<OsString> =
+        OVER_A_DATABASE.iter().flat_map(|package| ["-p".into(), (*package).into()]).collect();
+    scope.extend(["--test".into(), "it".into()]);
+    if has_nextest(sh) {
+        scope.extend(["-E".into(), format!("not {WITHOUT_THE_SERVER}").into()]);
+    }
+    run_with(sh, &scope, "--quiet")
+}
+
+fn has_nextest(sh: &Shell) -> bool {
+    let cargo = workspace::cargo();
+    cmd!(sh, "{cargo} nextest --version").quiet().ignore_stdout().ignore_stderr().run().is_ok()
+}
+
+/// Runs the tests in scope; `plain` is for cargo's own runner.
+fn run_with(sh: &Shell, scope: &[OsString], plain: &str) -> Result<()> {
     let cargo = workspace::cargo();
     // Tests of other crates start these; cargo builds binaries only for the tests of their own package.
     cmd!(sh, "{cargo} build --quiet --workspace --bins").quiet().run()?;
@@ -31,14 +62,10 @@ pub(crate) fn tests(sh: &Shell, args: &[OsString]) -> Result<()> {
             None
         }
     };
-    let scope: Vec<OsString> = if args.is_empty() { vec!["--workspace".into()] } else { args.to_vec() };
-    if cmd!(sh, "{cargo} nextest --version").quiet().ignore_stdout().ignore_stderr().run().is_ok() {
+    if has_nextest(sh) {
         cmd!(sh, "{cargo} nextest run --no-fail-fast {scope...}").quiet().run().context("run the tests")?;
     } else {
-        cmd!(sh, "{cargo} test --no-fail-fast --all-targets {scope...}")
-            .quiet()
-            .run()
-            .context("run the tests")?;
+        cmd!(sh, "{cargo} test --no-fail-fast {plain} {scope...}").quiet().run().context("run the tests")?;
     }
     Ok(())
 }

@@ -9,7 +9,10 @@ pub(crate) mod check;
 pub(crate) mod docs;
 mod environment;
 pub(crate) mod life;
+mod preflight;
 mod report;
+mod roles;
+mod stories;
 mod summary;
 mod terraform;
 
@@ -122,6 +125,9 @@ struct PlanArgs {
     /// Keep the plan though it destroys or replaces something that holds data
     #[arg(long)]
     allow_data_loss: bool,
+    /// Do not ask the account whether it would refuse the plan (concurrency, zones, what there is once in an account)
+    #[arg(long)]
+    no_preflight: bool,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -191,12 +197,7 @@ pub(crate) fn run(args: &TfArgs) -> Result<ExitCode> {
             Ended::Well
         }
         TfCommand::Backend(args) => {
-            return backend::run(
-                &Terraform::find(&folder.join("bootstrap"))?,
-                args,
-                &folder,
-                std::io::stdin().is_terminal(),
-            );
+            return backend::run(&Terraform::find(&folder.join("bootstrap"))?, args, &folder, ask);
         }
         TfCommand::Fmt(args) => {
             let check: &[&str] = if args.check { &["-check", "-diff"] } else { &[] };
@@ -223,6 +224,8 @@ struct Root {
     environment: Environment,
     /// Asks the user; `None` when there is nobody to ask.
     ask: fn(&str) -> Result<Option<String>>,
+    /// Looks at a plan before anything is made.
+    preflight: fn(&str) -> Result<()>,
 }
 
 impl Root {
@@ -233,7 +236,13 @@ impl Root {
         // "In automation" only leaves out hints about Terraform's own commands, which know nothing of environments.
         let terraform =
             Terraform::find(folder)?.with_env("TF_DATA_DIR", &data).with_env("TF_IN_AUTOMATION", "1");
-        Ok(Self { terraform, folder: folder.to_owned(), environment: environment.clone(), ask })
+        Ok(Self {
+            terraform,
+            folder: folder.to_owned(),
+            environment: environment.clone(),
+            ask,
+            preflight: preflight::look,
+        })
     }
 
     /// What belongs to the environment on this machine.
@@ -294,7 +303,8 @@ impl Root {
         all
     }
 
-    fn make_plan(&self, options: &[&str], args: &[OsString]) -> Result<Result<Summary, Ended>> {
+    /// Makes a plan; its summary, and the whole of it as JSON.
+    fn make_plan(&self, options: &[&str], args: &[OsString]) -> Result<Result<(Summary, String), Ended>> {
         self.must_be_initialised()?;
         let file = self.plan_file();
         let mut all: Vec<OsString> = vec!["plan".into(), "-input=false".into()];
@@ -307,19 +317,25 @@ impl Root {
         // A plan of before must not be applied in place of one that failed.
         remove(&file)?;
         match self.terraform.run(&all)? {
-            Ended::Well => self.read_plan().map(Ok),
+            Ended::Well => {
+                let plan = self.plan_as_json()?;
+                Ok(Ok((Summary::read(&plan)?, plan)))
+            }
             other => Ok(Err(other)),
         }
     }
 
     fn read_plan(&self) -> Result<Summary> {
-        let text = self.terraform.read([OsString::from("show"), "-json".into(), self.plan_file().into()])?;
-        Summary::read(&text)
+        Summary::read(&self.plan_as_json()?)
+    }
+
+    fn plan_as_json(&self) -> Result<String> {
+        self.terraform.read([OsString::from("show"), "-json".into(), self.plan_file().into()])
     }
 
     fn plan(&self, args: &PlanArgs) -> Result<ExitCode> {
-        let summary = match self.make_plan(&[], &args.which.args)? {
-            Ok(summary) => summary,
+        let (summary, plan) = match self.make_plan(&[], &args.which.args)? {
+            Ok(made) => made,
             Err(ended) => return Ok(ended.code()),
         };
         if args.json {
@@ -328,12 +344,14 @@ impl Root {
             output::data(&summary.to_text());
         }
         if let Some(file) = &args.report {
-            let plan =
+            let shown =
                 self.terraform.read([OsString::from("show"), "-no-color".into(), self.plan_file().into()])?;
-            let text = report::markdown(self.environment.as_str(), &summary, &plan);
+            let text = report::markdown(self.environment.as_str(), &summary, &shown);
             std::fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
         }
-        if let Err(error) = summary.refuse_data_loss(args.allow_data_loss) {
+        let looked = summary.refuse_data_loss(args.allow_data_loss);
+        let looked = looked.and_then(|()| if args.no_preflight { Ok(()) } else { (self.preflight)(&plan) });
+        if let Err(error) = looked {
             remove(&self.plan_file())?;
             return Err(error);
         }
@@ -378,8 +396,8 @@ impl Root {
             output::note("nothing was destroyed");
             return Ok(ExitCode::from(REFUSED));
         }
-        let summary = match self.make_plan(&["-destroy"], &args.which.args)? {
-            Ok(summary) => summary,
+        let (summary, _) = match self.make_plan(&["-destroy"], &args.which.args)? {
+            Ok(made) => made,
             Err(ended) => return Ok(ended.code()),
         };
         output::note(&summary.to_text());

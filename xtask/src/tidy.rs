@@ -7,6 +7,7 @@ mod layering;
 mod links;
 mod lockfile;
 mod manifests;
+mod promises;
 mod sources;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     findings.extend(manifests::check(&files));
     findings.extend(links::check(&files));
     findings.extend(lockfile::check(&files));
+    findings.extend(promises::check(&files));
     findings.sort();
     Ok(findings)
 }

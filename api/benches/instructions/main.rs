@@ -49,10 +49,11 @@ impl Case {
         let request =
             http::Request::builder().method(method).uri(target).header("accept", "application/json");
         let (head, ()) = request.body(()).expect("a request").into_parts();
+        let (conf, cache) = (Arc::new(fixture::conf()), Arc::new(fixture::cache()));
         Self {
-            conf: Arc::new(fixture::conf()),
-            cache: Arc::new(fixture::cache()),
-            plans: PlanCache::default(),
+            plans: PlanCache::new(Arc::clone(&conf), Arc::clone(&cache)),
+            conf,
+            cache,
             head,
             body: Bytes::from_static(body.as_bytes()),
         }
@@ -69,7 +70,7 @@ impl Case {
     }
 
     fn replay(&self) -> Option<Replay> {
-        self.plans.replay(&self.conf, &self.cache, &self.head, &self.body)
+        self.plans.replay(&self.head, &self.body)
     }
 }
 

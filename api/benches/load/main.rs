@@ -22,17 +22,23 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 struct Options {
     /// Seconds of one round of one server on one workload
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 1.0)]
     seconds: f64,
     /// Rounds; the median of each figure is reported
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Concurrent client connections
-    #[arg(long, default_value_t = 16)]
-    connections: usize,
+    /// Numbers of concurrent client connections, each measured by itself
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64], value_parser = at_least_one)]
+    connections: Vec<usize>,
     /// Only workloads whose name contains this
     #[arg(long)]
     only: Option<String>,
+    /// Other builds of this server that take part under the names of their files, such as the one before a change
+    #[arg(long, value_delimiter = ',', value_name = "PROGRAMS")]
+    builds: Vec<PathBuf>,
+    /// Whom this server is compared with
+    #[arg(long, value_delimiter = ',', default_values = ["handwritten", "plain", "pgbench"])]
+    against: Vec<Opponent>,
     /// Also measure start-to-ready and memory against schemas of 10, 1 000 and 10 000 tables
     #[arg(long)]
     scale: bool,
@@ -42,6 +48,22 @@ struct Options {
     /// Given by cargo to every bench target; without meaning here
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// Whom this server is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Opponent {
+    /// A handler that takes on role and claims for each request
+    Handwritten,
+    /// A handler without roles, claims and transactions
+    Plain,
+    /// The query alone
+    Pgbench,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse().map_err(|error| format!("{error}"))?;
+    if number == 0 { Err("nobody would ask".to_owned()) } else { Ok(number) }
 }
 
 // The same for the peer as for our server, so that allocators are not what is compared.
@@ -61,34 +83,45 @@ fn main() -> Result<()> {
 
 async fn run(options: &Options) -> Result<()> {
     let database = database::Database::prepare().await?;
-    let mut servers = vec![
-        servers::Server::ours(&database).await?,
-        servers::Server::peer(&database, peer::Kind::Roles).await?,
-        servers::Server::peer(&database, peer::Kind::Plain).await?,
-    ];
+    let mut servers = vec![servers::Server::ours(&database).await?];
+    for (opponent, kind) in [(Opponent::Handwritten, peer::Kind::Roles), (Opponent::Plain, peer::Kind::Plain)]
+    {
+        if options.against.contains(&opponent) {
+            servers.push(servers::Server::peer(&database, kind).await?);
+        }
+    }
+    for program in &options.builds {
+        servers.push(servers::Server::another(&database, program).await?);
+    }
     let selected: Vec<_> = workloads::ALL
         .iter()
         .filter(|it| options.only.as_deref().is_none_or(|part| it.name.contains(part)))
         .collect();
     let mut figures = report::Figures::default();
     for server in &servers {
-        figures.idle(server.name, server.ready_after, measure::resident_kib(server.pid())?);
+        figures.idle(&server.name, server.ready_after, measure::resident_kib(server.pid())?);
     }
-    let round = Duration::from_secs_f64(options.seconds);
+    let length = Duration::from_secs_f64(options.seconds);
     for workload in selected {
         workloads::check(workload, &servers).await?;
-        for _ in 0..options.rounds {
-            for server in &servers {
-                let sample = measure::round(server, workload, options.connections, round, &database).await?;
-                figures.add(workload.name, server.name, sample);
+        for &n_connections in &options.connections {
+            let key = report::Key { workload: workload.name, n_connections };
+            for round in 0..options.rounds {
+                // Whoever comes first does so once each.
+                for at in 0..servers.len() {
+                    let server = &servers[(at + round) % servers.len()];
+                    let sample = measure::round(server, workload, n_connections, length, &database).await?;
+                    figures.add(key, &server.name, sample);
+                }
+                if options.against.contains(&Opponent::Pgbench)
+                    && let Some(sample) =
+                        measure::pgbench_round(workload, n_connections, length, &database).await?
+                {
+                    figures.add(key, "pgbench", sample);
+                }
             }
-            if let Some(sample) =
-                measure::pgbench_round(workload, options.connections, round, &database).await?
-            {
-                figures.add(workload.name, "pgbench", sample);
-            }
+            figures.print(key);
         }
-        figures.print_workload(workload.name);
     }
     for server in &mut servers {
         server.stop().await;

@@ -1,6 +1,7 @@
 //! The contestants as child processes.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -11,13 +12,16 @@ use crate::client::Connection;
 use crate::database::Database;
 use crate::peer;
 
+/// The server of this project.
+const OURS: &str = env!("CARGO_BIN_EXE_pgapp-api");
+
 /// Database connections of each contestant.
 pub(crate) const POOL: &str = "8";
 
 /// A running contestant; it ends with the value.
 pub(crate) struct Server {
     /// Name in reports.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// From its start until it answered.
@@ -31,10 +35,27 @@ impl Server {
         Self::ours_with(&database.uri(), "public", "bench_anon", "/customers?limit=1").await
     }
 
+    /// Another build of it.
+    pub(crate) async fn another(database: &Database, program: &Path) -> Result<Self> {
+        let name = program.file_stem().unwrap_or_default().to_string_lossy();
+        let command = Command::new(program);
+        Self::of(&name, command, &database.uri(), "public", "bench_anon", "/customers?limit=1").await
+    }
+
     /// The same over any database; it is ready once it answers the probe.
     pub(crate) async fn ours_with(uri: &str, schema: &str, anon: &str, probe: &str) -> Result<Self> {
+        Self::of("pgapp-api", Command::new(OURS), uri, schema, anon, probe).await
+    }
+
+    async fn of(
+        name: &str,
+        mut command: Command,
+        uri: &str,
+        schema: &str,
+        anon: &str,
+        probe: &str,
+    ) -> Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], local_stack::ports::free()?));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pgapp-api"));
         command
             .env("PGRST_DB_URI", uri)
             .env("PGRST_DB_SCHEMAS", schema)
@@ -43,7 +64,7 @@ impl Server {
             .env("PGRST_LOG_LEVEL", "crit")
             .env("PGRST_SERVER_HOST", "127.0.0.1")
             .env("PGRST_SERVER_PORT", address.port().to_string());
-        Self::start("pgapp-api", command, address, probe).await
+        Self::start(name, command, address, probe).await
     }
 
     /// The hand-written peer.
@@ -61,12 +82,7 @@ impl Server {
         Self::start(name, command, address, "/customers?id=eq.1&select=id").await
     }
 
-    async fn start(
-        name: &'static str,
-        mut command: Command,
-        address: SocketAddr,
-        probe: &str,
-    ) -> Result<Self> {
+    async fn start(name: &str, mut command: Command, address: SocketAddr, probe: &str) -> Result<Self> {
         let probe = format!("GET {probe} HTTP/1.1\r\nHost: bench\r\n\r\n");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let begun = Instant::now();
@@ -79,7 +95,7 @@ impl Server {
                 && let Ok(answer) = connection.exchange(probe.as_bytes()).await
                 && answer.status == 200
             {
-                return Ok(Self { name, address, ready_after: begun.elapsed(), child });
+                return Ok(Self { name: name.to_owned(), address, ready_after: begun.elapsed(), child });
             }
             if begun.elapsed() > Duration::from_secs(120) {
                 bail!("{name} does not answer");

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,8 +35,9 @@ pub fn run(app: &Arc<App>, host: &str, port: u16) -> io::Result<()> {
         tracing::info!(address = %listener.local_addr()?, "listening");
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
+        // HTTP/1 alone, as behind API Gateway: telling the versions apart would have no deadline.
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
         let connections = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
@@ -58,11 +59,11 @@ pub fn run(app: &Arc<App>, host: &str, port: u16) -> io::Result<()> {
                 let app = Arc::clone(&app);
                 async move { Ok::<_, std::convert::Infallible>(answer(&app, request).await) }
             });
-            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+            let connection = builder.serve_connection(TokioIo::new(stream), service);
             let watched = connections.watch(connection);
             tokio::spawn(async move {
                 if let Err(error) = watched.await {
-                    tracing::debug!(error, "a connection broke");
+                    tracing::debug!(%error, "a connection broke");
                 }
             });
         }
@@ -76,7 +77,9 @@ async fn answer(app: &App, request: Request<Incoming>) -> Response<Full<Bytes>> 
     let deadline = Instant::now() + PATIENCE;
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default();
-    let answer = match Limited::new(body, BODY_LIMIT).collect().await {
+    let body = tokio::time::timeout_at(deadline, Limited::new(body, BODY_LIMIT).collect());
+    let body = body.await.unwrap_or_else(|late| Err(late.into()));
+    let answer = match body {
         Ok(body) => app.answer(&parts.method, parts.uri.path(), query, &body.to_bytes(), deadline).await,
         Err(error) if error.is::<LengthLimitError>() => {
             Answer::message(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.")

@@ -178,6 +178,7 @@ mod tests {
             detail: Some("row (Zebra)".into()),
             hint: None,
             authenticated: false,
+            cause: crate::error::Cause::Statement,
         }
     }
 

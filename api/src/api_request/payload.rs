@@ -1,54 +1,70 @@
 //! The body → [`Payload`], as far as it must be understood before the database sees it.
 //!
-//! JSON values are not built: only the keys are read, the text goes to the database as it came.
+//! JSON values are not built: only the keys are read, the text goes to the database as it came. What is made of a
+//! body of another type is made as it is read, so that nothing here needs more than a small multiple of the body.
 
-pub(crate) mod shape;
+mod keys;
+pub(crate) mod outline;
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::csv;
+use super::csv::{self, Dialect};
 use super::query::pairs;
 use super::types::{Action, DbAction, InvokeMethod, Mutation, Payload};
 use crate::error::ApiRequestError;
 use crate::media_type::MediaType;
 use crate::schema_cache::identifiers::FieldName;
+use outline::{BodyOutline, Kind};
 
-/// Reads the body where the action has one. Returns it with the columns it (or `columns=`) names.
+/// Names of columns or arguments that are told apart in a body. More than a relation has columns (1600) or a function
+/// parameters, so that those beyond it change nothing: there is one already that does not exist.
+pub(super) const MAX_NAMES: usize = 1664;
+/// Fields of a form that is a function's arguments; only a variadic one takes several.
+const MAX_FIELDS: usize = 100_000;
+
+/// Takes the body where the action has one. Returns it with the columns it (or `columns=`) names.
 pub(super) fn read(
-    body: Bytes,
+    body: &BodyOutline,
     content_type: &MediaType,
+    dialect: Dialect,
     columns: Option<&BTreeSet<FieldName>>,
     action: &Action,
 ) -> Result<(Option<Payload>, BTreeSet<FieldName>), ApiRequestError> {
-    let (is_call, columns) = match action {
-        Action::Db(DbAction::RelationMutation(_, Mutation::Create | Mutation::Update)) => (false, columns),
-        Action::Db(DbAction::RelationMutation(_, Mutation::SingleUpsert)) => (false, None),
-        Action::Db(DbAction::Routine(_, InvokeMethod::Inv)) => (true, columns),
+    let is_call = match action {
+        Action::Db(DbAction::RelationMutation(_, Mutation::Delete)) => return Ok((None, BTreeSet::new())),
+        Action::Db(DbAction::RelationMutation(..)) => false,
+        Action::Db(DbAction::Routine(_, InvokeMethod::Inv)) => true,
         _ => return Ok((None, BTreeSet::new())),
     };
+    let body_text = || body.text.clone();
     let payload = match content_type {
-        MediaType::ApplicationJson if columns.is_some() => Payload::RawJson(body),
-        MediaType::ApplicationJson if is_call && body.is_empty() => {
-            Payload::ProcessedJson { raw: body, keys: BTreeSet::new() }
-        }
-        MediaType::ApplicationJson => json(body)?,
-        MediaType::TextCsv => csv(&body)?,
+        MediaType::ApplicationJson => match &body.kind {
+            Kind::Unread => Payload::RawJson(body_text()),
+            Kind::Empty if is_call => Payload::ProcessedJson { raw: body_text(), keys: BTreeSet::new() },
+            Kind::Rows(keys) => Payload::ProcessedJson { raw: body_text(), keys: keys.clone() },
+            Kind::Mixed => return Err(invalid("All object keys must match")),
+            Kind::Nothing => no_rows(),
+            Kind::Empty | Kind::Broken | Kind::None | Kind::Other => {
+                return Err(invalid("Empty or invalid json"));
+            }
+        },
+        MediaType::TextCsv => csv(&body.text, dialect)?,
         MediaType::UrlEncoded if is_call => {
-            let pairs = url_encoded(&body)?;
+            let pairs = url_encoded(&body.text)?;
             let keys = pairs.iter().map(|(name, _)| name.clone()).collect();
             Payload::ProcessedUrlEncoded { pairs, keys }
         }
         MediaType::UrlEncoded => {
-            let object: IndexMap<String, String> = url_encoded(&body)?.into_iter().collect();
+            let object = form(&body.text)?;
             let keys = object.keys().cloned().collect();
             Payload::ProcessedJson { raw: encode(&object)?, keys }
         }
-        MediaType::TextPlain | MediaType::TextXml | MediaType::OctetStream if is_call => Payload::Raw(body),
+        MediaType::TextPlain | MediaType::TextXml | MediaType::OctetStream if is_call => {
+            Payload::Raw(body_text())
+        }
         other => return Err(invalid(format!("Content-Type not acceptable: {other}"))),
     };
     let named = match &payload {
@@ -67,176 +83,47 @@ fn encode(value: &impl serde::Serialize) -> Result<Bytes, ApiRequestError> {
     serde_json::to_vec(value).map(Bytes::from).map_err(|error| invalid(error.to_string()))
 }
 
-fn json(body: Bytes) -> Result<Payload, ApiRequestError> {
-    let shape = std::str::from_utf8(&body).ok().and_then(|text| serde_json::from_str(text).ok());
-    match shape.ok_or_else(|| invalid("Empty or invalid json"))? {
-        Shape::Rows(keys) => Ok(Payload::ProcessedJson { raw: body, keys }),
-        Shape::Mixed => Err(invalid("All object keys must match")),
-        Shape::Nothing => Ok(no_rows()),
-    }
-}
-
 /// What stands for a body without rows.
 fn no_rows() -> Payload {
     Payload::ProcessedJson { raw: Bytes::from_static(b"[]"), keys: BTreeSet::new() }
 }
 
-/// CSV becomes a JSON array of objects; the word `NULL` becomes null, everything else a string.
-fn csv(body: &[u8]) -> Result<Payload, ApiRequestError> {
-    let records = csv::parse(body).map_err(invalid)?;
-    let Some((header, rows)) = records.split_first() else { return Ok(no_rows()) };
-    let Some(first) = rows.first() else { return Ok(no_rows()) };
-    let width = first.len().min(header.len());
-    if rows.iter().any(|row| row.len().min(header.len()) != width) {
-        return Err(invalid("All lines must have same number of fields"));
+fn csv(body: &[u8], dialect: Dialect) -> Result<Payload, ApiRequestError> {
+    Ok(csv::to_json(body, dialect)?.map_or_else(no_rows, |(raw, names)| Payload::ProcessedJson {
+        raw,
+        keys: names.into_iter().collect(),
+    }))
+}
+
+/// Fields by name; of those with one name the last counts.
+fn form(body: &[u8]) -> Result<IndexMap<String, String>, ApiRequestError> {
+    let mut object = IndexMap::new();
+    for pair in pairs::iter(body) {
+        let (name, value) = texts(pair)?;
+        object.insert(name, value);
+        if object.len() > MAX_NAMES {
+            return Err(invalid(format!("A form may have at most {MAX_NAMES} names")));
+        }
     }
-    let objects: Vec<IndexMap<&str, Option<&str>>> = rows
-        .iter()
-        .map(|row| {
-            header
-                .iter()
-                .zip(row)
-                .map(|(name, value)| (name.as_str(), (value != "NULL").then_some(value.as_str())))
-                .collect()
-        })
-        .collect();
-    let keys = header.iter().take(width).cloned().collect();
-    Ok(Payload::ProcessedJson { raw: encode(&objects)?, keys })
+    Ok(object)
 }
 
 fn url_encoded(body: &[u8]) -> Result<Vec<(String, String)>, ApiRequestError> {
+    let mut fields = Vec::new();
+    for pair in pairs::iter(body) {
+        if fields.len() == MAX_FIELDS {
+            return Err(invalid(format!("A form may have at most {MAX_FIELDS} fields")));
+        }
+        fields.push(texts(pair)?);
+    }
+    Ok(fields)
+}
+
+fn texts((name, value): pairs::Pair) -> Result<(String, String), ApiRequestError> {
     let text = |bytes: Vec<u8>| {
         String::from_utf8(bytes).map_err(|_| invalid("Form values must be percent-encoded UTF-8"))
     };
-    pairs::split(body)
-        .into_iter()
-        .map(|(name, value)| Ok((text(name)?, text(value.unwrap_or_default())?)))
-        .collect()
-}
-
-/// What a JSON body is, as far as rows are concerned.
-enum Shape {
-    /// One object, or an array of objects that all have these keys.
-    Rows(BTreeSet<FieldName>),
-    /// An array of anything else.
-    Mixed,
-    /// An empty array, or a scalar: no rows.
-    Nothing,
-}
-
-impl<'de> Deserialize<'de> for Shape {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ShapeVisitor)
-    }
-}
-
-struct ShapeVisitor;
-
-impl<'de> Visitor<'de> for ShapeVisitor {
-    type Value = Shape;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Shape, A::Error> {
-        keys_of(map).map(Shape::Rows)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Shape, A::Error> {
-        let Some(first) = seq.next_element::<Element>()? else { return Ok(Shape::Nothing) };
-        let mut uniform = first.0;
-        while let Some(element) = seq.next_element::<Element>()? {
-            if element.0 != uniform {
-                uniform = None;
-            }
-        }
-        Ok(uniform.map_or(Shape::Mixed, Shape::Rows))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
-        Ok(Shape::Nothing)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
-        Ok(Shape::Nothing)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
-        Ok(Shape::Nothing)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
-        Ok(Shape::Nothing)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Shape, E> {
-        Ok(Shape::Nothing)
-    }
-
-    fn visit_unit<E>(self) -> Result<Shape, E> {
-        Ok(Shape::Nothing)
-    }
-}
-
-/// Keys of an array's element, where it is an object.
-struct Element(Option<BTreeSet<FieldName>>);
-
-impl<'de> Deserialize<'de> for Element {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ElementVisitor)
-    }
-}
-
-struct ElementVisitor;
-
-impl<'de> Visitor<'de> for ElementVisitor {
-    type Value = Element;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element, A::Error> {
-        keys_of(map).map(|keys| Element(Some(keys)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Element, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Element(None))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Element, E> {
-        Ok(Element(None))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Element, E> {
-        Ok(Element(None))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Element, E> {
-        Ok(Element(None))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Element, E> {
-        Ok(Element(None))
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Element, E> {
-        Ok(Element(None))
-    }
-
-    fn visit_unit<E>(self) -> Result<Element, E> {
-        Ok(Element(None))
-    }
-}
-
-fn keys_of<'de, A: MapAccess<'de>>(mut map: A) -> Result<BTreeSet<FieldName>, A::Error> {
-    let mut keys = BTreeSet::new();
-    while let Some((key, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
-        keys.insert(key);
-    }
-    Ok(keys)
+    Ok((text(name)?, text(value.unwrap_or_default())?))
 }
 
 #[cfg(test)]
@@ -255,7 +142,8 @@ mod tests {
 
     fn show(action: &Action, content_type: &str, body: &str) -> String {
         let content_type = MediaType::parse(content_type);
-        match read(Bytes::copy_from_slice(body.as_bytes()), &content_type, None, action) {
+        let body = BodyOutline::read(Bytes::copy_from_slice(body.as_bytes()), &content_type, false);
+        match read(&body, &content_type, Dialect::PLAIN, None, action) {
             Ok((payload, columns)) => {
                 let payload = match payload {
                     None => "none".to_owned(),
@@ -335,12 +223,11 @@ mod tests {
     fn named_columns_leave_the_json_unread() {
         let columns = BTreeSet::from(["x".to_owned()]);
         let json = MediaType::ApplicationJson;
-        let read = |mutation| read(Bytes::from_static(b"{oops"), &json, Some(&columns), &table(mutation));
-        let (payload, named) = read(Mutation::Create).unwrap();
+        let body = BodyOutline::read(Bytes::from_static(b"{oops"), &json, true);
+        let (payload, named) =
+            read(&body, &json, Dialect::PLAIN, Some(&columns), &table(Mutation::Create)).unwrap();
         assert!(matches!(payload, Some(Payload::RawJson(raw)) if raw == "{oops"));
         assert_eq!(named, columns);
-        // A PUT replaces the whole row, so there is nothing to choose.
-        assert!(read(Mutation::SingleUpsert).is_err());
     }
 
     #[test]
@@ -351,6 +238,26 @@ mod tests {
             show(&table(Mutation::Create), "application/json", &"[".repeat(200_000)),
             "Empty or invalid json"
         );
+    }
+
+    #[test]
+    fn names_and_fields_are_bounded() {
+        let form = "application/x-www-form-urlencoded";
+        let distinct: String = (0..=MAX_NAMES).map(|it| format!("a{it}&")).collect();
+        assert_eq!(show(&table(Mutation::Create), form, &distinct), "A form may have at most 1664 names");
+        // However often it comes, it is one name.
+        let same = show(&table(Mutation::Create), form, &"a=1&".repeat(MAX_FIELDS + 1));
+        assert_eq!(same, r#"json {"a":"1"} naming {"a"}"#);
+        assert_eq!(
+            show(&function(), form, &"&".repeat(MAX_FIELDS + 2)),
+            "A form may have at most 100000 fields"
+        );
+        let object =
+            format!("{{{}}}", (0..5000).map(|it| format!("\"a{it}\":1")).collect::<Vec<_>>().join(","));
+        let json = MediaType::ApplicationJson;
+        let body = BodyOutline::read(Bytes::from(object), &json, false);
+        let (_, named) = read(&body, &json, Dialect::PLAIN, None, &function()).unwrap();
+        assert_eq!(named.len(), MAX_NAMES);
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! `Prefer` headers (RFC 7240), read and written.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use super::types::{
     PreferCount, PreferHandling, PreferMissing, PreferRepresentation, PreferResolution, PreferTransaction,
@@ -60,8 +60,15 @@ const MAX_AFFECTED: &str = "max-affected=";
 
 /// Reads every `Prefer` header; of a preference given twice the first counts.
 pub fn from_headers(conf: &AppConfig, headers: &HeaderMap) -> Preferences {
-    let values: Vec<_> =
-        headers.get_all("prefer").iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    from_values(conf, headers.get_all("prefer").iter())
+}
+
+/// The same of their values.
+pub(super) fn from_values<'a>(
+    conf: &AppConfig,
+    values: impl Iterator<Item = &'a HeaderValue>,
+) -> Preferences {
+    let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     let written = values.iter().filter(|value| !value.is_empty());
     let given: Vec<&str> = written.flat_map(|value| value.split(',')).map(str::trim).collect();
     let prefixed = |prefix: &str| given.iter().find_map(|text| text.strip_prefix(prefix));

@@ -1,6 +1,6 @@
 //! Windows of rows: `limit=`, `offset=` and the `Range` header, and how they combine.
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderValue, Method};
 
 use super::types::{EmbedPath, Range};
 use crate::error::{ApiRequestError, RangeError};
@@ -58,6 +58,16 @@ pub(super) fn from_parameters(limit: Option<&str>, offset: Option<&str>) -> Rang
     }
 }
 
+/// Whether a `Range` header asks for less than everything, for whatever method.
+pub(super) fn is_asked_for(header: Option<&HeaderValue>) -> bool {
+    from_header(header) != Bounds::ALL
+}
+
+/// The number that a parameter's value is read as.
+pub(super) fn integer(value: &[u8]) -> Option<i64> {
+    std::str::from_utf8(value).ok().and_then(parse_integer)
+}
+
 /// Numbers beyond 64 bits stand for the largest there is.
 fn parse_integer(text: &str) -> Option<i64> {
     let text = text.trim();
@@ -73,11 +83,11 @@ fn parse_integer(text: &str) -> Option<i64> {
 /// Returns the top-level window, and all windows by path, the top level among them.
 pub(super) fn combine(
     method: &Method,
-    headers: &HeaderMap,
+    header: Option<&HeaderValue>,
     mut ranges: Vec<(EmbedPath, Range)>,
 ) -> Result<(Range, Vec<(EmbedPath, Range)>), ApiRequestError> {
     // RFC 9110: `Range` is defined for GET only.
-    let header = if method == Method::GET { from_header(headers) } else { Bounds::ALL };
+    let header = if method == Method::GET { from_header(header) } else { Bounds::ALL };
     let top = ranges.iter().position(|(path, _)| path.is_empty());
     let parameters = top.map_or(Range::ALL, |at| ranges[at].1);
     let combined = if parameters == (Range { offset: 0, limit: Some(0) }) {
@@ -102,9 +112,9 @@ pub(super) fn combine(
 }
 
 /// `Range: 0-9` or `Range: 10-`; anything else asks for everything.
-fn from_header(headers: &HeaderMap) -> Bounds {
+fn from_header(header: Option<&HeaderValue>) -> Bounds {
     let bounds = || {
-        let text = headers.get(header::RANGE)?.to_str().ok()?;
+        let text = header?.to_str().ok()?;
         let (lower, upper) = text.split_once('-')?;
         let number = |text: &str| {
             text.bytes().all(|b| b.is_ascii_digit()).then(|| parse_integer(text).map(i128::from))
@@ -118,15 +128,13 @@ fn from_header(headers: &HeaderMap) -> Bounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn show(method: &Method, query: &str, header: Option<&str>) -> String {
-        let mut headers = HeaderMap::new();
-        if let Some(header) = header {
-            headers.insert(header::RANGE, HeaderValue::from_str(header).unwrap());
-        }
-        let ranges = super::super::query::parse(query.as_bytes(), false).unwrap().ranges;
-        match combine(method, &headers, ranges) {
+        let header = header.map(|it| HeaderValue::from_str(it).unwrap());
+        let ranges = super::super::query::parse(query.as_bytes(), false, crate::config::Unread::Ignore)
+            .unwrap()
+            .ranges;
+        match combine(method, header.as_ref(), ranges) {
             Ok((top, ranges)) => {
                 assert!(ranges.contains(&(EmbedPath::new(), top)), "the top level is always among them");
                 let limit = top.limit.map_or_else(|| "all".to_owned(), |limit| limit.to_string());
@@ -186,7 +194,9 @@ mod tests {
 
     #[test]
     fn embedded_windows_are_as_written() {
-        let ranges = |query: &str| super::super::query::parse(query.as_bytes(), false).unwrap().ranges;
+        let ranges = |query: &str| {
+            super::super::query::parse(query.as_bytes(), false, crate::config::Unread::Ignore).unwrap().ranges
+        };
         let path = vec!["a".to_owned(), "b".to_owned()];
         assert_eq!(ranges("a.b.limit=2&a.b.offset=1"), [(path.clone(), Range { offset: 1, limit: Some(2) })]);
         assert_eq!(ranges("a.b.limit=-2"), [(path, Range { offset: 0, limit: Some(-2) })]);

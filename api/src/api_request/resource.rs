@@ -1,7 +1,8 @@
 //! Path, method and profile headers → what is addressed, and what is to be done with it.
 
-use http::{HeaderMap, Method};
+use http::Method;
 
+use super::outline::{Header, Headers};
 use super::query::pairs;
 use super::types::{Action, DbAction, InvokeMethod, Mutation};
 use crate::config::{AppConfig, OpenApiMode};
@@ -43,12 +44,12 @@ pub(super) fn from_path(conf: &AppConfig, path: &str) -> Result<Resource, ApiReq
 /// Chooses the schema: (schema, whether the response names it).
 pub(super) fn schema(
     conf: &AppConfig,
-    headers: &HeaderMap,
+    headers: Headers<'_>,
     method: &Method,
 ) -> Result<(Schema, bool), ApiRequestError> {
     // A profile describes a body: the one sent by a write, the one asked for by a read.
     let writes = matches!(*method, Method::DELETE | Method::PATCH | Method::POST | Method::PUT);
-    let profile = headers.get(if writes { "content-profile" } else { "accept-profile" });
+    let profile = headers.get(if writes { Header::ContentProfile } else { Header::AcceptProfile });
     match profile.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()) {
         Some(profile) if conf.db_schemas.contains(&profile) => Ok((profile, true)),
         Some(profile) => Err(ApiRequestError::UnacceptableSchema(profile, conf.db_schemas.clone())),

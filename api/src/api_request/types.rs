@@ -86,17 +86,6 @@ pub enum Payload {
     Raw(Bytes),
 }
 
-impl Payload {
-    /// Puts another text in place of the body's.
-    pub(crate) fn replace_text(&mut self, text: Bytes) {
-        match self {
-            Self::ProcessedJson { raw, .. } | Self::RawJson(raw) | Self::Raw(raw) => *raw = text,
-            // Its values are taken one by one.
-            Self::ProcessedUrlEncoded { .. } => {}
-        }
-    }
-}
-
 /// A step of `->` / `->>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum JsonOperation {

@@ -19,8 +19,6 @@ pub struct TokenCache(RwLock<Sieve>);
 #[derive(Default)]
 struct Sieve {
     capacity: usize,
-    /// Counts how often the cache was emptied.
-    generation: u64,
     /// Next entry's number; entries are ordered by it.
     next: u64,
     /// Entry the hand points at, by number.
@@ -48,16 +46,10 @@ impl TokenCache {
         Some(Arc::clone(&entry.claims))
     }
 
-    /// Counts how often the cache was emptied.
-    pub fn generation(&self) -> u64 {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).generation
-    }
-
-    /// Remembers a token; returns how many had to go for it. A token verified before the cache was
-    /// emptied (`generation` differs) is not remembered: its key may be the one that was replaced.
-    pub fn insert(&self, token: &[u8], claims: Claims, generation: u64) -> usize {
+    /// Remembers a token; returns how many had to go for it.
+    pub fn insert(&self, token: &[u8], claims: Claims) -> usize {
         let mut sieve = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if sieve.capacity == 0 || sieve.generation != generation || sieve.by_token.contains_key(token) {
+        if sieve.capacity == 0 || sieve.by_token.contains_key(token) {
             return 0;
         }
         let room = sieve.capacity - 1;
@@ -67,20 +59,6 @@ impl TokenCache {
         sieve.by_number.insert(number, token.into());
         sieve.by_token.insert(token.into(), Entry { claims, visited: AtomicBool::new(false) });
         evicted
-    }
-
-    /// Forgets everything.
-    pub fn clear(&self) {
-        let mut sieve = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let (capacity, generation) = (sieve.capacity, sieve.generation + 1);
-        *sieve = Sieve { capacity, generation, ..Sieve::default() };
-    }
-
-    /// Changes how many tokens are remembered.
-    pub fn resize(&self, capacity: usize) {
-        let mut sieve = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        sieve.capacity = capacity;
-        sieve.shrink_to(capacity);
     }
 }
 
@@ -127,13 +105,13 @@ mod tests {
     fn used_entries_survive_eviction() {
         let cache = TokenCache::new(3);
         for token in ["a", "b", "c"] {
-            assert_eq!(cache.insert(token.as_bytes(), Claims::default(), 0), 0);
+            assert_eq!(cache.insert(token.as_bytes(), Claims::default()), 0);
         }
         assert!(cache.get(b"a").is_some());
-        assert_eq!(cache.insert(b"d", Claims::default(), 0), 1);
+        assert_eq!(cache.insert(b"d", Claims::default()), 1);
         assert_eq!(known(&cache), ["a", "c", "d"]);
         // The hand goes on where it stopped: `a` is not looked at again before `c` and `d`.
-        assert_eq!(cache.insert(b"e", Claims::default(), 0), 1);
+        assert_eq!(cache.insert(b"e", Claims::default()), 1);
         assert_eq!(known(&cache), ["a", "d", "e"]);
     }
 
@@ -141,23 +119,12 @@ mod tests {
     fn never_holds_more_than_its_capacity() {
         let cache = TokenCache::new(2);
         for n in 0..100u8 {
-            cache.insert(&[n], Claims::default(), 0);
+            cache.insert(&[n], Claims::default());
             cache.get(&[n]);
             assert!(known(&cache).len() <= 2);
         }
-        cache.resize(1);
-        assert_eq!(known(&cache).len(), 1);
-        cache.resize(0);
-        assert_eq!(cache.insert(b"x", Claims::default(), 0), 0);
-        assert!(cache.get(b"x").is_none());
-    }
-
-    #[test]
-    fn a_token_verified_before_clearing_is_not_remembered() {
-        let cache = TokenCache::new(2);
-        let generation = cache.generation();
-        cache.clear();
-        cache.insert(b"a", Claims::default(), generation);
-        assert!(cache.get(b"a").is_none());
+        let none = TokenCache::new(0);
+        assert_eq!(none.insert(b"x", Claims::default()), 0);
+        assert!(none.get(b"x").is_none());
     }
 }

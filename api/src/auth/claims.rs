@@ -10,11 +10,11 @@ const SKEW_SECONDS: i64 = 30;
 /// Checks `exp`, `nbf`, `iat` and `aud`, in this order. A claim that is missing or null is fine.
 pub fn validate(claims: &Map<String, Value>, audience: Option<&str>, now: i64) -> Result<(), JwtClaimsError> {
     if let Some(exp) = seconds(claims, "exp").map_err(|()| JwtClaimsError::ExpNotNumber)?
-        && now.saturating_sub(SKEW_SECONDS) > exp
+        && exp.is_before(now.saturating_sub(SKEW_SECONDS))
     {
         return Err(JwtClaimsError::Expired);
     }
-    let in_future = |at: i64| now.saturating_add(SKEW_SECONDS) < at;
+    let in_future = |at: Time| at.is_after(now.saturating_add(SKEW_SECONDS));
     if seconds(claims, "nbf").map_err(|()| JwtClaimsError::NbfNotNumber)?.is_some_and(in_future) {
         return Err(JwtClaimsError::NotYetValid);
     }
@@ -28,16 +28,58 @@ pub fn validate(claims: &Map<String, Value>, audience: Option<&str>, now: i64) -
     }
 }
 
-/// A time. One that is not a whole number of seconds in 64 bits counts as the epoch.
-fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, ()> {
+/// A time: seconds since the epoch, which may have a fraction. One beyond what 64 bits can tell is none that a
+/// clock will ever show.
+fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<Time>, ()> {
     match claims.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(number)) => {
-            #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
-            let whole = |it: f64| if it.fract() == 0.0 && it.abs() < 9.2e18 { it as i64 } else { 0 };
-            Ok(Some(number.as_i64().or_else(|| number.as_f64().map(whole)).unwrap_or(0)))
-        }
+        Some(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Ok(Some(Time::At { whole, has_more: false })),
+            (None, Some(time)) if time.abs() < LATEST => {
+                #[expect(clippy::cast_possible_truncation, reason = "checked to be in range")]
+                let whole = time.floor() as i64;
+                Ok(Some(Time::At { whole, has_more: time.fract() != 0.0 }))
+            }
+            (None, Some(time)) => Ok(Some(if time > 0.0 { Time::Never } else { Time::Past })),
+            (None, None) => Err(()),
+        },
         Some(_) => Err(()),
+    }
+}
+
+/// Below this, a floating-point number has its whole part in 64 bits.
+const LATEST: f64 = 9.2e18;
+
+/// A time that a token names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Time {
+    At {
+        /// Whole seconds before it.
+        whole: i64,
+        /// It is later than these.
+        has_more: bool,
+    },
+    /// Before any that a clock could show.
+    Past,
+    /// After all of them.
+    Never,
+}
+
+impl Time {
+    /// No token is valid for ever: one that says so is refused.
+    fn is_before(self, now: i64) -> bool {
+        match self {
+            Self::At { whole, .. } => whole < now,
+            Self::Past | Self::Never => true,
+        }
+    }
+
+    fn is_after(self, now: i64) -> bool {
+        match self {
+            Self::At { whole, has_more } => whole > now || (whole == now && has_more),
+            Self::Past => false,
+            Self::Never => true,
+        }
     }
 }
 
@@ -76,6 +118,16 @@ mod tests {
             (r#"{"exp":"999"}"#, None, Err(ExpNotNumber)),
             (r#"{"exp":1e30}"#, None, Err(Expired)),
             (r#"{"exp":2000000.0}"#, None, Ok(())),
+            (r#"{"exp":999970.5}"#, None, Ok(())),
+            (r#"{"exp":999969.9}"#, None, Err(Expired)),
+            (r#"{"exp":-1e30}"#, None, Err(Expired)),
+            (r#"{"exp":99999999999999999999}"#, None, Err(Expired)),
+            (r#"{"nbf":999999.5}"#, None, Ok(())),
+            (r#"{"nbf":1000030.5}"#, None, Err(NotYetValid)),
+            (r#"{"nbf":1e30}"#, None, Err(NotYetValid)),
+            (r#"{"nbf":-1e30}"#, None, Ok(())),
+            (r#"{"iat":9223372036854775808}"#, None, Err(IssuedAtFuture)),
+            (r#"{"iat":2000000.25}"#, None, Err(IssuedAtFuture)),
             (r#"{"nbf":1000030}"#, None, Ok(())),
             (r#"{"nbf":1000031}"#, None, Err(NotYetValid)),
             (r#"{"nbf":true}"#, None, Err(NbfNotNumber)),

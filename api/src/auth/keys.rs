@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-/// Shortest text secret.
+/// Shortest secret, as text or in a key: whoever knows one token could guess a shorter one.
 const MIN_SECRET_BYTES: usize = 32;
 
 /// Signature algorithms (RFC 7518, RFC 8037).
@@ -173,7 +173,15 @@ impl Key {
             return Ok(None);
         }
         let material = match (jwk.kty.as_deref(), jwk.crv.as_deref()) {
-            (Some("oct"), _) => Material::Symmetric(bytes("k", &jwk.k)?),
+            (Some("oct"), _) => {
+                let secret = bytes("k", &jwk.k)?;
+                if secret.len() < MIN_SECRET_BYTES {
+                    return Err(format!(
+                        "'k' of JSON Web Key{name} must be at least {MIN_SECRET_BYTES} bytes long"
+                    ));
+                }
+                Material::Symmetric(secret)
+            }
             (Some("RSA"), _) => Material::Rsa { n: bytes("n", &jwk.n)?, e: bytes("e", &jwk.e)? },
             (Some("OKP"), Some("Ed25519")) => Material::Ed25519(bytes("x", &jwk.x)?),
             (Some("EC"), Some(curve)) => {

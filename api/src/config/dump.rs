@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::AppConfig;
-use super::keys::{KEYS, Key, Kind, Shown};
+use super::keys::{self, Key, Kind, Shown};
 
 /// The configuration in the file's format, one setting a line, sorted. Holds secrets.
 pub fn dump(conf: &AppConfig) -> String {
@@ -19,7 +19,9 @@ pub fn dump_redacted(conf: &AppConfig) -> String {
 }
 
 fn render(conf: &AppConfig, hidden: impl Fn(&str) -> bool) -> String {
-    let settings = KEYS.iter().map(|key| (key.name.to_owned(), (key.show)(conf)));
+    let defaults = AppConfig::default();
+    let is_shown = |key: &&Key| !key.is_own() || written(key, conf) != written(key, &defaults);
+    let settings = keys::all().filter(is_shown).map(|key| (key.name.to_owned(), (key.show)(conf)));
     let app = conf.app_settings.iter().map(|(name, value)| (name.clone(), Shown::Text(value.clone())));
     let mut lines: Vec<String> = settings
         .chain(app)
@@ -55,8 +57,8 @@ pub fn example() -> String {
     let mut out = String::from(
         "## Every setting, with its default. Lines that start with `# ` are settings that are off.\n",
     );
-    for key in KEYS {
-        let (value, unset) = default_of(key, &defaults);
+    for key in keys::all() {
+        let (value, unset) = written(key, &defaults);
         // Writing to a `String` cannot fail.
         let _ = writeln!(out, "\n## {}", key.doc.replace('\n', "\n## "));
         let _ = writeln!(out, "{}{} = {value}", if unset { "# " } else { "" }, key.name);
@@ -68,8 +70,9 @@ pub fn example() -> String {
     out
 }
 
-fn default_of(key: &Key, defaults: &AppConfig) -> (String, bool) {
-    match (key.show)(defaults) {
+/// A setting as it would be written, and whether it is not set.
+fn written(key: &Key, conf: &AppConfig) -> (String, bool) {
+    match (key.show)(conf) {
         Shown::Text(text) => (quote(&text), text.is_empty()),
         Shown::Bare(text) => (text, false),
     }
@@ -79,8 +82,8 @@ fn default_of(key: &Key, defaults: &AppConfig) -> (String, bool) {
 pub fn reference() -> String {
     let defaults = AppConfig::default();
     let mut out = String::from(REFERENCE_HEAD);
-    for key in KEYS {
-        let (value, unset) = default_of(key, &defaults);
+    for key in keys::all() {
+        let (value, unset) = written(key, &defaults);
         let kind = match key.kind {
             Kind::String => "string",
             Kind::Int => "integer",
@@ -88,7 +91,7 @@ pub fn reference() -> String {
         };
         let default = if unset { "not set".to_owned() } else { format!("`{value}`") };
         let database = match key.in_database {
-            true => format!("`pgrst.{}`", Key::db_name(key.name)),
+            true => format!("`{}`", Key::db_setting(key.name)),
             false => "no".to_owned(),
         };
         let _ = write!(
@@ -117,10 +120,12 @@ Settings come from three places.
 Each overrides the one before:
 
 1. the configuration file, whose path is the server's only argument;
-2. environment variables `PGRST_*`: upper case, `_` for `-` and for `.`;
+2. environment variables `PGRST_*`: upper case, `_` for `-` and for `.` (`PGAPP_*` for settings that begin with `pgapp-`);
 3. the database, unless `db-config` is `false`.
 
 `pgapp-api --dump-config [FILE]` prints what results, secrets included; `pgapp-api --example` prints a file to start from.
+
+Settings that begin with `pgapp-` are those that PostgREST does not have; the dump shows them where they differ from their default.
 
 ## The file
 
@@ -136,12 +141,13 @@ import \"more.conf\"                # relative to this file
 
 Text is written in double quotes, with `\\\"`, `\\\\`, `\\n`, `\\t`, `\\r` and `\\u00e9` as escapes, and `$$` for a dollar sign.
 A value that does not fit a number or a boolean counts as not set; a word outside a closed list, such as an unknown `log-level`, stops the start.
+A name that is no setting, here or among the variables, has no effect; a warning in the log tells it, with the setting that it resembles.
 
 ## In the database
 
 For settings marked so, the value comes from, first match wins:
 
-1. `ALTER ROLE authenticator IN DATABASE app SET pgrst.db_schemas = 'api'`;
+1. `ALTER ROLE authenticator IN DATABASE app SET pgrst.db_schemas = 'api'` (`pgapp.limited_writes` for `pgapp-limited-writes`);
 2. `ALTER ROLE authenticator SET pgrst.db_schemas = 'api'`;
 3. the function named by `db-pre-config`, which calls `set_config('pgrst.db_schemas', 'api', true)`.
 

@@ -1,4 +1,6 @@
-//! The one table of settings. Everything that enumerates settings is a loop over [`KEYS`].
+//! The one table of settings, PostgREST's and our own. Everything that enumerates settings is a loop over [`all`].
+
+mod own;
 
 use std::path::PathBuf;
 
@@ -7,6 +9,9 @@ use super::value::Found;
 use super::{AppConfig, LogLevel, OpenApiMode, TraceHeader, Verbosity};
 use crate::auth::role_claim::RoleClaim;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
+
+/// How the names of our own settings begin; all others are PostgREST's.
+pub(super) const OWN: &str = "pgapp-";
 
 /// A setting.
 pub struct Key {
@@ -50,14 +55,29 @@ pub enum Shown {
 }
 
 impl Key {
-    /// Name of its environment variable.
+    /// Name of its environment variable: `PGRST_…`, or `PGAPP_…` for a setting that PostgREST does not have.
     pub fn env_name(name: &str) -> String {
-        format!("PGRST_{}", name.to_ascii_uppercase().replace('-', "_"))
+        let upper = name.to_ascii_uppercase().replace('-', "_");
+        if name.starts_with(OWN) { upper } else { format!("PGRST_{upper}") }
     }
 
-    /// Its name in the database, without `pgrst.`.
+    /// PostgREST does not have it. The dump shows it only where it is set to something, so that the dump of a
+    /// configuration that PostgREST could read is the one that PostgREST makes of it.
+    pub fn is_own(&self) -> bool {
+        self.name.starts_with(OWN)
+    }
+
+    /// What it is called among the settings that were read from the database.
     pub fn db_name(name: &str) -> String {
         name.replace('-', "_")
+    }
+
+    /// Its name in the database.
+    pub fn db_setting(name: &str) -> String {
+        match name.strip_prefix(OWN) {
+            Some(own) => format!("pgapp.{}", Self::db_name(own)),
+            None => format!("pgrst.{}", Self::db_name(name)),
+        }
     }
 }
 
@@ -104,7 +124,13 @@ impl Key {
 }
 
 /// Every setting but `app.settings.*`, in the order of the reference page.
-pub const KEYS: &[Key] = &[
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    let (before, after) = POSTGREST.split_at(POSTGREST.partition_point(|it| it.name < OWN));
+    before.iter().chain(own::KEYS).chain(after)
+}
+
+/// Those that PostgREST has.
+const POSTGREST: &[Key] = &[
     key(
         "admin-server-host",
         Kind::String,
@@ -385,7 +411,7 @@ pub const KEYS: &[Key] = &[
     key(
         "db-uri",
         Kind::String,
-        "Connection string, as a URI or as `key=value` pairs; what it leaves out comes from `PGHOST` and its kin. `@file` reads it from a file.",
+        "Connection string, as a URI or as `key=value` pairs; what it leaves out comes from `PGHOST` and its kin. `@file` reads it from a file, and again when a connection cannot be made: a changed password or host needs no restart.",
         |c, v| {
             set(&mut c.db_uri, v.text());
             Ok(())
@@ -440,7 +466,7 @@ pub const KEYS: &[Key] = &[
     key(
         "jwt-secret",
         Kind::String,
-        "What tokens are verified with: a text of at least 32 characters, a JSON Web Key or a set of them. `@file` reads it from a file. Without it, tokens are refused.",
+        "What tokens are verified with: a text of at least 32 characters, a JSON Web Key or a set of them. `@file` reads it from a file. Without it, tokens are refused. The file is read again with the configuration, and while the database cannot be reached.",
         |c, v| {
             c.jwt_secret = v.text().map(String::into_bytes);
             Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -10,7 +10,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::database::DatabaseSettings;
 use super::file;
-use super::keys::{KEYS, Key};
+use super::keys::{self, Key};
+use super::misspelt;
 use super::value::{Found, Value};
 use super::{AppConfig, ConfigError};
 use crate::auth::keys::KeySet;
@@ -31,14 +32,14 @@ impl Environment {
         Self(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect())
     }
 
-    /// The same with a setting of PostgREST's, in place of the one there may be.
+    /// The same with a setting, in place of the one there may be.
     #[must_use]
     pub fn with(mut self, setting: &str, value: &str) -> Self {
         self.0.insert(Key::env_name(setting), value.to_owned());
         self
     }
 
-    /// The same with a setting of PostgREST's, unless there is one.
+    /// The same with a setting, unless there is one.
     #[must_use]
     pub fn with_default(mut self, setting: &str, value: &str) -> Self {
         self.0.entry(Key::env_name(setting)).or_insert_with(|| value.to_owned());
@@ -72,7 +73,7 @@ impl AppConfig {
             None => BTreeMap::new(),
         };
         let mut conf = AppConfig { file_path: path.map(Into::into), ..AppConfig::default() };
-        for key in KEYS {
+        for key in keys::all() {
             let mut names: Vec<&str> = std::iter::once(key.name).chain(key.aliases.iter().copied()).collect();
             if key.alias_first {
                 names.rotate_left(1);
@@ -88,11 +89,12 @@ impl AppConfig {
         if conf.server_port != 0 && conf.admin_server_port == Some(i64::from(conf.server_port)) {
             return Err(ConfigError::Invalid("admin-server-port cannot be the same as server-port".into()));
         }
+        conf.unknown_settings = misspelt::find(file.keys(), env.0.keys());
         conf.app_settings = app_settings(&file, env);
         conf.role_settings = database.role_settings;
         conf.role_isolation = database.role_isolation;
-        conf.db_uri = match previous {
-            Some(previous) => previous.db_uri.clone(),
+        (conf.db_uri, conf.db_uri_file) = match previous {
+            Some(previous) => (previous.db_uri.clone(), previous.db_uri_file.clone()),
             None => uri_from_file(conf.db_uri)?,
         };
         read_secret(&mut conf, previous)?;
@@ -131,12 +133,15 @@ fn app_settings(file: &file::Settings, env: &Environment) -> Vec<(String, String
     settings.into_iter().collect()
 }
 
-fn uri_from_file(uri: String) -> Result<String, ConfigError> {
+/// The connection string, and the file that it was read from.
+fn uri_from_file(uri: String) -> Result<(String, Option<PathBuf>), ConfigError> {
     match uri.strip_prefix('@') {
-        None => Ok(uri),
+        None => Ok((uri, None)),
         Some(path) => {
             let bytes = read_referenced("db-uri", path)?;
-            Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+            // What comes through a pipe comes once.
+            let file = std::fs::metadata(path).is_ok_and(|it| it.is_file()).then(|| PathBuf::from(path));
+            Ok((String::from_utf8_lossy(&bytes).trim().to_owned(), file))
         }
     }
 }

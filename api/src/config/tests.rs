@@ -41,6 +41,22 @@ fn nothing_set_is_the_default() {
     insta::assert_snapshot!(dump::dump(&AppConfig::default()));
 }
 
+/// What PostgREST would not dump stays away until it is set.
+#[test]
+fn own_settings_are_dumped_where_they_are_set() {
+    assert!(!dump::dump(&AppConfig::default()).contains("pgapp-"));
+    let conf = from_env(&[("PGAPP_MAX_BODY", "7"), ("PGAPP_MAX_COOKIES", "500")]).unwrap();
+    let lines: Vec<_> =
+        dump::dump(&conf).lines().filter(|it| it.contains("pgapp-")).map(str::to_owned).collect();
+    assert_eq!(lines, ["pgapp-max-body = 7"]);
+    // The prefix of PostgREST's settings is not one of ours.
+    assert_eq!(from_env(&[("PGRST_PGAPP_MAX_BODY", "7")]).unwrap().pgapp_max_body, 64 * 1024 * 1024);
+    assert_eq!(
+        error(&[("PGAPP_MAX_BODY", "-1")]),
+        "Error in config Invalid pgapp-max-body: -1 must be at least 0"
+    );
+}
+
 /// Every setting away from its default, as a file; the dump is the same text, sorted.
 const NO_DEFAULTS: &str = r#"admin-server-host = "127.0.0.1"
 admin-server-port = 3001
@@ -80,6 +96,32 @@ log-query = true
 openapi-mode = "ignore-privileges"
 openapi-security-active = true
 openapi-server-proxy-uri = "https://postgrest.org"
+pgapp-csv-strict = true
+pgapp-db-connect-timeout = 3
+pgapp-db-hang-timeout = 4
+pgapp-db-response-timeout = 5
+pgapp-generated-columns = "skip"
+pgapp-limited-writes = "refuse"
+pgapp-max-bodies = 2000002
+pgapp-max-body = 1000001
+pgapp-max-cookies = 11
+pgapp-max-header-bytes = 9000
+pgapp-max-headers = 30
+pgapp-null-defaults = true
+pgapp-openapi-precise = true
+pgapp-plan-cache-bytes = 1000000
+pgapp-server-body-timeout = 6
+pgapp-server-header-timeout = 7
+pgapp-server-idle-timeout = 8
+pgapp-server-max-connections = 9
+pgapp-server-max-streams = 11
+pgapp-server-shutdown-timeout = 12
+pgapp-server-write-timeout = 13
+pgapp-statement-cache-bytes = 2000000
+pgapp-temp-memory-max = 5000000
+pgapp-temp-space-max = 6000000
+pgapp-temp-space-timeout = 3
+pgapp-unread-parameters = "refuse"
 server-cors-allowed-origins = "http://example.com"
 server-host = "0.0.0.0"
 server-port = 80
@@ -101,6 +143,9 @@ fn every_setting_survives_dump_and_reading() {
     let defaults = dump::dump(&AppConfig::default());
     for line in defaults.lines() {
         assert!(!NO_DEFAULTS.contains(&format!("{line}\n")), "{line}");
+    }
+    for key in keys::all() {
+        assert!(dump::dump(&conf).contains(&format!("{} = ", key.name)), "{}", key.name);
     }
 }
 
@@ -230,6 +275,41 @@ fn values_that_are_not_allowed_are_refused() {
         let expected = format!("Error in config failed to parse role-claim-key value ({key}): expected ");
         assert!(message.starts_with(&expected), "{message}");
     }
+}
+
+#[test]
+fn own_settings_have_names_of_their_own_and_show_in_the_dump_where_they_are_set() {
+    assert!(!dump::dump(&from_env(&[]).unwrap()).contains("pgapp-"));
+    let refuse = [("PGAPP_LIMITED_WRITES", "refuse"), ("PGRST_PGAPP_UNREAD_PARAMETERS", "refuse")];
+    let conf = from_env(&refuse).unwrap();
+    assert_eq!(conf.pgapp_limited_writes, Unread::Refuse);
+    assert_eq!(conf.pgapp_unread_parameters, Unread::Ignore, "PGRST_ is PostgREST's");
+    assert!(dump::dump(&conf).contains("pgapp-limited-writes = \"refuse\"\n"));
+    assert_eq!(keys::Key::db_setting("pgapp-limited-writes"), "pgapp.limited_writes");
+    assert_eq!(keys::Key::db_setting("db-schemas"), "pgrst.db_schemas");
+    let settings = database(&[("pgapp_limited_writes", "refuse")]);
+    let conf = AppConfig::load(None, &env(&[]), settings, None).unwrap();
+    assert_eq!(conf.pgapp_limited_writes, Unread::Refuse);
+    assert_eq!(
+        error(&[("PGAPP_LIMITED_WRITES", "never")]),
+        "Error in config Invalid pgapp-limited-writes: 'never' is neither ignore nor refuse"
+    );
+}
+
+#[test]
+fn names_that_are_no_settings_are_noted() {
+    let (_dir, path) = file("db-shcemas = \"api\"\ndb-pool = 3\n");
+    let variables = env(&[("PGRST_DB_ANON_ROL", "x"), ("PGRST_DB_URI", "postgresql://"), ("HOME", "/")]);
+    let conf = AppConfig::load(Some(&path), &variables, DatabaseSettings::default(), None).unwrap();
+    let found: Vec<_> =
+        conf.unknown_settings.iter().map(|it| (it.name.as_str(), it.place, it.meant.as_deref())).collect();
+    assert_eq!(
+        found,
+        [
+            ("db-shcemas", "configuration file", Some("db-schemas")),
+            ("PGRST_DB_ANON_ROL", "environment", Some("PGRST_DB_ANON_ROLE")),
+        ]
+    );
 }
 
 #[test]

@@ -17,17 +17,64 @@ const fn code(code: &'static str, status: StatusCode, meaning: &'static str) -> 
     Code { code, status, meaning }
 }
 
-/// Every code, by group: 0 connection, 1 request, 2 schema cache, 3 token, X internal.
+/// Every code, by group: 0 connection, 1 request, 2 schema cache, 3 token, X internal. `PGAPP` begins those that
+/// PostgREST does not have.
 pub const CODES: &[Code] = &[
+    code(
+        "PGAPP001",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "No room for a large answer came free within `pgapp-temp-space-timeout`. `Retry-After` says when to ask again.",
+    ),
+    code(
+        "PGAPP002",
+        StatusCode::INSUFFICIENT_STORAGE,
+        "The answer is larger than `pgapp-temp-space-max` and `pgapp-temp-memory-max`, or the folder for temporary files, have room for.",
+    ),
+    code(
+        "PGAPP003",
+        StatusCode::INSUFFICIENT_STORAGE,
+        "The same of what a write gives back. The write itself was made and must not be sent again.",
+    ),
+    code(
+        "PGAPP010",
+        StatusCode::GATEWAY_TIMEOUT,
+        "The database took longer than `pgapp-db-response-timeout`. The statement was cancelled; what it wrote is undone unless it was committed at that moment.",
+    ),
+    code("PGAPP100", StatusCode::PAYLOAD_TOO_LARGE, "The request body is larger than `pgapp-max-body`."),
+    code(
+        "PGAPP101",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The request has more headers, bytes of headers or cookies than `pgapp-max-headers`, `pgapp-max-header-bytes` or `pgapp-max-cookies` allow.",
+    ),
+    code(
+        "PGAPP102",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The bodies of other requests have all that `pgapp-max-bodies` allows. `Retry-After` says when to send it again.",
+    ),
+    code(
+        "PGAPP110",
+        StatusCode::REQUEST_TIMEOUT,
+        "The client sent too little of the request's body for too long (`pgapp-server-body-timeout`). Nothing was done.",
+    ),
+    code(
+        "PGAPP120",
+        StatusCode::BAD_REQUEST,
+        "A write asked for some of its rows only, by `limit`, `offset`, `order` or `Range`, which no write reads (`pgapp-limited-writes`).",
+    ),
+    code(
+        "PGAPP121",
+        StatusCode::BAD_REQUEST,
+        "A part of the query string has no effect (`pgapp-unread-parameters`); `details` says why.",
+    ),
     code(
         "PGRST000",
         StatusCode::SERVICE_UNAVAILABLE,
-        "A connection to the database could not be made. Check `db-uri` and that the database accepts connections.",
+        "A connection to the database could not be made, so nothing was done. The log says why; check `db-uri` and that the database accepts connections.",
     ),
     code(
         "PGRST001",
         StatusCode::SERVICE_UNAVAILABLE,
-        "The connection to the database was lost while it was in use. The request may be sent again.",
+        "The connection to the database was lost while it was in use. A read may be sent again; a write may have been applied, so look before sending it again.",
     ),
     code(
         "PGRST002",

@@ -1,16 +1,17 @@
 //! Errors → HTTP: status, headers and the body's four fields.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    ApiRequestError, DbError, Error, JwtDecodeError, JwtError, RaiseError, RangeError, codes, raise,
+    ApiRequestError, DbError, Error, JwtDecodeError, JwtError, NoRoom, RaiseError, RangeError, codes, raise,
     schema_cache, sqlstate,
 };
 use crate::config::Verbosity;
+use crate::framing;
 use crate::media_type::MediaType;
 use crate::response::PgrstResponse;
 
@@ -76,21 +77,33 @@ pub fn database_error_body(error: &DbError, verbosity: Verbosity) -> Bytes {
 
 /// The response to a request that failed.
 pub fn error_response(error: &Error, verbosity: Verbosity) -> PgrstResponse {
-    let rendered = render(error);
+    let rendered = for_clients(error, render(error));
     let body = body(&rendered, verbosity);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     let proxy_status = format!("PostgREST; error={}", rendered.code);
     for (name, value) in [("proxy-status".to_owned(), proxy_status)].into_iter().chain(rendered.headers) {
-        // Codes and headers may come from the database: what HTTP cannot carry is left out.
+        // Codes and headers may come from the database: what HTTP cannot carry is left out, and what says where the
+        // message ends is ours.
         if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+            && !framing::is_framing(&name)
         {
             headers.append(name, value);
         }
     }
     PgrstResponse { reason: rendered.reason, ..PgrstResponse::new(rendered.status, headers, body) }
+}
+
+/// Why no connection could be made names host, port, user and database, and is for the log alone.
+fn for_clients(error: &Error, rendered: Rendered) -> Rendered {
+    match error {
+        Error::Db(DbError::Connection { was_established: false, .. }) => {
+            rendered.details("The reason is in the log of the server.")
+        }
+        _ => rendered,
+    }
 }
 
 fn body(rendered: &Rendered, verbosity: Verbosity) -> Bytes {
@@ -130,10 +143,35 @@ fn api_request(error: &ApiRequestError) -> Rendered {
     use ApiRequestError as E;
     match error {
         E::QueryParam(message, details) => Rendered::new("PGRST100", message).details(details.as_str()),
+        E::LimitedWrite { parameter, method } => {
+            Rendered::new("PGAPP120", format!("'{parameter}' does not limit a {method}"))
+                .details("Every row that the filters match would have been written")
+                .hint(format!("Choose the rows by filters, and leave '{parameter}' out."))
+        }
+        E::UnreadParameter { parameter, why } => {
+            Rendered::new("PGAPP121", format!("'{parameter}' has no effect in this request"))
+                .details(why.as_str())
+        }
         E::InvalidRpcMethod(method) => {
             Rendered::new("PGRST101", format!("Cannot use the {method} method on RPC"))
         }
+        E::BodyTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
+            .details(format!("A body may have at most {limit} bytes."))
+            .hint("Send fewer rows at a time, or have the setting pgapp-max-body raised."),
+        E::CsvTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
+            .details(format!("With the names of its columns in each row it is longer than {limit} bytes."))
+            .hint("Send fewer rows at a time."),
+        E::NoRoomForBody => Rendered::new("PGAPP102", "There is no room for the request body at the moment")
+            .details("The bodies of other requests are still being read or written.")
+            .hint("Send it again later, or fewer rows at a time.")
+            .header(&RETRY_AFTER, "1"),
+        E::HeadTooLarge { what, setting, limit } => {
+            Rendered::new("PGAPP101", "The request's headers are too large")
+                .details(format!("A request may have at most {limit} {what}."))
+                .hint(format!("Send fewer or shorter headers, or have the setting {setting} raised."))
+        }
         E::InvalidBody(message) => Rendered::new("PGRST102", message),
+        E::BodyStalled => Rendered::new("PGAPP110", "The request body did not arrive in time"),
         E::InvalidRange(reason) => {
             Rendered::new("PGRST103", "Requested range not satisfiable").details(range_details(reason))
         }
@@ -293,6 +331,14 @@ fn database(error: &DbError) -> Rendered {
         DbError::AcquisitionTimeout => {
             Rendered::new("PGRST003", "Timed out acquiring connection from connection pool.")
         }
+        // What others log for this; nobody sees it.
+        DbError::Abandoned => Rendered {
+            status: StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT),
+            ..Rendered::new("PGAPP499", "The client has left.")
+        },
+        DbError::ResponseTimeout => {
+            Rendered::new("PGAPP010", "The database did not answer in time. The statement was cancelled.")
+        }
         DbError::Connection { was_established: false, message } => {
             Rendered::new("PGRST000", "Database connection error.").details(message.as_str())
         }
@@ -301,13 +347,14 @@ fn database(error: &DbError) -> Rendered {
                 .details(message.as_str())
         }
         DbError::UnexpectedResult(message) => Rendered::new("PGRSTX00", message),
+        DbError::NoRoom(reason) => no_room(*reason),
         DbError::Server { code, message, detail, .. } if code == "PGRST" => {
             match raise::parse(message, detail.as_deref()) {
                 Ok((message, detail)) => raised(message, detail),
                 Err(error) => api_request(&error),
             }
         }
-        DbError::Server { code, message, detail, hint, authenticated } => {
+        DbError::Server { code, message, detail, hint, authenticated, .. } => {
             let status = sqlstate::status(code, message, *authenticated);
             let rendered = Rendered {
                 status,
@@ -328,9 +375,27 @@ fn database(error: &DbError) -> Rendered {
     }
 }
 
+fn no_room(reason: NoRoom) -> Rendered {
+    const FEWER: &str = "Ask for fewer rows or columns (limit, Range, select), or have the settings pgapp-temp-space-max and pgapp-temp-memory-max raised and make room in the folder for temporary files.";
+    match reason {
+        NoRoom::Busy => Rendered::new("PGAPP001", "There is no room for a large answer at the moment")
+            .details("Other large answers are still being sent.")
+            .hint("Ask again later, or ask for fewer rows or columns (limit, Range, select).")
+            .header(&RETRY_AFTER, "1"),
+        NoRoom::TooLarge => {
+            Rendered::new("PGAPP002", "The answer is larger than the room there is for it").hint(FEWER)
+        }
+        NoRoom::Written => {
+            Rendered::new("PGAPP003", "The write was made, but there is no room for what it gives back")
+                .details("Do not send it again.")
+                .hint("Use Prefer: return=minimal, or write fewer rows at a time.")
+        }
+    }
+}
+
 fn raised(message: raise::Message, detail: raise::Detail) -> Rendered {
     Rendered {
-        status: StatusCode::from_u16(detail.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        status: framing::final_status(detail.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         reason: detail.status_text,
         code: message.code,
         message: message.message,
@@ -372,6 +437,7 @@ mod tests {
             detail: detail.map(str::to_owned),
             hint: None,
             authenticated: false,
+            cause: crate::error::Cause::Statement,
         }
     }
 
@@ -448,8 +514,11 @@ mod tests {
         insta::assert_snapshot!(show(DbError::Connection { was_established: false, message: "refused".into() }), @r#"
         503
         proxy-status: PostgREST; error=PGRST000
-        {"code":"PGRST000","details":"refused","hint":null,"message":"Database connection error."}
+        {"code":"PGRST000","details":"The reason is in the log of the server.","hint":null,"message":"Database connection error."}
         "#);
+        let refused = DbError::Connection { was_established: false, message: "refused".into() };
+        let logged = database_error_body(&refused, Verbosity::Verbose);
+        assert!(String::from_utf8_lossy(&logged).contains(r#""details":"refused""#));
         insta::assert_snapshot!(show(DbError::Connection { was_established: true, message: "gone".into() }), @r#"
         503
         proxy-status: PostgREST; error=PGRST001
@@ -483,7 +552,7 @@ mod tests {
         "#);
         // What HTTP cannot carry does not get into the answer.
         let injected = r#"{"code":"1\n2","message":"m"}"#;
-        let headers = r#"{"status":9999,"headers":{"X-A":"b\r\nX-C: d","bad name":"x"}}"#;
+        let headers = r#"{"status":9999,"headers":{"X-A":"b\r\nX-C: d","Content-Length":"0","transfer-encoding":"chunked","bad name":"x"}}"#;
         insta::assert_snapshot!(show(server("PGRST", injected, Some(headers))), @r#"
         500
 

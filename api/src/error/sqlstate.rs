@@ -75,7 +75,7 @@ pub(super) fn status(code: &str, message: &str, authenticated: bool) -> StatusCo
         _ => {}
     }
     if let Some(digits) = code.strip_prefix("PT") {
-        let status = digits.parse().ok().and_then(|number| StatusCode::from_u16(number).ok());
+        let status = digits.parse().ok().and_then(crate::framing::final_status);
         return status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     }
     RULES

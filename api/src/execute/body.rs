@@ -1,10 +1,13 @@
 //! Rows on their way to becoming a body: in memory, or beyond a bound in a temporary file.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 
 use super::json::{self, Encoder};
-use crate::error::DbError;
-use crate::spool::{IN_MEMORY, Spool, Spooled};
+use crate::error::{DbError, NoRoom};
+use crate::spool::room::Room;
+use crate::spool::{IN_MEMORY, PIECE, Spool, Spooled};
 use crate::sql::types::Form;
 
 /// Rows as JSON.
@@ -17,24 +20,36 @@ pub(super) struct Encoded {
 }
 
 /// Takes rows as they come.
-#[derive(Default)]
 pub(super) struct BodyWriter {
     bytes: BytesMut,
     n_rows: usize,
-    file: Place,
+    place: Place,
+    room: Arc<Room>,
 }
 
-#[derive(Default)]
 enum Place {
     /// In memory so far.
-    #[default]
     Memory,
-    File(Spool),
-    /// In memory whatever its size: there is no place for a file.
-    MemoryOnly,
+    Spool(Spool),
+    /// There is no room for it. Rows are taken, so that the connection comes to their end, and dropped.
+    Nowhere(NoRoom),
+}
+
+/// What came of making room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::execute) enum Spilled {
+    /// There is room again.
+    Done,
+    /// Others have to be sent first.
+    MustWait,
 }
 
 impl BodyWriter {
+    /// Without rows.
+    pub(super) fn new(room: Arc<Room>) -> Self {
+        Self { bytes: BytesMut::new(), n_rows: 0, place: Place::Memory, room }
+    }
+
     /// Appends a row.
     pub(super) fn push(&mut self, encoder: &Encoder, form: Form, row: &[u8]) -> Result<(), DbError> {
         encoder.row(&mut self.bytes, form, self.n_rows, row)?;
@@ -42,40 +57,57 @@ impl BodyWriter {
         Ok(())
     }
 
-    /// There is more in memory than should be.
+    /// There is more in memory than should be. Making room ends that, or fails.
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() >= IN_MEMORY
+        let most = if matches!(self.place, Place::Memory) { IN_MEMORY } else { PIECE };
+        self.bytes.len() >= most
     }
 
-    /// Makes room.
-    pub(super) async fn spill(&mut self) -> Result<(), DbError> {
-        if let Place::Memory = self.file {
-            self.file = Spool::create().await.map_or(Place::MemoryOnly, Place::File);
+    /// Makes room if that is possible without waiting.
+    pub(super) async fn try_spill(&mut self) -> Spilled {
+        if let Place::Memory = self.place {
+            self.place = Place::Spool(Spool::new(&self.room));
         }
-        match &mut self.file {
-            Place::File(spool) => spool.take(&mut self.bytes).await.map_err(|error| failed(&error)),
-            Place::Memory | Place::MemoryOnly => Ok(()),
+        match &mut self.place {
+            Place::Spool(spool) => match spool.try_take(&mut self.bytes).await {
+                true => Spilled::Done,
+                false => Spilled::MustWait,
+            },
+            Place::Memory | Place::Nowhere(_) => {
+                self.bytes.clear();
+                Spilled::Done
+            }
         }
+    }
+
+    /// Makes room, and waits for it.
+    pub(super) async fn spill(&mut self) -> Result<(), NoRoom> {
+        if self.try_spill().await == Spilled::Done {
+            return Ok(());
+        }
+        match &mut self.place {
+            Place::Spool(spool) => spool.take(&mut self.bytes).await,
+            Place::Memory | Place::Nowhere(_) => Ok(()),
+        }
+    }
+
+    /// Drops what there is and what comes.
+    pub(super) fn give_up(&mut self, reason: NoRoom) {
+        self.bytes = BytesMut::new();
+        self.place = Place::Nowhere(reason);
     }
 
     /// The body.
-    pub(super) async fn end(mut self, form: Form) -> Result<Encoded, DbError> {
+    pub(super) async fn end(mut self, form: Form) -> Result<Encoded, NoRoom> {
         json::end(&mut self.bytes, form, self.n_rows);
         let n_rows = self.n_rows;
-        match self.file {
-            Place::File(spool) => {
-                let spooled = spool.finish(self.bytes).await.map_err(|error| failed(&error))?;
+        match self.place {
+            Place::Spool(spool) => {
+                let spooled = spool.finish(self.bytes).await?;
                 Ok(Encoded { body: Bytes::new(), spooled: Some(spooled), n_rows })
             }
-            Place::Memory | Place::MemoryOnly => {
-                Ok(Encoded { body: self.bytes.freeze(), spooled: None, n_rows })
-            }
+            Place::Memory => Ok(Encoded { body: self.bytes.freeze(), spooled: None, n_rows }),
+            Place::Nowhere(reason) => Err(reason),
         }
     }
-}
-
-fn failed(error: &std::io::Error) -> DbError {
-    DbError::UnexpectedResult(format!(
-        "a large answer could not be kept in a temporary file: {error}; make room there or set TMPDIR"
-    ))
 }

@@ -9,9 +9,12 @@ pub(super) mod dial;
 pub(super) mod stream;
 
 use std::future::Future;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use rand::seq::SliceRandom;
 use tokio_postgres::Client;
 
@@ -31,11 +34,57 @@ const TLS_CONFIG_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Knows how to open a connection; made once per configuration.
 pub struct Connector {
-    info: Arc<ConnInfo>,
+    info: ArcSwap<ConnInfo>,
+    /// Where that can be read again, for when it has changed.
+    source: Option<Source>,
     credentials: CredentialSource,
-    pub(super) prepared_statements: bool,
+    /// What the statements prepared on a connection may take in Postgres; nothing where they must not outlive a
+    /// transaction.
+    pub(super) statement_budget: AtomicUsize,
     /// By host name, with the time the files were read.
     tls_configs: Mutex<Vec<(String, Instant, Arc<rustls::ClientConfig>)>>,
+}
+
+/// Where a connection string comes from, and what holds where it says nothing.
+struct Source {
+    uri: String,
+    file: Option<PathBuf>,
+    connect_timeout: Option<Duration>,
+    hang_timeout: Option<Duration>,
+}
+
+impl Source {
+    fn of(conf: &AppConfig) -> Self {
+        let limit = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));
+        Self {
+            uri: conf.db_uri.clone(),
+            file: conf.db_uri_file.clone(),
+            connect_timeout: limit(conf.pgapp_db_connect_timeout),
+            hang_timeout: limit(conf.pgapp_db_hang_timeout),
+        }
+    }
+
+    /// What it says now, passwords included.
+    fn read(&self) -> Result<ConnInfo, DbError> {
+        // A file that is just being replaced says what it said.
+        let written = self.file.as_ref().and_then(|it| std::fs::read_to_string(it).ok());
+        let uri = written.as_deref().map(str::trim).filter(|it| !it.is_empty()).unwrap_or(&self.uri);
+        let mut info = ConnInfo::resolve(uri, &version::full(), &Process)
+            .map_err(|error| not_established(format!("{error}\n")))?;
+        info.connect_timeout = info.connect_timeout.or(self.connect_timeout);
+        if let Some(limit) = self.hang_timeout {
+            // A connection that a firewall forgot is found by this alone once it is in use. Not sooner: a server that
+            // works on one statement may have no room yet for the next, and would be given up as well.
+            info.tcp_user_timeout = info.tcp_user_timeout.or(Some(4 * limit));
+            if let Some(keepalive) = &mut info.keepalive {
+                let third = (limit / 3).max(Duration::from_secs(1));
+                keepalive.idle = keepalive.idle.or(Some(third));
+                keepalive.interval = keepalive.interval.or(Some(third));
+                keepalive.count = keepalive.count.or(Some(3));
+            }
+        }
+        Ok(info)
+    }
 }
 
 /// What a server wants to know about us.
@@ -104,15 +153,46 @@ impl Connector {
 
     /// Reads the connection string, with passwords from elsewhere.
     pub fn with_credentials(conf: &AppConfig, credentials: CredentialSource) -> Result<Self, DbError> {
-        let info = ConnInfo::resolve(&conf.db_uri, &version::full(), &Process)
-            .map_err(|error| not_established(format!("{error}\n")))?;
-        Ok(Self::to(info, credentials, conf.db_prepared_statements))
+        let source = Source::of(conf);
+        let mut connector = Self::to(source.read()?, credentials, false);
+        connector.source = Some(source);
+        connector.reconfigure(conf);
+        Ok(connector)
+    }
+
+    /// Takes over what a reload may have changed, for connections to come. Whether anything has changed.
+    pub(super) fn reconfigure(&self, conf: &AppConfig) -> bool {
+        let budget = if conf.db_prepared_statements { conf.pgapp_statement_cache_bytes } else { 0 };
+        self.statement_budget.swap(budget, Ordering::Relaxed) != budget
     }
 
     /// For a database that is described already.
     pub fn to(info: ConnInfo, credentials: CredentialSource, prepared_statements: bool) -> Self {
         let tls_configs = Mutex::new(Vec::new());
-        Self { info: Arc::new(info), credentials, prepared_statements, tls_configs }
+        let budget = if prepared_statements { AppConfig::default().pgapp_statement_cache_bytes } else { 0 };
+        Self {
+            info: ArcSwap::from_pointee(info),
+            source: None,
+            credentials,
+            statement_budget: AtomicUsize::new(budget),
+            tls_configs,
+        }
+    }
+
+    /// How long one address may take.
+    pub(super) fn connect_timeout(&self) -> Option<Duration> {
+        self.info.load().connect_timeout
+    }
+
+    /// Where we connect to now, if that is not what it was: a password or a host may have changed.
+    fn reread(&self, old: &ConnInfo) -> Option<Arc<ConnInfo>> {
+        let new = self.source.as_ref()?.read().ok()?;
+        let new = ConnInfo { target_session_attrs: old.target_session_attrs, ..new };
+        (new != *old).then(|| {
+            let new = Arc::new(new);
+            self.info.store(Arc::clone(&new));
+            new
+        })
     }
 
     /// A connection for what is not on the request path; see [`connect_cold`].
@@ -121,13 +201,24 @@ impl Connector {
         Ok((client, notifications))
     }
 
-    /// Opens a connection to the first server that fits.
+    /// Opens a connection to the first server that fits. Where none does, what says where they are is read again.
     pub(super) async fn open<L: Login>(&self) -> Result<L, DbError> {
-        let mut hosts: Vec<&Host> = self.info.hosts.iter().collect();
-        if self.info.load_balance {
+        let info = self.info.load_full();
+        match self.open_by(&info).await {
+            Ok(opened) => Ok(opened),
+            Err(error) => match self.reread(&info) {
+                Some(info) => self.open_by(&info).await,
+                None => Err(error),
+            },
+        }
+    }
+
+    async fn open_by<L: Login>(&self, info: &Arc<ConnInfo>) -> Result<L, DbError> {
+        let mut hosts: Vec<&Host> = info.hosts.iter().collect();
+        if info.load_balance {
             hosts.shuffle(&mut rand::rng());
         }
-        let wanted = self.info.target_session_attrs;
+        let wanted = info.target_session_attrs;
         let passes: &[TargetSessionAttrs] = match wanted {
             TargetSessionAttrs::PreferStandby => &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any],
             _ => std::slice::from_ref(&wanted),
@@ -135,53 +226,45 @@ impl Connector {
         let mut messages = String::new();
         for wanted in passes {
             for host in &hosts {
-                match self.open_host(host, *wanted, &mut messages).await {
+                match self.open_host(info, host, *wanted, &mut messages).await {
                     Ok(Some(opened)) => return Ok(opened),
                     Ok(None) => {}
-                    Err(()) => return Err(self.failed(messages)),
+                    Err(()) => return Err(failed(info, messages)),
                 }
             }
         }
-        Err(self.failed(messages))
-    }
-
-    fn failed(&self, mut message: String) -> DbError {
-        if let Some(note) = &self.info.passfile_note
-            && (message.contains("password authentication failed")
-                || message.contains("no password supplied"))
-        {
-            message.push_str(note);
-            message.push('\n');
-        }
-        not_established(message)
+        Err(failed(info, messages))
     }
 
     /// Tries a host's addresses; `Err` when trying other hosts is pointless.
     async fn open_host<L: Login>(
         &self,
+        info: &Arc<ConnInfo>,
         host: &Host,
         wanted: TargetSessionAttrs,
         messages: &mut String,
     ) -> Result<Option<L>, ()> {
-        let mut endpoints = match dial::resolve(host).await {
+        // A name server may hang as well as a database.
+        let resolved = within(info.connect_timeout, dial::resolve(host)).await.unwrap_or_else(|| {
+            let name = host.name.as_deref().unwrap_or_default();
+            Err(format!("could not translate host name \"{name}\" to address: timeout expired\n"))
+        });
+        let mut endpoints = match resolved {
             Ok(endpoints) => endpoints,
             Err(message) => {
                 messages.push_str(&message);
                 return Ok(None);
             }
         };
-        if self.info.load_balance {
+        if info.load_balance {
             endpoints.shuffle(&mut rand::rng());
         }
         for endpoint in &endpoints {
-            for encryption in self.encryptions(endpoint) {
-                let attempt = self.attempt(host, endpoint, *encryption, wanted);
-                let outcome = match self.info.connect_timeout {
-                    None => attempt.await,
-                    Some(limit) => tokio::time::timeout(limit, attempt)
-                        .await
-                        .unwrap_or_else(|_| Err(Failure::TryNext("timeout expired\n".into()))),
-                };
+            for encryption in self.encryptions(info, endpoint) {
+                let attempt = self.attempt(info, host, endpoint, *encryption, wanted);
+                let outcome = within(info.connect_timeout, attempt)
+                    .await
+                    .unwrap_or_else(|| Err(Failure::TryNext("timeout expired\n".into())));
                 let failure = match outcome {
                     Ok(opened) => return Ok(Some(opened)),
                     Err(failure) => failure,
@@ -191,7 +274,7 @@ impl Connector {
                 | Failure::Refused { message, .. }) = &failure;
                 messages.push_str(&place(host, endpoint));
                 messages.push_str(message);
-                let last = self.encryptions(endpoint).last() == Some(encryption);
+                let last = self.encryptions(info, endpoint).last() == Some(encryption);
                 match failure {
                     Failure::TryNext(_) => break,
                     Failure::Refused { retry, .. } if last || !retry => return Err(()),
@@ -202,10 +285,10 @@ impl Connector {
         Ok(None)
     }
 
-    fn encryptions(&self, endpoint: &Endpoint) -> &'static [Encryption] {
+    fn encryptions(&self, info: &ConnInfo, endpoint: &Endpoint) -> &'static [Encryption] {
         use Encryption::{Plain, Tls, TlsIfOffered};
         let tokens = self.credentials.demands_tls();
-        match (endpoint, self.info.ssl.mode) {
+        match (endpoint, info.ssl.mode) {
             // Nobody listens in on a Unix socket; libpq never encrypts there.
             (Endpoint::Unix(_), _) | (_, SslMode::Disable) => &[Plain],
             (_, SslMode::Allow | SslMode::Prefer) if tokens => &[Tls],
@@ -217,21 +300,22 @@ impl Connector {
 
     async fn attempt<L: Login>(
         &self,
+        info: &Arc<ConnInfo>,
         host: &Host,
         endpoint: &Endpoint,
         encryption: Encryption,
         wanted: TargetSessionAttrs,
     ) -> Result<L, Failure> {
-        let mut stream = dial::open(endpoint, &self.info)
+        let mut stream = dial::open(endpoint, info)
             .await
             .map_err(|error| Failure::TryNext(unreachable_message(endpoint, &error)))?;
         let addr = host.addr.map(|it| it.to_string());
         let name = host.name.as_deref().or(addr.as_deref()).unwrap_or_default();
         let mut tls = None;
         if encryption != Encryption::Plain {
-            let config = self.tls_config(host, name).map_err(Failure::TryNext)?;
+            let config = self.tls_config(info, host, name).map_err(Failure::TryNext)?;
             tls = Some((Arc::clone(&config), name));
-            let negotiation = self.info.ssl.negotiation;
+            let negotiation = info.ssl.negotiation;
             stream = match dial::negotiate(stream, name, negotiation, config).await {
                 Ok(Negotiated::Tls(stream)) => stream,
                 Ok(Negotiated::Refused(stream)) if encryption == Encryption::TlsIfOffered => stream,
@@ -249,12 +333,12 @@ impl Connector {
         let tls = tls.filter(|_| stream.is_tls());
         let password = self
             .credentials
-            .secret(&self.info, host)
+            .secret(info, host)
             .await
             .map_err(|reason| Failure::TryNext(format!("{reason}\n")))?;
         // Without TLS although it was asked for, the second attempt would be the same again.
         let retry = encryption != Encryption::TlsIfOffered || stream.is_tls();
-        let params = LoginParams { info: &self.info, host, password: password.as_ref(), endpoint, tls };
+        let params = LoginParams { info, host, password: password.as_ref(), endpoint, tls };
         let mut opened = L::login(stream, params).await.map_err(|error| match error {
             // Starting up, shutting down or in recovery: another host may be ready.
             LoginError::Refused { code, message } if code == "57P03" => Failure::TryNext(message),
@@ -269,8 +353,13 @@ impl Connector {
         }
     }
 
-    fn tls_config(&self, host: &Host, name: &str) -> Result<Arc<rustls::ClientConfig>, String> {
-        if self.info.ssl.mode == SslMode::VerifyFull && host.name.is_none() {
+    fn tls_config(
+        &self,
+        info: &ConnInfo,
+        host: &Host,
+        name: &str,
+    ) -> Result<Arc<rustls::ClientConfig>, String> {
+        if info.ssl.mode == SslMode::VerifyFull && host.name.is_none() {
             return Err("host name must be specified for a verified SSL connection\n".into());
         }
         let mut configs = self.tls_configs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -278,11 +367,21 @@ impl Connector {
         if let Some((_, _, config)) = configs.iter().find(|(known, _, _)| known == name) {
             return Ok(Arc::clone(config));
         }
-        let config = tls::client_config(&self.info.ssl, name).map_err(|error| format!("{error}\n"))?;
+        let config = tls::client_config(&info.ssl, name).map_err(|error| format!("{error}\n"))?;
         let config = Arc::new(config);
         configs.push((name.to_owned(), Instant::now(), Arc::clone(&config)));
         Ok(config)
     }
+}
+
+fn failed(info: &ConnInfo, mut message: String) -> DbError {
+    if let Some(note) = &info.passfile_note
+        && (message.contains("password authentication failed") || message.contains("no password supplied"))
+    {
+        message.push_str(note);
+        message.push('\n');
+    }
+    not_established(message)
 }
 
 /// Compares the session with `target_session_attrs`.
@@ -299,6 +398,14 @@ async fn check_session<L: Login>(opened: &mut L, wanted: TargetSessionAttrs) -> 
         }
     };
     if opened.ask(sql).await? == expected { Ok(()) } else { Err(otherwise.into()) }
+}
+
+/// What comes of it in time.
+pub(super) async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        None => Some(work.await),
+        Some(limit) => tokio::time::timeout(limit, work).await.ok(),
+    }
 }
 
 /// `connection to server … failed: `.
@@ -350,8 +457,10 @@ pub async fn connect_cold(conf: &AppConfig) -> Result<(Client, Notifications), D
 /// The same to the one server that can be written to, since `NOTIFY` is not replicated; with the
 /// `host:port` it was found at.
 pub async fn connect_listener(conf: &AppConfig) -> Result<(Client, Notifications, String), DbError> {
-    let mut connector = Connector::new(conf)?;
-    Arc::make_mut(&mut connector.info).target_session_attrs = TargetSessionAttrs::ReadWrite;
+    let connector = Connector::new(conf)?;
+    connector
+        .info
+        .rcu(|it| ConnInfo { target_session_attrs: TargetSessionAttrs::ReadWrite, ..ConnInfo::clone(it) });
     let cold::Cold { client, notifications, address } = connector.open().await?;
     Ok((client, notifications, address))
 }

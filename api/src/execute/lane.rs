@@ -9,8 +9,8 @@
 //!
 //! Nobody waits for long behind somebody else's query:
 //!
-//! 1. Only reads are sent this way, of queries that were quick in their recent runs ([`super::pace`]), and
-//!    only what may be run a second time: relations, and functions that are not `VOLATILE`, without a
+//! 1. Only reads are sent this way, of queries that were quick in their recent runs ([`super::pace`]) and cost at
+//!    most [`Sharing::worth`], since waking up is all that is saved; and only what may be run a second time: relations, and functions that are not `VOLATILE`, without a
 //!    `db-pre-request`.
 //! 2. A read gets on where the queries before it are expected to cost at most [`Sharing::budget`] together.
 //!    Otherwise it takes a connection of its own, as long as there is a free one.
@@ -19,7 +19,9 @@
 //!    what still comes of them here is thrown away. They have read only.
 //! 4. Where no connection is free, a read gets on the lane with the least to do, whatever that is. Where
 //!    there is no lane either it waits, and gets on the next one that begins.
-//! 5. While somebody waits for a connection, a lane takes nobody after its first [`Sharing::turn`], so that it ends.
+//! 5. Where nobody waits any more for what runs on a lane, it goes on for [`Sharing::patience`]; then it is cancelled, and
+//!    the connection closed. As long as anybody waits there, a client that leaves changes nothing.
+//! 6. While somebody waits for a connection, a lane takes nobody after its first [`Sharing::turn`], so that it ends.
 //!
 //! Everything else has a connection for itself.
 
@@ -37,6 +39,7 @@ use tokio::sync::oneshot;
 use super::rows::Rows;
 use super::shapes::Encodable;
 use crate::error::DbError;
+use crate::schema_cache::leavings::Leavings;
 use crate::sql::types::MainQuery;
 pub(super) use drive::lead;
 use platform::{Place, Platform};
@@ -49,6 +52,8 @@ const DEPTH: usize = 16;
 pub struct Sharing {
     /// Queries that are answered within this, on average, count as quick.
     pub quick: Duration,
+    /// Queries that cost more take the first connection that comes free: they gain less than they keep others waiting.
+    pub worth: Duration,
     /// Expected cost of those before up to which a read gets on.
     pub budget: Duration,
     /// How long the query whose turn it is may have taken for others to get on.
@@ -63,6 +68,7 @@ impl Default for Sharing {
     fn default() -> Self {
         Self {
             quick: Duration::from_millis(5),
+            worth: Duration::from_micros(150),
             budget: Duration::from_micros(500),
             hesitation: Duration::from_millis(3),
             patience: Duration::from_millis(20),
@@ -75,6 +81,7 @@ impl Default for Sharing {
 pub(super) struct Rider {
     pub(super) query: Arc<MainQuery>,
     pub(super) encodable: Arc<Encodable>,
+    pub(super) leavings: Leavings,
     pub(super) reply: oneshot::Sender<Reply>,
 }
 
@@ -311,18 +318,19 @@ pub(super) mod tests {
     use std::sync::LazyLock;
 
     use super::super::json::Column;
-    use super::super::shapes::{Encodable, Sketch};
+    use super::super::shapes::Encodable;
     use super::*;
 
     /// A query whose cost is this many microseconds.
     pub(super) fn rider(cost: u64) -> (Rider, oneshot::Receiver<Reply>) {
         let (reply, answer) = oneshot::channel();
         let column = Column { name: "id".into(), type_oid: 23 };
-        let encodable = Encodable::new(Sketch::plain("select 1 as id"), vec![column]).unwrap();
+        let encodable = Encodable::plain(vec![column]).unwrap();
         for _ in 0..200 {
             encodable.pace.followed(Duration::from_micros(cost), Duration::MAX);
         }
-        (Rider { query: Arc::default(), encodable: Arc::new(encodable), reply }, answer)
+        let leavings = Leavings::default();
+        (Rider { query: Arc::default(), encodable: Arc::new(encodable), leavings, reply }, answer)
     }
 
     static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);

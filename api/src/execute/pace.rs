@@ -32,6 +32,8 @@ impl Default for Pace {
 
 impl Pace {
     /// A run took this long, sent to a connection that did nothing else.
+    ///
+    /// What it would have cost behind others is forgotten slowly: a query that became cheap is to be found out.
     pub(super) fn took(&self, time: Duration) {
         let n_runs = self.n_runs.load(Ordering::Relaxed);
         let micros = micros(time);
@@ -41,12 +43,19 @@ impl Pace {
         };
         self.answer.store(average, Ordering::Relaxed);
         self.n_runs.store(n_runs.saturating_add(1), Ordering::Relaxed);
+        let cost = self.cost();
+        if cost > ASSUMED_COST {
+            let forgotten = (u64::from(cost) * 63 + u64::from(ASSUMED_COST)) / 64;
+            self.cost.store(u32::try_from(forgotten).unwrap_or(cost), Ordering::Relaxed);
+        }
     }
 
     /// A run took this long after the answer before it.
     pub(super) fn followed(&self, time: Duration, quick: Duration) {
-        let micros = micros(time);
-        self.cost.store(averaged(self.cost.load(Ordering::Relaxed), micros), Ordering::Relaxed);
+        // A process that has to wait for a processor shows as one long run, which says nothing about the query.
+        let cost = self.cost();
+        let micros = micros(time).min(cost.saturating_mul(2).saturating_add(ASSUMED_COST));
+        self.cost.store(averaged(cost, micros), Ordering::Relaxed);
         // Whatever takes long after another does so alone.
         if time > quick {
             self.took(time);
@@ -57,6 +66,11 @@ impl Pace {
     pub(super) fn is_quick(&self, quick: Duration) -> bool {
         let average = Duration::from_micros(self.answer.load(Ordering::Relaxed).into());
         self.n_runs.load(Ordering::Relaxed) >= KNOWN_AFTER && average <= quick
+    }
+
+    /// It is expected to cost no more than this.
+    pub(super) fn costs_at_most(&self, most: Duration) -> bool {
+        Duration::from_micros(self.cost().into()) <= most
     }
 
     /// What one more is expected to cost, in microseconds.
@@ -120,6 +134,28 @@ mod tests {
         assert!(pace.is_quick(QUICK));
         pace.followed(1000 * MS, QUICK);
         assert!(!pace.is_quick(QUICK));
+    }
+
+    #[test]
+    fn one_long_wait_does_not_make_a_query_dear() {
+        let worth = Duration::from_micros(150);
+        let pace = Pace::default();
+        for _ in 0..100 {
+            pace.followed(Duration::from_micros(25), QUICK);
+        }
+        pace.followed(4 * MS, QUICK);
+        assert!(pace.costs_at_most(worth), "{}", pace.cost());
+        // Many of them do, and that is forgotten when it has run by itself for a while.
+        for _ in 0..20 {
+            pace.followed(MS, QUICK);
+        }
+        assert!(!pace.costs_at_most(worth), "{}", pace.cost());
+        let mut n_runs = 0;
+        while !pace.costs_at_most(worth) {
+            pace.took(MS);
+            n_runs += 1;
+        }
+        assert!((16..256).contains(&n_runs), "{n_runs}");
     }
 
     #[test]

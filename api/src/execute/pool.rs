@@ -11,16 +11,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::connect::Connector;
 use super::lane::{Conditions, Lanes, Rider, Sharing};
+use super::pulse::silent;
 use super::session::Session;
 use super::shapes::{Encodable, Shapes};
+use super::watch::{Watch, is_silence, unless_silent};
 use crate::config::AppConfig;
 use crate::error::DbError;
 use crate::observability::observation::{ConnectionStatus, TerminationReason};
 use crate::observability::{Observation, Observer};
+use crate::spool::room::Room;
 
 /// What the metrics endpoint reports of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +45,8 @@ pub struct PoolMetrics {
 pub struct Pool(Arc<Shared>);
 
 struct Shared {
-    connector: Connector,
+    connector: Arc<Connector>,
+    watch: Arc<Watch>,
     size: usize,
     acquisition_timeout: Duration,
     max_lifetime: Duration,
@@ -56,6 +60,9 @@ struct Shared {
     generation: AtomicU64,
     closed: AtomicBool,
     shapes: Arc<Shapes>,
+    shapes_budget: AtomicUsize,
+    /// For large answers.
+    room: Arc<Room>,
     lanes: Arc<Lanes>,
     /// Number of the next connection, for the log.
     next_id: AtomicU64,
@@ -88,8 +95,13 @@ impl Pool {
 
     fn build(conf: &AppConfig, connector: Connector, observer: Option<Observer>, sharing: Sharing) -> Self {
         let size = conf.db_pool.max(1);
+        let shapes_budget = conf.pgapp_plan_cache_bytes / 2;
+        let (connector, shapes) = (Arc::new(connector), Arc::new(Shapes::new(shapes_budget)));
+        let room = Arc::new(Room::new(conf, observer.clone()));
+        let watch = Watch::begin(conf, Arc::clone(&connector), Arc::clone(&shapes), observer.clone());
         let shared = Arc::new(Shared {
             connector,
+            watch,
             size,
             acquisition_timeout: Duration::from_secs(conf.db_pool_acquisition_timeout),
             max_lifetime: Duration::from_secs(conf.db_pool_max_lifetime),
@@ -100,13 +112,20 @@ impl Pool {
             timeouts: AtomicU64::new(0),
             generation: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-            shapes: Arc::default(),
+            shapes,
+            shapes_budget: AtomicUsize::new(shapes_budget),
+            room,
             lanes: Arc::new(Lanes::new(sharing)),
             next_id: AtomicU64::new(1),
             observer,
         });
         tokio::spawn(reap(Arc::downgrade(&shared)));
         Self(shared)
+    }
+
+    /// The room for large answers.
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.0.room
     }
 
     /// A connection for exclusive use: an idle one that is still alive, else a new one.
@@ -125,6 +144,9 @@ impl Pool {
 
     async fn find_or_open(&self) -> Result<Lease, DbError> {
         let shared = &self.0;
+        if self.is_silent() {
+            return Err(silent(false));
+        }
         let permit = match Arc::clone(&shared.permits).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
@@ -140,6 +162,12 @@ impl Pool {
                 }
             }
         };
+        self.lend(permit).await
+    }
+
+    /// A connection for whoever may have one.
+    async fn lend(&self, permit: OwnedSemaphorePermit) -> Result<Lease, DbError> {
+        let shared = &self.0;
         while let Some(mut idle) = shared.take_idle() {
             if let Some(reason) = shared.staleness(&idle, Instant::now()) {
                 shared.connection(idle.id, ConnectionStatus::Terminated(reason));
@@ -165,10 +193,15 @@ impl Pool {
         let generation = shared.generation.load(Ordering::Acquire);
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
         shared.connection(id, ConnectionStatus::Connecting);
-        let session = Session::connect(&shared.connector, &shared.shapes).await.inspect_err(|_| {
+        let connected = Session::connect(&shared.connector, &shared.shapes, &shared.room).await;
+        let session = connected.inspect_err(|error| {
             let failed = ConnectionStatus::Terminated(TerminationReason::NetworkError);
             shared.connection(id, failed);
+            if is_silence(error) {
+                shared.watch.suspect();
+            }
         })?;
+        shared.watch.add(&session);
         shared.connection(id, ConnectionStatus::Established);
         Ok(Lease {
             id,
@@ -181,9 +214,50 @@ impl Pool {
         })
     }
 
+    /// The database was found silent and has not been heard since, and there is no connection that may yet be answered:
+    /// whoever waits for it waits in vain.
+    fn is_silent(&self) -> bool {
+        self.0.watch.is_silent() && self.0.lock_idle().is_empty()
+    }
+
+    /// Whether a request would be answered now: asks the database, as a request would, and waits for at most so long.
+    ///
+    /// Where all connections are in use, those who use them find out, and nobody else is kept waiting by the question.
+    pub async fn answers_within(&self, limit: Duration) -> bool {
+        if self.is_silent() {
+            return false;
+        }
+        let permit = match Arc::clone(&self.0.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(TryAcquireError::NoPermits) => return true,
+            Err(TryAcquireError::Closed) => return false,
+        };
+        let asked = async {
+            let mut lease = self.lend(permit).await?;
+            let answer = lease.session().ping().await;
+            lease.went_well(answer.is_ok());
+            answer
+        };
+        tokio::time::timeout(limit, asked).await.is_ok_and(|it| it.is_ok())
+    }
+
+    /// What comes of something that is done with the database elsewhere, unless the database falls silent before.
+    pub async fn unless_silent<T>(
+        &self,
+        work: impl Future<Output = Result<T, DbError>>,
+    ) -> Result<T, DbError> {
+        unless_silent(&self.0.watch, work).await
+    }
+
+    /// How new connections are opened.
+    pub fn connector(&self) -> &Connector {
+        &self.0.connector
+    }
+
     /// What is known of a query that was quick lately and whose rows can be encoded.
     pub(super) fn quick(&self, text: &str) -> Option<Arc<Encodable>> {
-        self.0.shapes.quick(text, self.0.lanes.sharing().quick)
+        let Sharing { quick, worth, .. } = self.0.lanes.sharing();
+        self.0.shapes.quick(text, quick).filter(|it| it.pace.costs_at_most(worth))
     }
 
     /// Lets a read get on where others are on their way, or gives it back: it is to take a connection.
@@ -228,10 +302,19 @@ impl Pool {
     /// after a schema reload, since sessions cache the catalog. Running requests finish undisturbed.
     pub fn flush(&self) {
         self.0.generation.fetch_add(1, Ordering::AcqRel);
-        self.0.shapes.clear();
+        self.0.shapes.renew(self.0.shapes_budget.load(Ordering::Relaxed));
         let released = std::mem::take(&mut *self.0.lock_idle());
         for idle in &released {
             self.0.connection(idle.id, ConnectionStatus::Terminated(TerminationReason::Release));
+        }
+    }
+
+    /// Takes over what a reload may have changed; sessions of the old configuration are not used again.
+    pub fn reconfigure(&self, conf: &AppConfig) {
+        let shapes = conf.pgapp_plan_cache_bytes / 2;
+        let other_shapes = self.0.shapes_budget.swap(shapes, Ordering::Relaxed) != shapes;
+        if self.0.connector.reconfigure(conf) || other_shapes {
+            self.flush();
         }
     }
 

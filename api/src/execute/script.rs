@@ -8,7 +8,9 @@ use crate::error::{ApiRequestError, DbError, Error};
 use crate::execute::{DbResult, ResultSet};
 use crate::media_type::MediaType;
 use crate::plan::{ActionPlan, CrudKind, CrudPlan, TxMode};
+use crate::schema_cache::leavings::Leavings;
 use crate::schema_cache::routine::{IsolationLevel, Volatility};
+use crate::sql::ending;
 use crate::sql::types::{MainQuery, Param, RowsQuery, Statement};
 
 use super::body::Encoded;
@@ -67,16 +69,18 @@ pub(super) struct Script<'a> {
     /// Statements in order.
     pub(super) steps: Vec<Step<'a>>,
     pub(super) end: End,
+    /// What its functions may leave in the session. Without, nothing is cleared away: no function is called.
+    pub(super) leavings: Option<Leavings>,
 }
 
 impl<'a> Script<'a> {
     /// The script of a read that has nothing but settings and rows.
-    pub(super) fn of_read(query: &'a MainQuery) -> Self {
+    pub(super) fn of_read(query: &'a MainQuery, leavings: Leavings) -> Self {
         let rows = query.rows.as_ref();
         let mut steps = vec![Step::from(&query.tx_vars)];
         steps.extend(rows.map(|it| Step { rows, ..Step::from(&it.statement) }));
         let begin = Begin { isolation: IsolationLevel::ReadCommitted, read_only: true };
-        Self { begin, steps, end: End::Commit }
+        Self { begin, steps, end: End::Commit, leavings: Some(leavings) }
     }
 }
 
@@ -164,6 +168,7 @@ pub(super) fn script<'a>(
     req: &ApiRequest,
     role: &str,
     conf: &AppConfig,
+    leavings: Leavings,
 ) -> (Script<'a>, Layout) {
     let mut steps = vec![Step::from(&query.tx_vars)];
     steps.extend(query.pre_request.as_ref().map(Step::from));
@@ -194,7 +199,7 @@ pub(super) fn script<'a>(
         layout.openapi = Some(steps.len());
         steps.extend([&openapi.tables, &openapi.functions, &openapi.schema_comment].map(Step::from));
     }
-    (Script { begin: begin(plan, role, conf), steps, end }, layout)
+    (Script { begin: begin(plan, role, conf), steps, end, leavings: Some(leavings) }, layout)
 }
 
 /// Rows of the main statement → result.
@@ -243,10 +248,15 @@ fn encoded_set(query: &RowsQuery, encoded: &Encoded, settings: &Rows) -> Result<
         location: Vec::new(),
         body: encoded.body.clone(),
         spooled: encoded.spooled.clone(),
-        guc_headers: settings.value(0, 0)?,
-        guc_status: settings.text(0, 1)?,
-        inserted: if query.upserts { settings.int(0, 2)? } else { Some(0) },
+        guc_headers: set(settings.value(0, ending::HEADERS)?),
+        guc_status: set(settings.text(0, ending::STATUS)?),
+        inserted: if query.upserts { settings.int(0, ending::INSERTED)? } else { Some(0) },
     })
+}
+
+/// A setting that has a value: unset ones read as empty once they were set in a session.
+fn set<T: AsRef<[u8]>>(value: Option<T>) -> Option<T> {
+    value.filter(|it| !it.as_ref().is_empty())
 }
 
 fn result_set(kind: &CrudKind, rows: &Rows) -> Result<ResultSet, DbError> {
@@ -257,25 +267,37 @@ fn result_set(kind: &CrudKind, rows: &Rows) -> Result<ResultSet, DbError> {
             CrudKind::Call { .. } => Ok(ResultSet { table_total: Some(0), ..ResultSet::default() }),
         };
     }
-    let mutation = matches!(kind, CrudKind::Mutate { .. });
     let mut location = Vec::new();
-    if mutation && let Some(text) = rows.text(0, 2)? {
-        for part in parse_array(&text)?.into_iter().flatten() {
-            let (column, value) = part.split_once('=').unwrap_or((&part, ""));
-            location.push((column.to_owned(), value.to_owned()));
+    let body = match kind {
+        CrudKind::Mutate { pk_cols, .. } => {
+            let parts = rows.text(0, 2)?.map(|text| parse_array(&text)).transpose()?.unwrap_or_default();
+            location.extend(parts.iter().flatten().filter_map(|part| key_filter(pk_cols, part)));
+            3
         }
-    }
-    let body = if mutation { 3 } else { 2 };
+        CrudKind::Read { .. } | CrudKind::Call { .. } => 2,
+    };
     Ok(ResultSet {
         table_total: rows.int(0, 0)?,
         query_total: rows.int(0, 1)?.unwrap_or(0),
         location,
         body: rows.value(0, body)?.unwrap_or_default(),
         spooled: None,
-        guc_headers: rows.value(0, body + 1)?,
-        guc_status: rows.text(0, body + 2)?,
+        guc_headers: set(rows.value(0, body + 1)?),
+        guc_status: set(rows.text(0, body + 2)?),
         inserted: rows.int(0, body + 3)?,
     })
+}
+
+/// A column of the key and its filter, of `column=eq.value` or `column=is.null`. The name may hold an equals sign too.
+fn key_filter(pk_cols: &[String], part: &str) -> Option<(String, String)> {
+    pk_cols
+        .iter()
+        .filter_map(|column| Some((column, part.strip_prefix(column.as_str())?.strip_prefix('=')?)))
+        .filter(|(_, filter)| filter.starts_with("eq.") || *filter == "is.null")
+        .max_by_key(|(column, _)| column.len())
+        .map(|(column, filter)| (column.as_str(), filter))
+        .or_else(|| part.split_once('='))
+        .map(|(column, filter)| (column.to_owned(), filter.to_owned()))
 }
 
 /// The errors that only the number of rows tells.

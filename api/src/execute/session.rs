@@ -6,46 +6,49 @@
 //!
 //! - for an isolation level other than the connection's default,
 //! - when it is to be rolled back in any case, or
-//! - when the rows decide whether it is kept ([`End::Ask`](super::script::End::Ask)), which costs a second round trip.
+//! - when the rows decide whether it is kept ([`End::Ask`]), which costs a second round trip.
 //!
 //! Read-only mode needs no `BEGIN` either: it is a setting that can be switched on at any time and not
 //! off again. It is among the settings that every script begins with, before anything of the caller's.
 //!
 //! [`flight`] says what is sent, [`landing`] reads what comes back, [`learn`] asks for the types of a
-//! query's columns the first time it comes.
+//! query's columns the first time it comes, [`scrub`] clears away what functions left behind.
 
 mod flight;
 mod landing;
 mod learn;
+mod scrub;
 
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-
-use super::connect::Connector;
+use super::connect::{Connector, within};
+use super::pulse::{Pulse, silent};
 use super::rows::Rows;
-use super::script::{Script, Step};
+use super::script::{End, Script, Step};
 use super::shapes::{Encodable, Shape, Shapes};
-use super::statements::StatementCache;
-use super::wire::{ServerError, State, Wire};
-use crate::error::DbError;
+use super::statements::{self, StatementCache};
+use super::wire::{Outgoing, ServerError, State, Wire};
+use crate::error::{DbError, NoRoom};
+use crate::schema_cache::leavings::Leavings;
+use crate::spool::room::Room;
 use crate::sql::types::{ParamType, RowsQuery};
 use flight::{Flight, encode};
 use landing::Expected;
 pub(super) use landing::{Landing, Progress};
 
-/// Statements kept prepared per connection.
-const STATEMENT_CACHE_CAPACITY: usize = 256;
+/// How often what is prepared may turn out to be out of date before a request uses nothing of it.
+const MOST_STALE: u32 = 2;
 
 /// How long to wait for a server to stop what nobody waits for any more.
 const ABANDON_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Settings that `BEGIN` would override and an implicit transaction takes as they are.
-const DEFAULTS_SQL: &str = "SELECT current_setting('default_transaction_isolation') || ',' || current_setting('default_transaction_read_only') || ',' || current_setting('default_transaction_deferrable')";
+const DEFAULTS_SQL: &str = "SELECT pg_catalog.concat_ws(',', pg_catalog.current_setting('default_transaction_isolation'), pg_catalog.current_setting('default_transaction_read_only'), pg_catalog.current_setting('default_transaction_deferrable'))";
 
 /// With these defaults an implicit transaction is like an explicit one.
 const PLAIN_DEFAULTS: &str = "read committed,off,off";
@@ -58,10 +61,23 @@ pub(super) struct Session {
     /// A query whose rows are encoded is found by its own text, whatever form of it was prepared.
     statements: Option<StatementCache<Prepared>>,
     shapes: Arc<Shapes>,
+    /// For large bodies.
+    room: Arc<Room>,
     /// Statements that the server may forget; told with the next request.
     forgotten: Vec<Prepared>,
     n_prepared: u64,
+    /// Begins the names of statements, so that no function has one of the same name by chance.
+    prefix: u32,
+    /// Nothing that was prepared is used: it turned out to be out of date again and again.
+    afresh: bool,
     implicit_allowed: bool,
+    /// The settings may not be what they were when the connection was opened. Always so where statements are not
+    /// kept, for that is where a pooler is, and the session may be another each time.
+    soiled: bool,
+    /// To be scrubbed once the open transaction has ended.
+    scrub_due: Option<Leavings>,
+    /// Could not be cleaned.
+    condemned: bool,
 }
 
 /// A statement that the server has parsed.
@@ -71,12 +87,23 @@ struct Prepared {
     types: Arc<[ParamType]>,
     /// For a query whose rows are encoded.
     encodable: Option<Arc<Encodable>>,
+    /// Where the query was wrapped: the query as it is, which is described with each run and never runs itself.
+    /// Postgres refuses to describe it once it has other columns than it had.
+    watch: Option<Arc<str>>,
 }
 
 impl Prepared {
     /// A statement that is only to be closed.
     fn unused(name: Arc<str>) -> Self {
-        Self { name, types: Arc::new([]), encodable: None }
+        Self { name, types: Arc::new([]), encodable: None, watch: None }
+    }
+}
+
+impl Prepared {
+    /// What it takes in Postgres, prepared for this text, about.
+    fn weight(&self, text: &str) -> usize {
+        let wrapped = self.encodable.as_ref().and_then(|it| it.wrapped.as_deref());
+        statements::weight(text) + wrapped.map_or(0, statements::weight)
     }
 }
 
@@ -90,18 +117,32 @@ enum Form {
 
 impl Session {
     /// Opens a connection.
-    pub(super) async fn connect(connector: &Connector, shapes: &Arc<Shapes>) -> Result<Self, DbError> {
+    pub(super) async fn connect(
+        connector: &Connector,
+        shapes: &Arc<Shapes>,
+        room: &Arc<Room>,
+    ) -> Result<Self, DbError> {
         let mut wire: Wire = connector.open().await?;
-        let defaults = wire.simple(DEFAULTS_SQL).await.map_err(|error| match error {
+        let defaults = within(connector.connect_timeout(), wire.simple(DEFAULTS_SQL)).await;
+        let defaults = defaults.unwrap_or_else(|| Err(silent(false))).map_err(|error| match error {
             DbError::Connection { message, .. } => DbError::Connection { was_established: false, message },
             other => other,
         })?;
         Ok(Self {
             wire,
-            statements: connector.prepared_statements.then(|| StatementCache::new(STATEMENT_CACHE_CAPACITY)),
+            statements: match connector.statement_budget.load(Ordering::Relaxed) {
+                0 => None,
+                budget => Some(StatementCache::new(budget)),
+            },
+            afresh: false,
             shapes: Arc::clone(shapes),
+            room: Arc::clone(room),
             forgotten: Vec::new(),
             n_prepared: 0,
+            prefix: rand::random(),
+            soiled: connector.statement_budget.load(Ordering::Relaxed) == 0,
+            scrub_due: None,
+            condemned: false,
             implicit_allowed: defaults.as_deref() == Some(PLAIN_DEFAULTS.as_bytes()),
         })
     }
@@ -111,14 +152,24 @@ impl Session {
         self.wire.is_alive()
     }
 
+    /// How long it waits for the server.
+    pub(super) fn pulse(&self) -> &Arc<Pulse> {
+        self.wire.pulse()
+    }
+
+    /// The server answers a question about nothing.
+    pub(super) async fn ping(&mut self) -> Result<(), DbError> {
+        self.wire.simple("SELECT 1").await.map(drop)
+    }
+
     /// Ready for another request.
     pub(super) fn is_idle(&self) -> bool {
-        self.wire.state() == State::Idle
+        self.wire.state() == State::Idle && !self.condemned && self.scrub_due.is_none()
     }
 
     /// The last request that was answered left no transaction open.
     pub(super) fn is_between_transactions(&self) -> bool {
-        self.wire.is_between_transactions()
+        self.wire.is_between_transactions() && !self.condemned
     }
 
     /// Reads may be sent here one after the other without waiting for answers: each is a transaction of its
@@ -143,12 +194,13 @@ impl Session {
         }
     }
 
-    /// Runs a script; with [`End::Ask`](super::script::End::Ask) the transaction stays open until
+    /// Runs a script; with [`End::Ask`] the transaction stays open until
     /// [`Self::finish`].
     pub(super) async fn run(&mut self, script: &Script<'_>) -> Result<Vec<Rows>, DbError> {
         let rows = script.steps.iter().find_map(|it| it.rows);
-        let mut retried = false;
+        let mut n_stale = 0;
         loop {
+            self.afresh = n_stale >= MOST_STALE;
             let form = match rows {
                 Some(query) => self.form(query, script).await?,
                 None => Form::Aggregated,
@@ -157,27 +209,44 @@ impl Session {
                 (Form::Aggregated, Some(query)) => Some(query.aggregated()),
                 _ => None,
             };
-            let flight = Flight::new(script, self.implicit_allowed, aggregated.as_deref());
+            let flight = Flight::new(script, self.implicit_allowed, aggregated.as_deref(), self.soiled);
+            // After an explicit transaction that failed there is a rollback to be sent first.
+            let scrub = script.leavings.filter(|it| flight.implicit && it.ask_for_scrub(script.begin));
             let begun = Instant::now();
-            match self.fly(&flight, &form).await? {
-                Ok(mut results) => {
+            let outcome = self.fly(&flight, &form, scrub).await.map_err(|error| match error {
+                DbError::NoRoom(_) if flight.span.writes && script.end == End::Commit => {
+                    NoRoom::Written.into()
+                }
+                other => other,
+            });
+            let answered_in = begun.elapsed();
+            let afresh = std::mem::take(&mut self.afresh);
+            match outcome? {
+                Ok(results) => {
                     if let Form::Encoded(encodable) = &form {
-                        encodable.pace.took(begun.elapsed());
+                        encodable.pace.took(answered_in);
                     }
-                    results.truncate(flight.first + script.steps.len());
-                    results.drain(..flight.first);
+                    if scrub.is_none() && script.leavings.is_some_and(|it| it.ask_for_scrub(script.begin)) {
+                        self.scrub_due = script.leavings;
+                    }
+                    if script.end != End::Ask {
+                        self.scrub_if_due().await?;
+                    }
                     return Ok(results);
                 }
-                Err(error) if error.is_stale_statement() && !retried => {
+                Err(error) if error.is_stale_statement() && !afresh => {
                     // The server dropped or invalidated what it had parsed, and kept nothing of the request.
-                    retried = true;
+                    n_stale += 1;
                     self.forget_statements(rows);
                     self.leave_failed_transaction().await?;
+                    self.scrub_after_error(script, scrub).await?;
                 }
                 Err(error) => {
                     // The first error tells what happened. A connection that cannot even roll back is not
                     // idle, and therefore closed.
-                    let _ = self.leave_failed_transaction().await;
+                    if self.leave_failed_transaction().await.is_ok() {
+                        let _ = self.scrub_after_error(script, scrub).await;
+                    }
                     return Err(error.into());
                 }
             }
@@ -186,7 +255,9 @@ impl Session {
 
     /// Ends an open transaction.
     pub(super) async fn finish(&mut self, commit: bool) -> Result<(), DbError> {
-        self.wire.simple(if commit { "COMMIT" } else { "ROLLBACK" }).await.map(drop)
+        let ended = self.wire.simple(if commit { "COMMIT" } else { "ROLLBACK" }).await.map(drop);
+        self.scrub_if_due().await?;
+        ended
     }
 
     /// Leaves a transaction that failed; does nothing after an implicit one.
@@ -207,27 +278,52 @@ impl Session {
         }
     }
 
-    /// One write, and everything that comes back.
+    /// One write, and everything that comes back; with what clears up after it, if that is wanted.
     async fn fly(
         &mut self,
         flight: &Flight<'_>,
         form: &Form,
+        scrub: Option<Leavings>,
     ) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
         let mut landing = self.launch(flight, form)?;
+        let after = match scrub {
+            Some(leavings) => Some(self.launch(&Flight::scrub(leavings), &Form::Aggregated)?),
+            None => None,
+        };
         self.wire.send().await?;
+        if let Err(lost) = self.land(&mut landing).await {
+            // A server that ends the session says why before it does.
+            return landing.failed().map_or(Err(lost), |error| Ok(Err(error)));
+        }
+        if landing.leaves_something() && after.is_none() {
+            self.scrub_due = Some(Leavings::default());
+        }
+        let outcome = landing.finish().await;
+        if let Some(mut after) = after {
+            self.land(&mut after).await?;
+            let scrubbed = after.finish().await?;
+            self.scrubbed(scrubbed).await?;
+        }
+        outcome
+    }
+
+    /// Takes what comes back of the request that was launched first.
+    async fn land(&mut self, landing: &mut Landing) -> Result<(), DbError> {
         loop {
-            match self.take(&mut landing)? {
-                Progress::Under => match poll_fn(|cx| self.wire.poll_receive(cx)).await {
+            match self.take(landing)? {
+                Progress::Under => poll_fn(|cx| self.wire.poll_receive(cx)).await?,
+                Progress::Full => match landing.spill().await {
                     Ok(()) => {}
-                    // A server that ends the session says why before it does.
-                    Err(lost) => return landing.failed().map_or(Err(lost), |error| Ok(Err(error))),
+                    // The server goes on to the end of the request by itself, and keeps what was written: only the
+                    // end tells what became of that.
+                    Err(reason) if landing.writes() => landing.give_up_body(reason),
+                    Err(reason) => return Err(reason.into()),
                 },
-                Progress::Full => landing.spill().await?,
                 Progress::Done => break,
             }
         }
-        self.settle(&mut landing);
-        landing.finish().await
+        self.settle(landing);
+        Ok(())
     }
 
     /// Puts a request together, to be sent with what is there already.
@@ -246,7 +342,7 @@ impl Session {
             }
         }
         self.wire.end_request();
-        Ok(Landing::new(expected))
+        Ok(Landing::new(expected, flight.span, Arc::clone(&self.room)))
     }
 
     /// Puts a read among those on their way: its settings, its rows, the settings of the response.
@@ -255,7 +351,13 @@ impl Session {
         script: &Script<'_>,
         encodable: &Arc<Encodable>,
     ) -> Result<Landing, DbError> {
-        self.launch(&Flight::new(script, true, None), &Form::Encoded(Arc::clone(encodable)))
+        let flight = Flight::new(script, true, None, self.soiled);
+        self.launch(&flight, &Form::Encoded(Arc::clone(encodable)))
+    }
+
+    /// Whether the server has told of settings that no request may begin with.
+    pub(super) fn take_change(&mut self) -> bool {
+        self.wire.take_change()
     }
 
     /// Sends what was launched, as far as the socket takes it now.
@@ -296,10 +398,16 @@ impl Session {
 
     /// Remembers what was prepared by a request that was answered.
     pub(super) fn settle(&mut self, landing: &mut Landing) {
+        // What began with a reset and failed has undone the reset.
+        if !landing.has_failed() {
+            self.soiled = landing.soils() || self.statements.is_none();
+        }
         let Some(statements) = &mut self.statements else { return };
         for (text, prepared) in landing.prepared() {
-            self.forgotten.extend(statements.insert(&text, prepared));
+            let weight = prepared.weight(&text);
+            self.forgotten.extend(statements.insert(&text, prepared, weight));
         }
+        self.forgotten.extend(landing.half_parsed());
     }
 
     /// Puts in front of the next request what the server may forget.
@@ -309,7 +417,7 @@ impl Session {
 
     fn next_name(&mut self) -> Arc<str> {
         self.n_prepared += 1;
-        format!("s{}", self.n_prepared).into()
+        format!("s{:x}_{}", self.prefix, self.n_prepared).into()
     }
 
     /// Puts one statement into the request.
@@ -319,25 +427,31 @@ impl Session {
             _ => None,
         };
         let types = || step.params.iter().map(|it| it.ty);
-        let known = self.statements.as_mut().and_then(|it| it.get(step.text));
+        let known = self.statements.as_ref().filter(|_| !self.afresh).and_then(|it| it.get(step.text));
         let fits = |it: &&Prepared| {
             it.types.iter().copied().eq(types()) && it.encodable.is_some() == encodable.is_some()
         };
         if let Some(known) = known.filter(fits).cloned() {
             return encode::known(step, known, &mut self.wire.outgoing);
         }
-        let name = match &self.statements {
-            None => "".into(),
-            Some(_) => self.next_name(),
-        };
-        let prepared = Prepared { name, types: types().collect(), encodable: encodable.cloned() };
-        encode::new(step, prepared, &mut self.wire.outgoing)
+        let types = types().collect();
+        // Statements without a name are parsed for this run alone.
+        let may_keep = |it: &StatementCache<Prepared>| it.takes(statements::weight(step.text));
+        let keeps = encodable.is_some() || (!self.afresh && self.statements.as_ref().is_some_and(may_keep));
+        let name = if keeps { self.next_name() } else { "".into() };
+        let is_wrapped = encodable.is_some_and(|it| it.wrapped.is_some());
+        let watch = is_wrapped.then(|| self.next_name());
+        let prepared = Prepared { name, types, encodable: encodable.cloned(), watch };
+        encode::new(step, prepared, keeps, &mut self.wire.outgoing)
     }
 
     /// How the rows of a query become a body; asks the server, the first time it comes.
     async fn form(&mut self, query: &RowsQuery, script: &Script<'_>) -> Result<Form, DbError> {
         let text = &*query.statement.text;
-        let Some(statements) = &mut self.statements else { return Ok(Form::Aggregated) };
+        let Some(statements) = &self.statements else { return Ok(Form::Aggregated) };
+        if self.afresh || !statements.takes(statements::weight(text)) {
+            return Ok(Form::Aggregated);
+        }
         let types = query.statement.params.iter().map(|it| it.ty);
         if let Some(known) = statements.get(text)
             && let Some(encodable) = &known.encodable
@@ -358,6 +472,3 @@ impl Session {
 fn unexpected(what: &str) -> DbError {
     DbError::UnexpectedResult(what.into())
 }
-
-/// What is put together for one request.
-type Outgoing = BytesMut;

@@ -29,7 +29,7 @@ pub struct Single {
 impl Single {
     /// Connects at the first statement. Named statements are never used, whatever the connector says.
     pub fn new(mut connector: Connector) -> Self {
-        connector.prepared_statements = false;
+        *connector.statement_budget.get_mut() = 0;
         Self { connector, session: Mutex::new(None) }
     }
 
@@ -48,7 +48,7 @@ impl Single {
         let mut session = match kept {
             Some(session) => session,
             // Its rows are read here; none is made a body.
-            None => Session::connect(&self.connector, &Arc::default()).await?,
+            None => Session::connect(&self.connector, &Arc::default(), &Arc::default()).await?,
         };
         let params: Vec<Param> = binds
             .iter()
@@ -58,6 +58,7 @@ impl Single {
             begin: Begin { isolation: IsolationLevel::ReadCommitted, read_only: false },
             steps: vec![Step { text, params: &params, formats: &[], rows: None }],
             end: End::Commit,
+            leavings: None,
         };
         let outcome = session.run(&script).await;
         if session.is_idle() {

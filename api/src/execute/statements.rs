@@ -1,83 +1,47 @@
-//! A bounded map from SQL text to what a connection knows of the prepared statement.
+//! What a session knows of the statements that are prepared on it, bounded by what they take in Postgres.
 
-use std::collections::HashMap;
+use crate::kept::Kept;
 
-/// Least-recently-used cache of prepared statements of one connection.
+/// What a prepared statement takes in Postgres at most, in bytes, and what each byte of its text adds: query trees
+/// and plans are many times as long as what they were made of. Lists of columns take 30 to 60 bytes per byte,
+/// filters and embeds up to 125.
+const STATEMENT: usize = 16 * 1024;
+const PER_BYTE: usize = 128;
+
+/// What a prepared statement of this text takes in Postgres, about.
+pub(super) fn weight(text: &str) -> usize {
+    STATEMENT + PER_BYTE * text.len()
+}
+
+/// Prepared statements of one connection, by their text; what was not used lately goes first.
 ///
 /// Lookups are by the text itself: its shape never depends on a request's values.
-pub(super) struct StatementCache<V> {
-    entries: HashMap<Box<str>, Entry<V>>,
-    capacity: usize,
-    clock: u64,
-}
-
-struct Entry<V> {
-    value: V,
-    used: u64,
-}
+pub(super) struct StatementCache<V>(Kept<str, V>);
 
 impl<V> StatementCache<V> {
-    /// A cache of at most `capacity` statements.
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { entries: HashMap::new(), capacity: capacity.max(1), clock: 0 }
+    /// A cache of what takes at most so many bytes in Postgres.
+    pub(super) fn new(budget: usize) -> Self {
+        Self(Kept::new(budget))
+    }
+
+    /// Whether what weighs so much may be kept prepared. What may not is parsed each time, so that nobody has to
+    /// make room for it.
+    pub(super) fn takes(&self, weight: usize) -> bool {
+        self.0.takes(weight)
     }
 
     /// The statement prepared for this text, marked as used.
-    pub(super) fn get(&mut self, text: &str) -> Option<&V> {
-        self.clock += 1;
-        let entry = self.entries.get_mut(text)?;
-        entry.used = self.clock;
-        Some(&entry.value)
+    pub(super) fn get(&self, text: &str) -> Option<&V> {
+        self.0.get(text)
     }
 
-    /// Remembers a statement; returns the one that had to go, which the caller closes.
-    pub(super) fn insert(&mut self, text: &str, value: V) -> Option<V> {
-        self.clock += 1;
-        let evicted = if self.entries.len() >= self.capacity && !self.entries.contains_key(text) {
-            self.evict_oldest()
-        } else {
-            None
-        };
-        let replaced = self.entries.insert(text.into(), Entry { value, used: self.clock });
-        evicted.or(replaced.map(|it| it.value))
+    /// Remembers a statement; returns those that had to go, which the caller closes.
+    pub(super) fn insert(&mut self, text: &str, value: V, weight: usize) -> Vec<V> {
+        self.0.insert(text.into(), value, weight)
     }
 
     /// Forgets everything.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = V> + '_ {
-        self.entries.drain().map(|(_, entry)| entry.value)
-    }
-
-    // A scan of a few hundred integers, paid only when a new statement is prepared, which costs the
-    // server a thousand times as much.
-    fn evict_oldest(&mut self) -> Option<V> {
-        let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used)?.0.clone();
-        self.entries.remove(&oldest).map(|it| it.value)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn insert_beyond_capacity_evicts_least_recently_used() {
-        let mut cache = StatementCache::new(2);
-        assert_eq!(cache.insert("a", 1), None);
-        assert_eq!(cache.insert("b", 2), None);
-        assert_eq!(cache.get("a"), Some(&1));
-        assert_eq!(cache.insert("c", 3), Some(2));
-        assert_eq!(cache.get("b"), None);
-        assert_eq!(cache.get("a"), Some(&1));
-        assert_eq!(cache.get("c"), Some(&3));
-    }
-
-    #[test]
-    fn insert_of_known_text_returns_replaced_value() {
-        let mut cache = StatementCache::new(1);
-        assert_eq!(cache.insert("a", 1), None);
-        assert_eq!(cache.insert("a", 2), Some(1));
-        assert_eq!(cache.get("a"), Some(&2));
-        assert_eq!(cache.drain().collect::<Vec<_>>(), [2]);
-        assert_eq!(cache.get("a"), None);
+        self.0.drain()
     }
 }

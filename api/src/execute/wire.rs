@@ -10,13 +10,15 @@
 
 mod cancel;
 mod login;
+mod outgoing;
 mod server_error;
 
 use std::future::{Future, poll_fn};
 use std::io;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, Bytes, BytesMut};
 use fallible_iterator::FallibleIterator;
@@ -26,15 +28,14 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::connect::dial;
 use super::connect::stream::Stream;
-use crate::error::DbError;
+use super::pulse::Pulse;
+use crate::error::{Cause, DbError};
 pub(super) use cancel::CancelKey;
+pub(super) use outgoing::Outgoing;
 pub(super) use server_error::ServerError;
 
 /// Read at least this much at a time: a typical answer with one system call.
 const READ_CHUNK: usize = 8 * 1024;
-
-/// What may be kept of a buffer that once had to be large.
-const KEPT_BUFFER: usize = 64 * 1024;
 
 /// What the server last said, and what was sent since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,17 +57,26 @@ pub(super) struct Wire {
     stream: Stream,
     incoming: BytesMut,
     /// What is still to be sent.
-    pub(super) outgoing: BytesMut,
-    /// How much of it was sent.
-    n_sent: usize,
+    pub(super) outgoing: Outgoing,
     /// What the server said when it was last ready.
     state: State,
     /// Requests that it has not answered in full.
     n_awaited: usize,
     cancel_key: CancelKey,
+    /// The server told of a setting that must not change while the connection is used for many.
+    has_changed: bool,
+    pulse: Arc<Pulse>,
 }
 
+/// Settings that a transaction takes from the session as it begins, and that the server tells of by itself.
+const TELLING: [&str; 2] = ["default_transaction_read_only", "session_authorization"];
+
 impl Wire {
+    /// Whether the server has told of another user or other modes of transactions since this was asked last.
+    pub(super) fn take_change(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
+    }
+
     /// What the server last said.
     pub(super) fn state(&self) -> State {
         match self.state {
@@ -86,10 +96,16 @@ impl Wire {
         &self.cancel_key
     }
 
+    /// How long it waits for the server.
+    pub(super) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+
     /// Ends the request that is being put together.
     pub(super) fn end_request(&mut self) {
         frontend::sync(&mut self.outgoing);
         self.n_awaited += 1;
+        self.pulse.asked();
     }
 
     /// Sends what was put together, in one write where the socket takes it.
@@ -101,12 +117,9 @@ impl Wire {
     ///
     /// Reads along while the socket is full: a server that is busy sending does not read either.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DbError>> {
-        ready!(self.poll_write(cx)).map_err(|error| self.broken(&error))?;
-        if self.outgoing.capacity() > KEPT_BUFFER {
-            self.outgoing = BytesMut::new();
-        }
+        let Poll::Ready(written) = self.poll_write(cx) else { return self.poll_verdict(cx) };
+        written.map_err(|error| self.broken(&error))?;
         self.outgoing.clear();
-        self.n_sent = 0;
         Poll::Ready(Ok(()))
     }
 
@@ -114,10 +127,10 @@ impl Wire {
         if self.outgoing.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        while self.n_sent < self.outgoing.len() {
-            match Pin::new(&mut self.stream).poll_write(cx, &self.outgoing[self.n_sent..]) {
+        while let Some(next) = self.outgoing.next() {
+            match Pin::new(&mut self.stream).poll_write(cx, next) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(n)) => self.n_sent += n,
+                Poll::Ready(Ok(n)) => self.outgoing.sent(n),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => match self.poll_read(cx, READ_CHUNK) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
@@ -143,8 +156,12 @@ impl Wire {
     /// The next message among what was received.
     pub(super) fn next_received(&mut self) -> Result<Option<Message>, DbError> {
         let message = parse(&mut self.incoming)?;
+        if let Some(Message::ParameterStatus(body)) = &message {
+            self.has_changed |= body.name().is_ok_and(|it| TELLING.contains(&it));
+        }
         if let Some(Message::ReadyForQuery(body)) = &message {
             self.n_awaited = self.n_awaited.saturating_sub(1);
+            self.pulse.answered(self.n_awaited > 0);
             self.state = match body.status() {
                 b'I' => State::Idle,
                 b'T' => State::InTransaction,
@@ -183,17 +200,32 @@ impl Wire {
     /// Receives more.
     pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DbError>> {
         let missing = missing(&self.incoming);
-        Poll::Ready(match ready!(self.poll_read(cx, missing)) {
+        let Poll::Ready(read) = self.poll_read(cx, missing) else { return self.poll_verdict(cx) };
+        Poll::Ready(match read {
             Ok(0) => Err(self.broken(&io::ErrorKind::UnexpectedEof.into())),
             Ok(_) => Ok(()),
             Err(error) => Err(self.broken(&error)),
         })
     }
 
+    /// Waits, unless the waiting is over.
+    fn poll_verdict(&self, cx: &mut Context<'_>) -> Poll<Result<(), DbError>> {
+        // Before looking, so that no word is missed.
+        self.pulse.register(cx.waker());
+        match self.pulse.verdict() {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
         self.incoming.reserve(wanted.max(READ_CHUNK));
         // This future keeps nothing between polls, so that a new one may go on where it stopped.
-        pin!(self.stream.read_buf(&mut self.incoming)).poll(cx)
+        let read = pin!(self.stream.read_buf(&mut self.incoming)).poll(cx);
+        if let Poll::Ready(Ok(1..)) = read {
+            self.pulse.heard();
+        }
+        read
     }
 
     /// The server has neither closed the connection nor said goodbye. Asks the socket, not the server.
@@ -224,6 +256,7 @@ impl Wire {
     pub(super) async fn simple(&mut self, sql: &str) -> Result<Option<Bytes>, DbError> {
         frontend::query(sql, &mut self.outgoing).map_err(|error| unencodable(&error))?;
         self.n_awaited += 1;
+        self.pulse.asked();
         self.send().await?;
         let mut value = None;
         let mut failure = None;
@@ -291,5 +324,6 @@ pub(super) fn unencodable(error: &dyn std::fmt::Display) -> DbError {
         detail: None,
         hint: None,
         authenticated: false,
+        cause: Cause::Statement,
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::observation::{Access, ConnectionStatus, FatalError, Observation, TerminationReason};
-use crate::config::{LogLevel, Verbosity};
+use crate::config::{LogLevel, UnknownSetting, Verbosity};
 use crate::error::http::{database_error_body, error_body};
 use crate::error::{DbError, Error};
 use crate::version;
@@ -136,30 +136,61 @@ fn write_messages(observation: &Observation<'_>) {
     for message in messages(observation) {
         text.push_str(&now);
         text.push_str(": ");
-        text.push_str(&message);
+        push_escaped(&mut text, &message, |_| false);
         text.push('\n');
     }
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Apache's combined format.
+/// Apache's combined format. What a client chooses can neither end its field nor the line.
 fn access_line(access: &Access<'_>, now: &str) -> Vec<u8> {
-    let mut line = format!(
-        "{} - {} [{now}] \"{} {} {:?}\" {} {} \"",
-        access.peer,
-        access.role.unwrap_or("-"),
-        access.method,
-        access.target,
-        access.version,
-        access.status.as_u16(),
-        access.length.map_or_else(|| "-".to_owned(), |n| n.to_string()),
-    )
-    .into_bytes();
-    line.extend_from_slice(access.referer);
-    line.extend_from_slice(b"\" \"");
-    line.extend_from_slice(access.user_agent);
-    line.extend_from_slice(b"\"\n");
-    line
+    let mut line = String::with_capacity(160);
+    let ends_word = |it| matches!(it, ' ' | '[' | ']' | '"' | '\\');
+    let ends_text = |it| matches!(it, '"' | '\\');
+    push_escaped(&mut line, access.peer, ends_word);
+    line.push_str(" - ");
+    push_escaped(&mut line, access.role.unwrap_or("-"), ends_word);
+    line.push_str(" [");
+    line.push_str(now);
+    line.push_str("] \"");
+    push_escaped(&mut line, access.method.as_ref(), ends_text);
+    line.push(' ');
+    push_escaped(&mut line, access.target, ends_text);
+    let length = access.length.map_or_else(|| "-".to_owned(), |n| n.to_string());
+    line.push_str(&format!(" {:?}\" {} {length} \"", access.version, access.status.as_u16()));
+    push_escaped_bytes(&mut line, access.referer, ends_text);
+    line.push_str("\" \"");
+    push_escaped_bytes(&mut line, access.user_agent, ends_text);
+    line.push_str("\"\n");
+    line.into_bytes()
+}
+
+/// Appends text with its control characters, line ends of every script and whatever `ends` the field escaped: the
+/// way JSON does, which most lines hold.
+fn push_escaped(line: &mut String, text: &str, ends: impl Fn(char) -> bool) {
+    for c in text.chars() {
+        match c {
+            '"' | '\\' if ends(c) => line.extend(['\\', c]),
+            // Directions of writing let a line look like another one.
+            _ if ends(c)
+                || c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
+                line.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            _ => line.push(c),
+        }
+    }
+}
+
+/// The same of bytes that need not be UTF-8.
+fn push_escaped_bytes(line: &mut String, bytes: &[u8], ends: impl Fn(char) -> bool) {
+    for chunk in bytes.utf8_chunks() {
+        push_escaped(line, chunk.valid(), &ends);
+        for byte in chunk.invalid() {
+            line.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
 }
 
 /// The lines an observation is told in.
@@ -226,7 +257,7 @@ fn messages(observation: &Observation<'_>) -> Vec<String> {
             return query
                 .statements()
                 .filter(|statement| !statement.text.is_empty())
-                .map(|statement| single_line(&without_comments(&statement.text)))
+                .map(|statement| readable(&single_line(&without_comments(&statement.text))))
                 .collect();
         }
         Observation::LegacyTargetName { message, hint, method, target } => {
@@ -243,6 +274,10 @@ fn messages(observation: &Observation<'_>) -> Vec<String> {
                 ),
             ];
         }
+        Observation::UnknownSetting(UnknownSetting { name, place, meant }) => {
+            let meant = meant.as_ref().map_or_else(String::new, |it| format!(" Did you mean `{it}`?"));
+            format!("WARNING: {name:?} in the {place} is no setting and has no effect.{meant}")
+        }
         Observation::ConfigReadError(error) => format!(
             "Failed to query database settings for the config parameters.{}",
             json_message(error)
@@ -253,12 +288,17 @@ fn messages(observation: &Observation<'_>) -> Vec<String> {
         Observation::ConfigInvalid(why) => format!("Failed reloading config: {why}"),
         Observation::ConfigReloaded => "Config reloaded".to_owned(),
         Observation::QueryError(error) => json_message(error),
+        Observation::TempFolder(error) => format!(
+            "Failed to keep a large answer in the folder for temporary files, which TMPDIR names: {error}. Up to pgapp-temp-memory-max such answers are kept in memory."
+        ),
         Observation::PoolInit(size) => {
             format!("Connection Pool initialized with a maximum size of {size} connections")
         }
         Observation::PoolAcquisitionTimeout => json_message(&DbError::AcquisitionTimeout),
         Observation::PoolRequest => "Trying to borrow a connection from pool".to_owned(),
         Observation::PoolRequestFulfilled => "Borrowed a connection from the pool".to_owned(),
+        Observation::DbSilent => "The database does not answer. Requests are refused until it does.".to_owned(),
+        Observation::DbSpeaks => "The database answers again.".to_owned(),
         Observation::PoolFlushed => "Database connection pool flushed".to_owned(),
         Observation::Connection(id, status) => format!("Connection {id} {}", connection_status(*status)),
         Observation::JwtCacheLookup(_) => "Looked up a JWT in JWT cache".to_owned(),
@@ -315,7 +355,71 @@ fn without_comments(sql: &str) -> String {
     sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n")
 }
 
+/// A statement as PostgREST writes it, for whoever reads the log by its patterns: without the qualification of
+/// what is Postgres' own, except where that is part of what is read.
+fn readable(sql: &str) -> String {
+    const SCHEMA: &str = "pg_catalog.";
+    const OPERATOR: &str = "OPERATOR(pg_catalog.";
+    let mut text = String::with_capacity(sql.len());
+    let mut quote = None;
+    let mut rest = sql;
+    while let Some(c) = rest.chars().next() {
+        if quote.is_none() {
+            if let Some((operator, after)) = rest.strip_prefix(OPERATOR).and_then(|it| it.split_once(')')) {
+                text.push_str(operator);
+                rest = after;
+                continue;
+            }
+            if let Some(name) = rest.strip_prefix(SCHEMA)
+                && !["count(", "obj_description("].iter().any(|it| name.starts_with(it))
+            {
+                rest = name;
+                continue;
+            }
+        }
+        match quote {
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            Some(it) if it == c => quote = None,
+            _ => {}
+        }
+        text.push(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    text
+}
+
 /// Lines joined by a space, so that one event is one line of log.
 fn single_line(text: &str) -> String {
     text.lines().map(|line| line.replace('\t', "")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let mut line = String::new();
+        push_escaped_bytes(&mut line, text.as_bytes(), |it| it == '"');
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn no_text_ends_a_line_or_its_field() {
+        check("plain Ünïcödé ✓", "plain Ünïcödé ✓");
+        check("a\nb\r\tc\u{7f}\u{85}", "a\\u000ab\\u000d\\u0009c\\u007f\\u0085");
+        check("x\u{1b}[2J\u{2028}\u{202e}", "x\\u001b[2J\\u2028\\u202e");
+        check("a\" 200", "a\\\" 200");
+        let mut line = String::new();
+        push_escaped_bytes(&mut line, b"a\xff\x80b\xc3\xa9", |_| false);
+        assert_eq!(line, "a\\xff\\x80bé");
+    }
+
+    #[test]
+    fn statements_read_as_postgrest_writes_them() {
+        let sql = "SELECT pg_catalog.count(a), x OPERATOR(pg_catalog.||) 'pg_catalog.y', \"pg_catalog.z\", \
+                   pg_catalog.to_json(b)::pg_catalog.text";
+        let shown = "SELECT pg_catalog.count(a), x || 'pg_catalog.y', \"pg_catalog.z\", to_json(b)::text";
+        assert_eq!(readable(sql), shown);
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode, Version};
 
+use crate::config::UnknownSetting;
 use crate::error::DbError;
 use crate::sql::types::MainQuery;
 
@@ -98,6 +99,8 @@ pub enum Observation<'a> {
     },
     /// `jwt-role-claim-key` is written in the old syntax; as dumped.
     DeprecatedRoleClaimKey(&'a str),
+    /// A source of the configuration has a name that is no setting.
+    UnknownSetting(&'a UnknownSetting),
     /// The in-database configuration could not be read.
     ConfigReadError(&'a DbError),
     /// The role settings could not be read.
@@ -108,6 +111,8 @@ pub enum Observation<'a> {
     ConfigReloaded,
     /// A statement failed in a way that is not the client's fault.
     QueryError(&'a DbError),
+    /// The folder for temporary files cannot be used, or has no room; what the system said.
+    TempFolder(&'a std::io::Error),
     /// The pool is ready; its size.
     PoolInit(usize),
     /// No connection came free in time.
@@ -118,6 +123,10 @@ pub enum Observation<'a> {
     PoolRequestFulfilled,
     /// Every connection of the pool is being replaced.
     PoolFlushed,
+    /// The database does not answer any more.
+    DbSilent,
+    /// The database answers again.
+    DbSpeaks,
     /// A connection changed state; its number within the process.
     Connection(u64, ConnectionStatus),
     /// An answer is on its way.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use indexmap::IndexMap;
 
-use super::model::Schema;
+use super::model::{Items, Schema};
 use super::types;
 use crate::schema_cache::SchemaCache;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
@@ -16,29 +16,40 @@ use crate::schema_cache::table::{Column, Table};
 pub(super) fn all<'a>(
     tables: &'a IndexMap<QualifiedIdentifier, Table>,
     cache: &SchemaCache,
+    precise: bool,
 ) -> IndexMap<&'a str, Schema<'a>> {
-    tables.values().map(|it| (it.name.as_str(), relation(it, cache))).collect()
+    tables.values().map(|it| (it.name.as_str(), relation(it, cache, precise))).collect()
 }
 
-fn relation<'a>(table: &'a Table, cache: &SchemaCache) -> Schema<'a> {
+fn relation<'a>(table: &'a Table, cache: &SchemaCache, precise: bool) -> Schema<'a> {
     let relationships = cache.relationships_from(&table.qi(), &table.schema);
     let columns = table.columns.values();
     Schema {
         description: table.description.as_deref().map(Cow::Borrowed),
         r#type: Some("object"),
-        properties: columns.map(|it| (it.name.as_str(), property(table, it, relationships))).collect(),
+        properties: columns
+            .map(|it| (it.name.as_str(), property(table, it, relationships, precise)))
+            .collect(),
         required: table.columns.values().filter(|it| !it.nullable).map(|it| it.name.as_str()).collect(),
         ..Schema::default()
     }
 }
 
-fn property<'a>(table: &Table, column: &'a Column, relationships: &[Relationship]) -> Schema<'a> {
+/// `precise`: what PostgREST leaves out is told, and what it tells of defaults that are no values is left out.
+fn property<'a>(
+    table: &Table,
+    column: &'a Column,
+    relationships: &[Relationship],
+    precise: bool,
+) -> Schema<'a> {
+    let default_of = if precise { types::literal_of } else { types::default_of };
+    let labels = if precise { column.element_enum.as_slice() } else { &[] };
     Schema {
         description: description(table, column, relationships),
-        default: column.default.as_deref().and_then(|it| types::default_of(&column.data_type, it)),
+        default: column.default.as_deref().and_then(|it| default_of(&column.data_type, it)),
         r#type: types::type_of(&column.data_type),
         format: Some(types::format_of(&column.data_type)),
-        items: types::items_of(&column.data_type),
+        items: types::items_of(&column.data_type).map(|it| Items { r#enum: labels, ..it }),
         max_length: column.max_len,
         r#enum: &column.enum_values,
         ..Schema::default()

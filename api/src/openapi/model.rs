@@ -121,13 +121,18 @@ pub(super) struct Reference {
 impl Reference {
     /// To an entry of `definitions`.
     pub(super) fn definition(name: &str) -> Self {
-        Self { target: format!("#/definitions/{name}") }
+        Self { target: format!("#/definitions/{}", pointer_part(name)) }
     }
 
     /// To an entry of `parameters`.
     pub(super) fn parameter(name: &str) -> Self {
-        Self { target: format!("#/parameters/{name}") }
+        Self { target: format!("#/parameters/{}", pointer_part(name)) }
     }
+}
+
+/// A name as part of a JSON pointer (RFC 6901) in the fragment of a URL, where these three mean something.
+fn pointer_part(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1").replace('%', "%25")
 }
 
 /// A parameter, or where it is described.
@@ -198,6 +203,8 @@ pub(super) struct Items<'a> {
     pub(super) r#type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) format: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(super) r#enum: &'a [String],
 }
 
 /// A schema, or where it is described.
@@ -241,7 +248,13 @@ pub(super) fn split_comment(comment: Option<&str>) -> (Option<&str>, Option<&str
 
 #[cfg(test)]
 mod tests {
-    use super::split_comment;
+    use super::{Reference, split_comment};
+
+    #[test]
+    fn references_reach_names_with_characters_that_pointers_are_made_of() {
+        assert_eq!(Reference::definition("a b/c~d%e").target, "#/definitions/a b~1c~0d%25e");
+        assert_eq!(Reference::parameter("rowFilter.t.c").target, "#/parameters/rowFilter.t.c");
+    }
 
     #[test]
     fn split_comment_takes_blank_lines_out_of_the_middle() {

@@ -123,6 +123,7 @@ fn argument(param: &RoutineParam) -> ParameterOrRef<'_> {
                 items: Some(Items {
                     r#type: types::type_of(element),
                     format: Some(types::format_of(element)),
+                    ..Items::default()
                 }),
                 collection_format: Some("multi"),
                 ..text

@@ -1,35 +1,35 @@
 //! Plans of requests that come again with other values.
 //!
-//! Parsing, planning and writing the statement depend on the shape of a request. A shape that comes for
+//! Parsing, planning and writing the statement depend on the outline of a request. An outline that comes for
 //! the second time is planned with marks in place of its values and of its body; where every mark turns up
-//! as a bind, whole and nowhere else, the plan is kept and later requests of the shape only fill in theirs.
+//! as a bind, whole and nowhere else, the plan is kept and later requests of the outline only fill in theirs.
 //! Whatever does not fit takes the long way, which alone decides what a request means and which error it
 //! gets.
 //!
-//! Of a body, the shape has what planning looks at: its keys, and whether it is an object or an array.
+//! Two things keep a plan from answering a request that it was not made for:
 //!
-//! Invariant: an entry belongs to the configuration and schema cache it was planned with; others empty
-//! the cache.
+//! - Planning gets a request's [`Outline`] and the key is made of the same outline, so that the key cannot lack
+//!   what planning reads.
+//! - A cache of plans belongs to one configuration and one schema cache, and plans with nothing else. A reload
+//!   begins a new one; requests that began before keep the old one, which goes when the last of them does.
 
-use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Uri};
 
-use crate::api_request::payload::shape::BodyShape;
+use crate::api_request::ApiRequest;
+use crate::api_request::outline::Outline;
 use crate::api_request::query::shape::Shape;
-use crate::api_request::{ApiRequest, preferences};
-use crate::auth::AuthResult;
 use crate::config::AppConfig;
+use crate::kept::Kept;
 use crate::plan::{self, ActionPlan};
 use crate::schema_cache::SchemaCache;
 use crate::sql;
 use crate::sql::types::{MainQuery, Statement};
 
-/// Shapes kept. Beyond that all are forgotten.
-const CAPACITY: usize = 1024;
 /// Longer requests are planned each time.
 const MAX_KEY: usize = 2048;
 /// Begins what stands for a value.
@@ -37,27 +37,26 @@ const MARK: &str = "pgapp-value-of-a-filter-";
 /// Stand for a body; what comes first tells an object from an array.
 const BODY_MARKS: [&str; 2] = ["{pgapp-value-of-a-filter-body", "[pgapp-value-of-a-filter-body"];
 
-/// Plans by the shape of their requests.
-#[derive(Default)]
-pub struct PlanCache(Mutex<Plans>);
+/// A configuration, a schema cache, and the plans that were made with both.
+pub struct PlanCache {
+    conf: Arc<AppConfig>,
+    cache: Arc<SchemaCache>,
+    plans: Mutex<Plans>,
+}
 
-#[derive(Default)]
 struct Plans {
-    /// What the entries were planned with.
-    basis: Option<(Arc<AppConfig>, Arc<SchemaCache>)>,
-    entries: HashMap<Box<[u8]>, Entry>,
+    seen: Seen,
+    entries: Kept<[u8], Entry>,
 }
 
 #[derive(Clone)]
 enum Entry {
-    /// It came once.
-    Seen,
     /// It has to be planned each time.
     Unfit,
     Planned(Arc<Planned>),
 }
 
-/// A planned shape.
+/// A planned outline.
 pub struct Planned {
     /// The plan, with marks for values.
     pub plan: ActionPlan,
@@ -77,32 +76,39 @@ pub struct Replay {
 }
 
 impl PlanCache {
-    /// The plan of a request, if its shape came before.
-    pub fn replay(
-        &self,
-        conf: &Arc<AppConfig>,
-        cache: &Arc<SchemaCache>,
-        head: &Parts,
-        body: &Bytes,
-    ) -> Option<Replay> {
-        let query = head.uri.query().unwrap_or_default().as_bytes();
-        let reads = matches!(head.method, Method::GET | Method::HEAD);
-        if head.method == Method::OPTIONS || (reads && !body.is_empty()) {
-            return None;
-        }
-        let body_shape = match head.method {
-            Method::POST | Method::PATCH | Method::PUT => Some(BodyShape::of(head, body)?),
-            _ => None,
-        };
-        let shape = Shape::of(query, reads && head.uri.path().contains("/rpc/"))?;
-        let key = key(head, &shape, body_shape.as_ref())?;
-        let planned = match self.touch(conf, cache, &key)? {
-            Entry::Planned(planned) => planned,
-            Entry::Unfit => return None,
-            Entry::Seen => {
-                let planned = prepare(conf, cache, head, &shape, body).map(Arc::new);
+    /// No plans yet.
+    pub fn new(conf: Arc<AppConfig>, cache: Arc<SchemaCache>) -> Self {
+        let plans = Plans { seen: Seen::default(), entries: Kept::new(conf.pgapp_plan_cache_bytes / 2) };
+        Self { conf, cache, plans: Mutex::new(plans) }
+    }
+
+    /// The configuration.
+    pub fn conf(&self) -> &Arc<AppConfig> {
+        &self.conf
+    }
+
+    /// The schema cache.
+    pub fn cache(&self) -> &Arc<SchemaCache> {
+        &self.cache
+    }
+
+    /// The plan of a request, if its outline came before.
+    pub fn replay(&self, head: &Parts, body: &Bytes) -> Option<Replay> {
+        self.replay_outline(head, &Outline::of(head, body.clone()))
+    }
+
+    /// The same of a request that was outlined.
+    pub(super) fn replay_outline(&self, head: &Parts, outline: &Outline<'_>) -> Option<Replay> {
+        let shape = outline.shape()?;
+        let key = key(outline, &shape)?;
+        let planned = match self.touch(&key)? {
+            Touched::Known(Entry::Planned(planned)) => planned,
+            Touched::Known(Entry::Unfit) => return None,
+            Touched::Again => {
+                let planned = prepare(&self.conf, &self.cache, outline, &shape).map(Arc::new);
                 let entry = planned.clone().map_or(Entry::Unfit, Entry::Planned);
-                self.lock().entries.insert(key.into(), entry);
+                let weight = key.len() + planned.as_ref().map_or(0, |it| it.weight(key.len()));
+                self.lock().entries.insert(key.into(), entry, weight);
                 planned?
             }
         };
@@ -113,7 +119,7 @@ impl PlanCache {
                     Some(Mark::Value(at)) => {
                         param.value = Some(Bytes::copy_from_slice(shape.values[at].as_bytes()));
                     }
-                    Some(Mark::Body) => param.value = Some(body.clone()),
+                    Some(Mark::Body) => param.value = Some(outline.body_text()),
                     None => {}
                 }
             }
@@ -122,85 +128,90 @@ impl PlanCache {
         Some(Replay { request: planned.request.again(head), planned, query })
     }
 
-    /// What is known of a shape. The first time that is nothing, which is remembered.
-    fn touch(&self, conf: &Arc<AppConfig>, cache: &Arc<SchemaCache>, key: &[u8]) -> Option<Entry> {
+    /// What is known of an outline. The first time that is nothing, which is remembered.
+    fn touch(&self, key: &[u8]) -> Option<Touched> {
         let mut plans = self.lock();
-        let same_basis =
-            plans.basis.as_ref().is_some_and(|(a, b)| Arc::ptr_eq(a, conf) && Arc::ptr_eq(b, cache));
-        if !same_basis {
-            plans.entries.clear();
-            plans.basis = Some((Arc::clone(conf), Arc::clone(cache)));
-        }
         if let Some(entry) = plans.entries.get(key) {
-            return Some(entry.clone());
+            return Some(Touched::Known(entry.clone()));
         }
-        if plans.entries.len() >= CAPACITY {
-            plans.entries.clear();
-        }
-        plans.entries.insert(key.into(), Entry::Seen);
-        None
+        // What is not going to be kept is not worth the double work.
+        (plans.entries.takes(key.len()) && plans.seen.before(key)).then_some(Touched::Again)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Plans> {
         // Entries are whole whatever panicked beside them.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Touched {
+    /// It came once before, lately.
+    Again,
+    Known(Entry),
+}
+
+/// Outlines that came lately, by their hash: what comes once leaves no more than that behind.
+#[derive(Default)]
+struct Seen {
+    hasher: RandomState,
+    /// Sets of hashes, the latest first; none before the first request.
+    sets: Vec<[u64; 8]>,
+}
+
+impl Seen {
+    const N_SETS: usize = 1024;
+
+    /// Whether it came before; remembers that it came.
+    fn before(&mut self, key: &[u8]) -> bool {
+        // Zero stands for a free place.
+        let hash = self.hasher.hash_one(key).max(1);
+        if self.sets.is_empty() {
+            self.sets.resize(Self::N_SETS, [0; 8]);
+        }
+        let at = usize::try_from(hash % Self::N_SETS as u64).unwrap_or_default();
+        let set = &mut self.sets[at];
+        if set.contains(&hash) {
+            return true;
+        }
+        set.rotate_right(1);
+        set[0] = hash;
+        false
+    }
+}
+
+impl Planned {
+    /// What it takes in memory, about: a plan grows with what was asked for and with the statement that it
+    /// comes to.
+    fn weight(&self, n_key: usize) -> usize {
+        let statements =
+            self.query.statements().map(|it| it.text.len() + 64 * it.params.len()).sum::<usize>();
+        size_of::<Self>() + size_of::<ActionPlan>() + 24 * n_key + 6 * statements
     }
 }
 
 /// Everything of a request that parsing and planning look at, except values.
-fn key(head: &Parts, shape: &Shape<'_>, body: Option<&BodyShape>) -> Option<Vec<u8>> {
-    let path = head.uri.path().as_bytes();
+fn key(outline: &Outline<'_>, shape: &Shape<'_>) -> Option<Vec<u8>> {
     let mut key = Vec::with_capacity(256);
-    key.extend_from_slice(head.method.as_str().as_bytes());
-    key.push(b' ');
-    key.extend_from_slice(path);
-    key.push(b'?');
-    shape.push_key(&mut key);
-    for name in ["accept", "accept-profile", "content-profile", "content-type", "prefer", "range"] {
-        for value in head.headers.get_all(name) {
-            // No header's value holds a line end.
-            key.push(b'\n');
-            key.extend_from_slice(name.as_bytes());
-            key.push(b':');
-            key.extend_from_slice(value.as_bytes());
-        }
-    }
-    if let Some(body) = body {
-        body.push_key(&mut key);
-    }
+    outline.push_key(shape, &mut key);
     (key.len() <= MAX_KEY && memchr::memmem::find(&key, MARK.as_bytes()).is_none()).then_some(key)
 }
 
-/// Plans a shape with marks for its values; `None` where a mark does not come out as it went in.
+/// Plans an outline with marks for its values; `None` where a mark does not come out as it went in.
 fn prepare(
     conf: &AppConfig,
     cache: &SchemaCache,
-    head: &Parts,
+    outline: &Outline<'_>,
     shape: &Shape<'_>,
-    body: &Bytes,
 ) -> Option<Planned> {
-    let query = shape.with_values(|index| format!("{MARK}{index}-").into());
-    let mut target = head.uri.path().as_bytes().to_vec();
-    if head.uri.query().is_some() {
-        target.push(b'?');
-        target.extend_from_slice(&query);
-    }
-    let mut marked = head.clone();
-    marked.uri = Uri::try_from(target).ok()?;
-    let preferences = preferences::from_headers(conf, &marked.headers);
-    let mut request = ApiRequest::from_http(conf, preferences, &marked, body.clone()).ok()?;
-    if let Some(payload) = &mut request.payload {
-        let is_array = sql::is_array(body);
-        payload.replace_text(Bytes::from_static(BODY_MARKS[usize::from(is_array)].as_bytes()));
-    }
+    let body = BODY_MARKS[usize::from(outline.body_is_array())];
+    let value = |index| format!("{MARK}{index}-").into();
+    let marked = outline.with_values(shape, value, Bytes::from_static(body.as_bytes()));
+    let request = ApiRequest::from_outline(conf, marked.preferences(conf), &marked).ok()?;
     let plan = plan::action_plan(conf, &request, cache).ok()?;
     if !matches!(plan, ActionPlan::Crud(_)) {
         return None;
     }
-    // The settings are left out, so it does not matter whose they are.
-    let nobody = AuthResult { role: String::new(), claims: serde_json::Map::new() };
-    let mut query = sql::main_query(&plan, conf, &request, &nobody);
-    query.tx_vars = Statement::default();
+    let mut query = sql::queries(&plan, conf, &request);
     let mut found = vec![false; shape.values.len()];
     for statement in statements(&mut query) {
         if statement.text.contains(MARK) {

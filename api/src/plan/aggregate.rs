@@ -4,6 +4,8 @@
 //! outwards up to the top or to an embed that shows as JSON; inside the spread there is only one
 //! row to aggregate. Grouping is by everything selected beside it.
 
+use std::collections::HashMap;
+
 use crate::api_request::types::{AggregateFunction, Alias};
 use crate::error::{ApiRequestError, Error};
 use crate::schema_cache::identifiers::FieldName;
@@ -50,12 +52,14 @@ fn hoist_level(tree: &mut ReadPlanTree) -> Vec<Hoisted> {
         );
         return hoisted;
     }
+    let mut arrived: HashMap<(&str, &str), &Hoisted> = HashMap::with_capacity(below.len());
+    for hoisted in &below {
+        arrived.entry((&hoisted.agg_alias, &hoisted.name)).or_insert(hoisted);
+    }
     for rel_select in &mut node.rel_select {
         let RelSelect::Spread { fields, agg_alias } = rel_select else { continue };
         for field in fields {
-            let arrived =
-                below.iter().find(|hoisted| hoisted.agg_alias == *agg_alias && hoisted.name == field.name);
-            if let Some(hoisted) = arrived {
+            if let Some(hoisted) = arrived.get(&(agg_alias.as_str(), field.name.as_str())) {
                 field.aggregate = Some(hoisted.aggregate);
                 field.aggregate_cast.clone_from(&hoisted.cast);
                 field.alias.clone_from(&hoisted.alias);

@@ -36,6 +36,9 @@ fn resolve_children(tree: &mut ReadPlanTree, schema: &str, cache: &SchemaCache) 
             _ => &parent.from.name,
         };
         let relationship = find(schema, cache, origin, &child.node)?.clone();
+        if let Relationship::Computed { foreign_table, .. } = &relationship {
+            child.node.row_type = cache.row_types.get(foreign_table).copied();
+        }
         apply(&mut child.node, position, parent.from_alias.as_deref(), relationship);
         resolve_children(child, schema, cache)?;
     }

@@ -16,7 +16,7 @@ use super::resolve::Resolver;
 use super::target::{TargetNames, update};
 use super::types::{OrderBy, ReadPlan, ReadPlanTree, ResolvedField, SelectField, Spread};
 use super::verbatim::CastType;
-use super::{SOURCE, aggregate, embed, related};
+use super::{SOURCE, aggregate, embed, related, target};
 
 /// Plans what to read from `qi`.
 pub(super) fn read_plan(
@@ -31,6 +31,7 @@ pub(super) fn read_plan(
     add_orders(&mut tree, Resolver::new(cache, qi), req, names)?;
     add_ranges(&mut tree, req, names)?;
     add_logic(&mut tree, cache, req, names)?;
+    target::settle(&mut tree);
     embed::resolve_relationships(&mut tree, &qi.schema, &req.action, cache)?;
     expand_stars(&mut tree, cache, qi, false);
     add_aliases(&mut tree);
@@ -124,7 +125,7 @@ fn add_filters(
     for (path, filter) in filters.iter().rev() {
         update(tree, path, names, |node| {
             let condition = Resolver::new(cache, &node.from).filter(filter);
-            node.conditions.insert(0, condition);
+            node.conditions.push(condition);
         })?;
     }
     Ok(())
@@ -143,7 +144,7 @@ fn add_logic(
         }
         update(tree, path, names, |node| {
             let condition = Resolver::new(cache, &node.from).logic_tree(logic);
-            node.conditions.insert(0, condition);
+            node.conditions.push(condition);
         })?;
     }
     Ok(())
@@ -159,17 +160,19 @@ fn add_orders(
 ) -> Result<(), Error> {
     for (path, terms) in req.query.order.iter().rev() {
         update(tree, path, names, |node| {
-            node.order = terms.iter().map(|term| order_by(resolver, term)).collect();
+            node.order = terms.iter().map(|term| order_by(resolver, term, path.is_empty())).collect();
         })?;
     }
     Ok(())
 }
 
-fn order_by(resolver: Resolver<'_>, term: &OrderTerm) -> OrderBy {
+fn order_by(resolver: Resolver<'_>, term: &OrderTerm, is_top: bool) -> OrderBy {
     match term {
-        OrderTerm::Field { field, direction, nulls } => {
-            OrderBy::Field { field: resolver.order_field(field), direction: *direction, nulls: *nulls }
-        }
+        OrderTerm::Field { field, direction, nulls } => OrderBy::Field {
+            field: resolver.order_field(field, is_top),
+            direction: *direction,
+            nulls: *nulls,
+        },
         OrderTerm::Relation { relation, field, direction, nulls } => OrderBy::Related {
             relation: relation.clone(),
             field: field.clone(),

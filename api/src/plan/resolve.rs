@@ -1,12 +1,14 @@
 //! Fields of a request against the schema cache: types, domain representations, JSON access.
 
-use crate::api_request::types::{Field, Filter, LogicTree, OpExpr, Operation};
+use crate::api_request::types::{
+    Field, Filter, JsonOperation, LogicTree, OpExpr, Operation, QuantOperator, SimpleOperator,
+};
 use crate::schema_cache::SchemaCache;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::representation::DataRepresentation;
 use crate::schema_cache::table::{Column, Table};
 
-use super::types::{Condition, ResolvedField, TsVector};
+use super::types::{BodyValue, Condition, ResolvedField, TsVector};
 use super::verbatim::CatalogSql;
 
 /// Output type that representations are looked up for. The body's format does not matter: CSV and
@@ -48,18 +50,34 @@ impl<'a> Resolver<'a> {
         self.with_output_format(column_field(column))
     }
 
-    /// A field to order by.
-    pub(super) fn order_field(&self, field: &Field) -> ResolvedField {
-        self.any_field(field, None)
+    /// A field to order by; `is_own`: of this relation, and not of another that has a column of that name.
+    pub(super) fn order_field(&self, field: &Field, is_own: bool) -> ResolvedField {
+        let field = self.any_field(field, None);
+        // What an arrow gives may be cast whatever it was taken from.
+        if is_own || !field.json_path.is_empty() { self.comparable(field) } else { field }
+    }
+
+    /// A field whose values can be compared. What is of type `json` cannot; what an arrow takes from `json` is `json`.
+    fn comparable(&self, field: ResolvedField) -> ResolvedField {
+        let Some(column) = self.table.and_then(|table| table.columns.get(&field.name)) else { return field };
+        let as_jsonb = match field.json_path.last() {
+            None => column.data_type == "json",
+            Some(JsonOperation::Arrow(_)) => column.nominal_type == "json",
+            Some(JsonOperation::DoubleArrow(_)) => false,
+        };
+        ResolvedField { as_jsonb, ..field }
     }
 
     /// A column to write from a JSON body; `None` when there is no such column.
-    pub(super) fn input_column(&self, name: &str) -> Option<ResolvedField> {
+    pub(super) fn input_column(&self, name: &str, empty_is_null: bool) -> Option<ResolvedField> {
         let column = self.table?.columns.get(name)?;
         let field = column_field(column);
         Some(match self.representation("json", &column.nominal_type) {
             Some(representation) => with_representation(field, representation),
-            None => field,
+            None => ResolvedField {
+                reads: BodyValue::of(&column.data_type, &column.nominal_type, empty_is_null),
+                ..field
+            },
         })
     }
 
@@ -76,6 +94,7 @@ impl<'a> Resolver<'a> {
             field.ir_type.as_ref().and_then(|ir_type| self.representation("text", ir_type.as_str()));
         let field = match representation {
             Some(representation) => with_representation(field, representation),
+            None if compares(&filter.op_expr) => self.comparable(field),
             None => field,
         };
         Condition::Filter { field, op_expr: filter.op_expr.clone() }
@@ -128,10 +147,30 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// Whether an operator compares values, and is one that `jsonb` has.
+fn compares(op_expr: &OpExpr) -> bool {
+    let OpExpr::Expr { operation, .. } = op_expr else { return false };
+    match operation {
+        Operation::Quant(operator, ..) => !matches!(
+            operator,
+            QuantOperator::Like | QuantOperator::ILike | QuantOperator::Match | QuantOperator::IMatch
+        ),
+        Operation::Simple(operator, _) => {
+            matches!(
+                operator,
+                SimpleOperator::NotEqual | SimpleOperator::Contains | SimpleOperator::Contained
+            )
+        }
+        Operation::In(_) | Operation::IsDistinctFrom(_) => true,
+        Operation::Is(_) | Operation::Fts(..) => false,
+    }
+}
+
 fn column_field(column: &Column) -> ResolvedField {
     ResolvedField {
         ir_type: Some(CatalogSql::column_type(column)),
         default: CatalogSql::column_default(column),
+        generated: !column.generated.is_never(),
         ..ResolvedField::unknown(column.name.clone(), Vec::new())
     }
 }

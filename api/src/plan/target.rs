@@ -29,7 +29,8 @@ impl TargetNames {
 
 /// Changes the level that `path` addresses.
 ///
-/// A level that was addressed moves before its siblings: joins come in that order.
+/// A level that was addressed moves before its siblings: joins come in that order. [`settle`] moves them, all
+/// at once.
 pub(super) fn update(
     tree: &mut ReadPlanTree,
     path: &[String],
@@ -38,17 +39,35 @@ pub(super) fn update(
 ) -> Result<(), Error> {
     let mut level = tree;
     for name in path {
-        let Some(index) = level.children.iter().position(|child| names.matches(&child.node, name)) else {
+        let Some(index) = first_match(level, name, names) else {
             return Err(not_embedded(level, name, names).into());
         };
-        level.children[..=index].rotate_right(1);
-        level = &mut level.children[0];
+        level.node.n_addressed += 1;
+        let turn = level.node.n_addressed;
+        level = &mut level.children[index];
+        level.node.addressed = turn;
         if is_legacy_match(&level.node, name) {
             level.node.legacy_target_match = true;
         }
     }
     change(&mut level.node);
     Ok(())
+}
+
+/// Index of the embed that a name means: the last one addressed among those it fits, else the first.
+fn first_match(level: &ReadPlanTree, name: &str, names: TargetNames) -> Option<usize> {
+    let fitting = level.children.iter().enumerate().filter(|(_, child)| names.matches(&child.node, name));
+    fitting
+        .min_by_key(|(index, child)| (std::cmp::Reverse(child.node.addressed), *index))
+        .map(|(index, _)| index)
+}
+
+/// Puts levels and conditions in the order in which they are written down.
+pub(super) fn settle(tree: &mut ReadPlanTree) {
+    // They were taken from last to first.
+    tree.node.conditions.reverse();
+    tree.children.sort_by_key(|child| std::cmp::Reverse(child.node.addressed));
+    tree.children.iter_mut().for_each(settle);
 }
 
 /// The embed has an alias, but was addressed by its relation's name.
@@ -59,10 +78,8 @@ fn is_legacy_match(node: &ReadPlan, name: &str) -> bool {
 fn not_embedded(level: &ReadPlanTree, name: &str, names: TargetNames) -> ApiRequestError {
     let legacy = match names {
         TargetNames::AliasOrRelation => None,
-        TargetNames::Alias => level
-            .children
-            .iter()
-            .find(|child| TargetNames::AliasOrRelation.matches(&child.node, name))
+        TargetNames::Alias => first_match(level, name, TargetNames::AliasOrRelation)
+            .map(|index| &level.children[index])
             .map(|child| (child.node.rel_name.clone(), child.node.rel_alias.clone().unwrap_or_default())),
     };
     ApiRequestError::NotEmbedded(name.to_owned(), legacy)

@@ -13,8 +13,9 @@ use crate::api_request::types::{
 };
 use crate::schema_cache::identifiers::{FieldName, QualifiedIdentifier};
 use crate::schema_cache::relationship::Relationship;
-use crate::schema_cache::routine::RoutineParam;
+use crate::schema_cache::routine::{PgType, RetType, Routine, RoutineParam};
 
+use super::families::{Family, family_of};
 use super::verbatim::{CastType, CatalogSql};
 
 /// A request's field, with what the schema cache knows of it.
@@ -34,6 +35,14 @@ pub struct ResolvedField {
     pub transform: Option<CatalogSql>,
     /// Default of the column.
     pub default: Option<CatalogSql>,
+    /// A value of type `json`, which has no comparison and no order: that of `jsonb` is taken.
+    pub as_jsonb: bool,
+    /// The database alone gives the column its values, so that an update leaves it as it is.
+    pub generated: bool,
+    /// Where defaults stand for missing values, a null counts as missing.
+    pub null_is_missing: bool,
+    /// How a value to be written is read from the body.
+    pub reads: BodyValue,
     /// Stands for the row itself: `count(row)` of a spread instead of `count(*)`.
     pub full_row: bool,
 }
@@ -42,6 +51,35 @@ impl ResolvedField {
     /// A field the cache knows nothing of.
     pub fn unknown(name: impl Into<String>, json_path: Vec<JsonOperation>) -> Self {
         Self { name: name.into(), json_path, ..Self::default() }
+    }
+}
+
+/// How a value is read from a JSON body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BodyValue {
+    /// As the database reads that type from JSON.
+    #[default]
+    Typed,
+    /// `hstore`, from an object or from its text.
+    Hstore,
+    /// From a text that stands for null where it is empty.
+    EmptyIsNull,
+}
+
+impl BodyValue {
+    /// For a type, by the name of what it is made of and its own.
+    ///
+    /// An array whose elements have a modifier is left to the database: a cast from a text would cut
+    /// `character varying(3)[]` instead of refusing it.
+    pub fn of(data_type: &str, nominal_type: &str, empty_is_null: bool) -> Self {
+        match family_of(data_type) {
+            Family::Hstore => Self::Hstore,
+            Family::Array if empty_is_null && data_type == nominal_type && !data_type.contains('(') => {
+                Self::EmptyIsNull
+            }
+            family if empty_is_null && family.is_never_empty_text() => Self::EmptyIsNull,
+            _ => Self::Typed,
+        }
     }
 }
 
@@ -212,6 +250,8 @@ pub struct ReadPlan {
     pub range: Range,
     /// Name as written in the request.
     pub rel_name: FieldName,
+    /// What identifies the row type that a computed relationship leads to.
+    pub row_type: Option<u32>,
     /// How the level above leads here; `None` at the top.
     pub rel_to_parent: Option<Relationship>,
     /// Join with the level above.
@@ -232,6 +272,10 @@ pub struct ReadPlan {
     pub depth: usize,
     /// A filter, order or limit addressed this embed by its relation's name although it has an alias.
     pub legacy_target_match: bool,
+    /// When it was addressed last, counted by the level above; 0 for never. Embeds that were come before others.
+    pub addressed: usize,
+    /// How often embeds of this level were addressed.
+    pub n_addressed: usize,
 }
 
 impl ReadPlan {
@@ -245,6 +289,7 @@ impl ReadPlan {
             conditions: Vec::new(),
             order: Vec::new(),
             range: Range::ALL,
+            row_type: None,
             rel_to_parent: None,
             join_conditions: Vec::new(),
             rel_alias: None,
@@ -255,6 +300,8 @@ impl ReadPlan {
             rel_select: Vec::new(),
             depth,
             legacy_target_match: false,
+            addressed: 0,
+            n_addressed: 0,
         }
     }
 
@@ -273,6 +320,15 @@ pub struct ReadPlanTree {
     pub children: Vec<ReadPlanTree>,
 }
 
+/// The unique index that rows may conflict in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConflictTarget {
+    /// Its columns.
+    pub columns: Vec<FieldName>,
+    /// The rows it is over, where it is not over all of them.
+    pub predicate: Option<CatalogSql>,
+}
+
 /// An insert, update or delete.
 #[derive(Debug, Clone)]
 pub enum MutatePlan {
@@ -284,14 +340,17 @@ pub enum MutatePlan {
         columns: Vec<ResolvedField>,
         /// JSON to insert.
         body: Option<Bytes>,
-        /// `ON CONFLICT`: what to do and the columns of the key.
-        on_conflict: Option<(PreferResolution, Vec<FieldName>)>,
+        /// `ON CONFLICT`: what to do where.
+        on_conflict: Option<(PreferResolution, ConflictTarget)>,
+        /// Values are written to identity columns that are `GENERATED ALWAYS`.
+        overriding: bool,
         /// `PUT` only: the row must match these.
         conditions: Vec<Condition>,
         /// Columns given back.
         returning: Vec<FieldName>,
-        /// Primary key, for `Location`.
-        pk_cols: Vec<FieldName>,
+        /// Primary key, for `Location`: each column, and whether its values are plain in JSON, as text that is
+        /// read back as that value.
+        pk_cols: Vec<(FieldName, bool)>,
         /// Missing keys take the column's default instead of null.
         apply_defaults: bool,
     },
@@ -324,6 +383,8 @@ pub enum MutatePlan {
 /// A function call.
 #[derive(Debug, Clone)]
 pub struct CallPlan {
+    /// What identifies the row type of the result, where it is one that may change.
+    pub row_type: Option<u32>,
     /// The function.
     pub function: QualifiedIdentifier,
     /// Parameters passed.
@@ -334,8 +395,27 @@ pub struct CallPlan {
     pub scalar: bool,
     /// The result is a set of scalars.
     pub set_of_scalar: bool,
+    /// Columns and types of a result that the function leaves untyped (`record`); otherwise empty.
+    pub definition: Vec<(FieldName, CastType)>,
+    /// Of types that no empty text is a value of, such a text in the body is null.
+    pub empty_is_null: bool,
     /// Columns needed from the result; all when empty.
     pub returning: BTreeSet<FieldName>,
+}
+
+impl CallPlan {
+    /// The function as this plan calls it: with a definition of its columns, a `record` is a row.
+    pub fn as_called(&self, routine: &Routine) -> Routine {
+        let mut called = routine.clone();
+        if !self.definition.is_empty() {
+            called.return_type = match called.return_type {
+                RetType::Single(PgType::Scalar(record)) => RetType::Single(PgType::Composite(record, false)),
+                RetType::SetOf(PgType::Scalar(record)) => RetType::SetOf(PgType::Composite(record, false)),
+                rows => rows,
+            };
+        }
+        called
+    }
 }
 
 /// How parameters are passed.

@@ -2,7 +2,7 @@
 
 use crate::schema_cache::representation::DataRepresentation;
 use crate::schema_cache::routine::RoutineParam;
-use crate::schema_cache::table::Column;
+use crate::schema_cache::table::{Column, PartialKey};
 
 /// SQL text that the catalog printed: a type, a default expression, a function name.
 ///
@@ -13,7 +13,7 @@ pub struct CatalogSql(String);
 impl CatalogSql {
     /// The declared type of a column.
     pub fn column_type(column: &Column) -> Self {
-        Self(column.nominal_type.clone())
+        Self(qualified(&column.nominal_type))
     }
 
     /// The default expression of a column.
@@ -21,14 +21,19 @@ impl CatalogSql {
         column.default.clone().map(Self)
     }
 
+    /// The rows that a unique index is over.
+    pub fn predicate(key: &PartialKey) -> Self {
+        Self(key.predicate.clone())
+    }
+
     /// The type of a function's parameter, without length limits.
     pub fn param_type(param: &RoutineParam) -> Self {
-        Self(param.type_max_length.clone())
+        Self(qualified(&param.type_max_length))
     }
 
     /// The type a representation reads.
     pub fn source_type(representation: &DataRepresentation) -> Self {
-        Self(representation.source_type.clone())
+        Self(qualified(&representation.source_type))
     }
 
     /// The function of a representation.
@@ -42,7 +47,43 @@ impl CatalogSql {
     }
 }
 
+/// Types whose names are keywords: no other type can be meant, and a schema cannot be named.
+const KEYWORDS: [&str; 18] = [
+    "bigint",
+    "bit",
+    "boolean",
+    "char",
+    "character",
+    "dec",
+    "decimal",
+    "double",
+    "float",
+    "int",
+    "integer",
+    "interval",
+    "national",
+    "numeric",
+    "real",
+    "smallint",
+    "time",
+    "timestamp",
+];
+
+/// A type as the catalog printed it, with the schema of those that are Postgres' own. It prints that of all others,
+/// since it was asked under an empty search path; what it leaves out would be looked for in the request's.
+fn qualified(printed: &str) -> String {
+    let end = printed.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(printed.len());
+    let (name, rest) = printed.split_at(end);
+    let begins_name = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    if !begins_name || rest.starts_with('.') || KEYWORDS.contains(&name) {
+        return printed.to_owned();
+    }
+    format!("pg_catalog.{printed}")
+}
+
 /// The target of a `::cast` in a request.
+///
+/// A name without a schema, which is looked for along the search path: types of extensions are meant, too.
 ///
 /// Invariant: letters, digits, `_`, `$` and spaces only. Casts cannot be quoted (`::"int"` names another
 /// type than `::int`), so their alphabet is what keeps them harmless.
@@ -65,6 +106,28 @@ impl CastType {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_names_without_a_schema_get_one() {
+        for (printed, expected) in [
+            ("text", "pg_catalog.text"),
+            ("text[]", "pg_catalog.text[]"),
+            ("jsonb", "pg_catalog.jsonb"),
+            ("oidvector", "pg_catalog.oidvector"),
+            ("integer", "integer"),
+            ("character varying(10)", "character varying(10)"),
+            ("timestamp(3) with time zone", "timestamp(3) with time zone"),
+            ("bit(3)[]", "bit(3)[]"),
+            ("interval day to second", "interval day to second"),
+            ("double precision", "double precision"),
+            ("\"char\"", "\"char\""),
+            ("api.mood", "api.mood"),
+            ("api.\"Mood\"[]", "api.\"Mood\"[]"),
+            ("\"A b\".c", "\"A b\".c"),
+        ] {
+            assert_eq!(qualified(printed), expected);
+        }
+    }
 
     #[test]
     fn casts_are_words() {

@@ -21,7 +21,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
         PAGE.split("<script>").nth(1).and_then(|rest| rest.split("</script>").next()).unwrap_or_default();
     let digest = STANDARD.encode(Sha256::digest(script));
     format!(
-        "default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'"
+        "default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 });
 
@@ -50,6 +50,7 @@ mod tests {
         let policy = response.headers.get(header::CONTENT_SECURITY_POLICY).unwrap().to_str().unwrap();
         let script = &PAGE[PAGE.find("<script>").unwrap() + 8..PAGE.find("</script>").unwrap()];
         assert!(policy.contains(&STANDARD.encode(Sha256::digest(script))), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
         assert!(!PAGE.contains("innerHTML"), "text from the database must stay text");
         assert!(page(true).body.is_empty());
     }

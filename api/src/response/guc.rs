@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::PgrstResponse;
 use crate::error::{ApiRequestError, Error};
+use crate::framing::{final_status, is_framing};
 
 /// Both settings, read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,11 +39,7 @@ impl Overrides {
 /// The digits that the text begins with.
 fn read_status(text: &str) -> Result<StatusCode, Error> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    text[..end]
-        .parse()
-        .ok()
-        .and_then(|number| StatusCode::from_u16(number).ok())
-        .ok_or_else(|| ApiRequestError::GucStatus.into())
+    text[..end].parse().ok().and_then(final_status).ok_or_else(|| ApiRequestError::GucStatus.into())
 }
 
 fn read_headers(json: &[u8]) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
@@ -51,7 +48,7 @@ fn read_headers(json: &[u8]) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
         let (Some((name, Value::String(value))), None) = (entries.next(), entries.next()) else {
             return None;
         };
-        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        let name = HeaderName::from_bytes(name.as_bytes()).ok().filter(|it| !is_framing(it))?;
         Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
     };
     serde_json::from_slice::<Vec<Map<String, Value>>>(json)
@@ -82,12 +79,20 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for json in
-            [r#"{"a":"b"}"#, r#"[{"a":1}]"#, r#"[{"a":"b","c":"d"}]"#, "[{}]", "x", r#"[{"a":"b\nc"}]"#]
-        {
+        for json in [
+            r#"{"a":"b"}"#,
+            r#"[{"a":1}]"#,
+            r#"[{"a":"b","c":"d"}]"#,
+            "[{}]",
+            "x",
+            r#"[{"a":"b\nc"}]"#,
+            r#"[{"Content-Length":"0"}]"#,
+            r#"[{"transfer-encoding":"chunked"}]"#,
+            r#"[{"Connection":"close"}]"#,
+        ] {
             assert!(Overrides::read(None, Some(json.as_bytes())).is_err(), "{json}");
         }
-        for status in ["", "x", "99999", "1"] {
+        for status in ["", "x", "99999", "1", "101", "100 Continue"] {
             assert!(Overrides::read(Some(status), None).is_err(), "{status}");
         }
     }

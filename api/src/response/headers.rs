@@ -5,12 +5,33 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::api_request::types::{Mutation, Preferences};
-use crate::api_request::{ApiRequest, preferences};
+use crate::api_request::{ApiRequest, preferences, query};
 use crate::media_type::MediaType;
 use crate::plan::{CrudKind, CrudPlan};
 
 /// Characters that stay as they are in a query string.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Characters that stay as they are in a segment of a path (RFC 3986, `pchar`).
+const SEGMENT: &AsciiSet = &ENCODED
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// Path of a relation.
+fn path(relation: &str) -> String {
+    format!("/{}", utf8_percent_encode(relation, SEGMENT))
+}
 
 /// Sets a header. A value that HTTP cannot carry (a line break in a relation's name) leaves it out.
 pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
@@ -38,6 +59,7 @@ pub(super) fn profile(headers: &mut HeaderMap, req: &ApiRequest) {
 
 /// `Content-Location`: the request, in its canonical form.
 pub(super) fn content_location(headers: &mut HeaderMap, plan: &CrudPlan, req: &ApiRequest) {
+    // PostgREST's bytes: nothing follows this, and caches compare it.
     let mut location = format!("/{}", plan.qi.name);
     if !req.query.canonical.is_empty() {
         location.push('?');
@@ -46,15 +68,15 @@ pub(super) fn content_location(headers: &mut HeaderMap, plan: &CrudPlan, req: &A
     insert(headers, header::CONTENT_LOCATION, location);
 }
 
-/// `Location` of an inserted row, by its primary key.
+/// `Location` of an inserted row, by its primary key: a `GET` of it answers with the row.
 pub(super) fn location(headers: &mut HeaderMap, plan: &CrudPlan, key: &[(String, String)]) {
     if key.is_empty() {
         return;
     }
-    let mut location = format!("/{}", plan.qi.name);
+    let mut location = path(&plan.qi.name);
     for (at, (column, value)) in key.iter().enumerate() {
         location.push(if at == 0 { '?' } else { '&' });
-        location.extend(utf8_percent_encode(column, ENCODED));
+        location.extend(utf8_percent_encode(&query::parameter_name(column), ENCODED));
         location.push('=');
         location.extend(utf8_percent_encode(value, ENCODED));
     }

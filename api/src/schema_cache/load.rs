@@ -74,6 +74,7 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
         relations,
         columns,
         enums,
+        partial_keys,
         constraints,
         origin_keys,
         views,
@@ -81,12 +82,15 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
         computed,
         casts,
         media,
+        leavings,
+        row_types,
         end,
     ) = join!(
         clock.begun(command(client, BEGIN)),
         read(Part::Tables, include_str!("sql/relations.sql"), vec![(&quoted, Type::TEXT_ARRAY)]),
         read(Part::Tables, include_str!("sql/columns.sql"), exposed()),
         read(Part::Tables, include_str!("sql/enums.sql"), Vec::new()),
+        read(Part::Tables, include_str!("sql/partial_keys.sql"), exposed()),
         read(Part::Relationships, include_str!("sql/constraints.sql"), Vec::new()),
         origin_keys,
         read(
@@ -102,12 +106,15 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
         read(Part::ComputedRelationships, include_str!("sql/computed_relationships.sql"), exposed()),
         read(Part::Representations, include_str!("sql/representations.sql"), Vec::new()),
         read(Part::MediaHandlers, include_str!("sql/media_handlers.sql"), exposed()),
+        read(Part::Functions, include_str!("sql/leavings.sql"), Vec::new()),
+        read(Part::Functions, include_str!("sql/row_types.sql"), Vec::new()),
         command(client, "COMMIT"),
     );
     begun?;
-    let (relations, columns, enums) = (relations?, columns?, enums?);
+    let (relations, columns, enums, partial_keys) = (relations?, columns?, enums?, partial_keys?);
     let (constraints, origin_keys, views) = (constraints?, origin_keys?, views?);
-    let (routines, computed, casts, media) = (routines?, computed?, casts?, media?);
+    let (routines, computed, casts, media, leavings) = (routines?, computed?, casts?, media?, leavings?);
+    let row_types = catalog::decode_all(&row_types?, catalog::row_type)?;
     end?;
 
     let mut constraints = catalog::decode_all(&constraints, ConstraintRow::decode)?;
@@ -118,6 +125,7 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
     let media = catalog::decode_all(&media, MediaHandlerRow::decode)?;
 
     let mut tables = tables::assemble(&relations, &columns, &enums, &constraints)?;
+    tables::add_partial_keys(&mut tables, &partial_keys)?;
     let view_keys = view_keys::find(&views, &constraints, &tables);
     tables::add_view_keys(&mut tables, &view_keys, &constraints);
     let tables = tables.by_name;
@@ -133,6 +141,8 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
             .map(|it| ((it.source_type.clone(), it.target_type.clone()), it))
             .collect(),
         media_handlers: media_handlers::resolve(media),
+        leavings: leavings.first().map(catalog::leavings).transpose()?.unwrap_or_default(),
+        row_types: row_types.into_iter().collect(),
     };
     Ok((cache, clock.timings()))
 }

@@ -125,19 +125,31 @@ impl Routine {
         matches!(self.return_type, RetType::Single(PgType::Composite(..)))
     }
 
+    /// `record` without a word on what is in it.
+    pub fn returns_untyped_record(&self) -> bool {
+        let (RetType::Single(PgType::Scalar(qi)) | RetType::SetOf(PgType::Scalar(qi))) = &self.return_type
+        else {
+            return false;
+        };
+        qi.schema == "pg_catalog" && qi.name == "record"
+    }
+
     /// `void`.
     pub fn returns_void(&self) -> bool {
         matches!(&self.return_type, RetType::Single(PgType::Scalar(qi)) if qi.schema == "pg_catalog" && qi.name == "void")
     }
 
-    /// Name of the row type returned, when there is one (embedding starts from it).
-    pub fn table_name(&self) -> Option<&str> {
+    /// The row type returned, when there is one.
+    pub fn row_type(&self) -> Option<&QualifiedIdentifier> {
         match &self.return_type {
-            RetType::SetOf(PgType::Composite(qi, _)) | RetType::Single(PgType::Composite(qi, _)) => {
-                Some(&qi.name)
-            }
+            RetType::SetOf(PgType::Composite(qi, _)) | RetType::Single(PgType::Composite(qi, _)) => Some(qi),
             _ => None,
         }
+    }
+
+    /// Name of the row type returned, when there is one (embedding starts from it).
+    pub fn table_name(&self) -> Option<&str> {
+        self.row_type().map(|it| &*it.name)
     }
 }
 

@@ -32,6 +32,9 @@ pub struct Table {
     /// Primary key columns by name; for views those that show the keys of the underlying tables, in key order.
     #[serde(rename = "tablePKCols")]
     pub pk_cols: Vec<FieldName>,
+    /// Unique indexes over some rows only, of columns that no other unique index has. PostgREST does not have it.
+    #[serde(rename = "pgappPartialKeys", default, skip_serializing_if = "Vec::is_empty")]
+    pub partial_keys: Vec<PartialKey>,
     /// Columns in attribute order.
     #[serde(rename = "tableColumns")]
     pub columns: IndexMap<FieldName, Column>,
@@ -71,4 +74,38 @@ pub struct Column {
     /// Labels, when the type is an enum.
     #[serde(rename = "colEnum")]
     pub enum_values: Vec<String>,
+    /// Labels of the elements, when the type is an array of an enum. PostgREST does not have it.
+    #[serde(rename = "pgappElementEnum", default, skip_serializing_if = "Vec::is_empty")]
+    pub element_enum: Vec<String>,
+    /// Who gives the column its values. PostgREST does not have it.
+    #[serde(rename = "pgappGenerated", default, skip_serializing_if = "Generated::is_never")]
+    pub generated: Generated,
+}
+
+/// Whether the database alone gives a column its values (`GENERATED ALWAYS`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Generated {
+    /// No.
+    #[default]
+    Never,
+    /// `AS IDENTITY`.
+    Identity,
+    /// `AS (expression)`.
+    Expression,
+}
+
+impl Generated {
+    /// It does not.
+    pub fn is_never(&self) -> bool {
+        *self == Self::Never
+    }
+}
+
+/// The columns of a unique index over some rows only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartialKey {
+    /// Its columns, sorted.
+    pub columns: Vec<FieldName>,
+    /// Which rows it is over, as SQL.
+    pub predicate: String,
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 /// Connections the kernel keeps until they are accepted.
@@ -42,6 +42,17 @@ impl Listener {
         match self {
             Self::Tcp(_) => None,
             Self::Unix(_, path) => Some(path),
+        }
+    }
+
+    /// A connection over TCP whose client takes nothing for so long is ended by the system, also when it was closed here.
+    pub(super) fn give_up_sending_after(&self, limit: std::time::Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) if limit.as_millis() <= u128::from(u32::MAX) => {
+                // Those that are accepted inherit it.
+                SockRef::from(listener).set_tcp_user_timeout(Some(limit))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -4,6 +4,9 @@
 //! targets before anyone is asked. Every browser escapes them, but curl and many HTTP libraries do not, so
 //! they are escaped here, on the way in. Nothing else is changed, and where the bytes stop looking like
 //! HTTP/1 they pass untouched: refusing is left to hyper.
+//!
+//! One thing is spoilt so that hyper refuses it: a line that ends in a line feed alone. RFC 9112 lets a server take it
+//! for a line end, and a proxy before it may not have: then the two see different requests.
 
 use std::io;
 use std::pin::Pin;
@@ -69,10 +72,16 @@ impl Escaper {
             };
             let piece = &rest[..len];
             let (before, target) = piece.split_at(self.target_start(piece));
-            if target.iter().any(|&b| must_be_escaped(b)) {
+            let is_spoilt = self.ends_in_bare_line_feed(piece);
+            if is_spoilt || target.iter().any(|&b| must_be_escaped(b)) {
                 let out = escaped.get_or_insert_with(|| input[..at].to_vec());
                 out.extend_from_slice(before);
                 escape_into(target, out);
+                if is_spoilt {
+                    // Nothing in a head may hold it; and a head that does not end is waited for.
+                    out.pop();
+                    out.extend_from_slice(b"\0\r\n\r\n");
+                }
             } else if let Some(out) = &mut escaped {
                 out.extend_from_slice(piece);
             }
@@ -90,6 +99,16 @@ impl Escaper {
             State::RequestLine => memchr(b' ', piece).unwrap_or(piece.len()),
             _ => piece.len(),
         }
+    }
+
+    /// Whether a piece ends a line of a head without a carriage return, which may have come before.
+    fn ends_in_bare_line_feed(&self, piece: &[u8]) -> bool {
+        matches!(self.state, State::RequestLine | State::Headers(_))
+            && match piece {
+                [.., last, b'\n'] => *last != b'\r',
+                [b'\n'] => self.line.last() != Some(&b'\r'),
+                _ => false,
+            }
     }
 
     /// Moves on over a piece that ends at the end of a line or of a body, or is part of one.
@@ -197,6 +216,16 @@ impl<S> EscapedTargets<S> {
     pub(super) fn new(inner: S) -> Self {
         Self { inner, escaper: Escaper::new(), overflow: (Vec::new(), 0) }
     }
+
+    /// What is below.
+    pub(super) fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// What was read is whole messages of HTTP/1.
+    pub(super) fn is_between_messages(&self) -> bool {
+        self.escaper.state == State::RequestLine && self.escaper.line.is_empty()
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for EscapedTargets<S> {
@@ -292,6 +321,17 @@ mod tests {
     fn methods_are_left_alone() {
         assert_eq!(show("G\">T /\" HTTP/1.1\r\n\r\n"), "G\">T /%22 HTTP/1.1\r\n\r\n");
         assert_eq!(show("\">\r\n"), "\">\r\n");
+    }
+
+    #[test]
+    fn bare_line_feeds_are_spoilt_in_heads_alone() {
+        let head = "GET /> HTTP/1.1\nA: b\r\nContent-Length: 2\n\r\n";
+        let spoilt = "GET /%3E HTTP/1.1\0\r\n\r\nA: b\r\nContent-Length: 2\0\r\n\r\n\r\n";
+        assert_eq!(show(&format!("{head}\n\n")), format!("{spoilt}\n\n"));
+        assert_eq!(show("GET / HTTP/1.1\r\n\n"), "GET / HTTP/1.1\r\n\0\r\n\r\n");
+        assert_eq!(show("\nGET / HTTP/1.1\r\n"), "\0\r\n\r\nGET / HTTP/1.1\r\n");
+        // A line end that arrives in two pieces is one all the same.
+        assert_eq!(escape(b"GET / HTTP/1.1\r\nA: b\r\n\r\n", &[1]), b"GET / HTTP/1.1\r\nA: b\r\n\r\n");
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub(super) fn body(sql: &mut SqlBuilder, handler: &MediaHandler, routine: Option
         MediaHandler::BuiltinOvAggJson => json(sql, &Json::of_result(routine, false)),
         MediaHandler::BuiltinOvAggGeoJson => {
             sql.sql(
-                "json_build_object('type', 'FeatureCollection', \
-                 'features', coalesce(json_agg(ST_AsGeoJSON(_postgrest_t)::json), '[]'))",
+                "pg_catalog.json_build_object('type', 'FeatureCollection', \
+                 'features', coalesce(pg_catalog.json_agg(ST_AsGeoJSON(_postgrest_t)::pg_catalog.json), '[]'))",
             );
         }
         MediaHandler::BuiltinOvAggCsv => csv(sql),
@@ -35,7 +35,7 @@ pub(super) fn body(sql: &mut SqlBuilder, handler: &MediaHandler, routine: Option
             };
         }
         MediaHandler::NoAgg => {
-            sql.sql("''::text");
+            sql.sql("''::pg_catalog.text");
         }
     }
 }
@@ -59,9 +59,13 @@ impl Json {
 pub(super) fn json(sql: &mut SqlBuilder, json: &Json) {
     let Json { form, strip_nulls } = json;
     sql.sql("coalesce(");
-    sql.sql(if *strip_nulls { "json_strip_nulls(" } else { "" });
-    sql.sql(if form.scalar { "json_agg(_postgrest_t.pgrst_scalar)" } else { "json_agg(_postgrest_t)" });
-    sql.sql(if form.single { "->0" } else { "" });
+    sql.sql(if *strip_nulls { "pg_catalog.json_strip_nulls(" } else { "" });
+    sql.sql(if form.scalar {
+        "pg_catalog.json_agg(_postgrest_t.pgrst_scalar)"
+    } else {
+        "pg_catalog.json_agg(_postgrest_t)"
+    });
+    sql.sql(if form.single { " OPERATOR(pg_catalog.->) 0" } else { "" });
     sql.sql(if *strip_nulls { ")" } else { "" });
     sql.sql(if form.single { ", 'null')" } else { ", '[]')" });
 }
@@ -69,10 +73,10 @@ pub(super) fn json(sql: &mut SqlBuilder, json: &Json) {
 /// Header from the keys of the first row, lines from the text form of the rows.
 fn csv(sql: &mut SqlBuilder) {
     sql.sql(
-        "(SELECT coalesce(string_agg(a.k, ','), '') FROM (\
-         SELECT json_object_keys(r)::text AS k FROM (\
-         SELECT row_to_json(hh) AS r FROM pgrst_source AS hh LIMIT 1) s) a) \
-         || '\n' || \
-         coalesce(string_agg(substring(_postgrest_t::text, 2, length(_postgrest_t::text) - 2), '\n'), '')",
+        "pg_catalog.concat((SELECT pg_catalog.string_agg(a.k, ',') FROM (\
+         SELECT pg_catalog.json_object_keys(r)::pg_catalog.text AS k FROM (\
+         SELECT pg_catalog.row_to_json(hh) AS r FROM pgrst_source AS hh LIMIT 1) s) a), '\n', \
+         pg_catalog.string_agg(pg_catalog.substring(_postgrest_t::pg_catalog.text, 2, \
+         pg_catalog.length(_postgrest_t::pg_catalog.text) OPERATOR(pg_catalog.-) 2), '\n'))",
     );
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::plan::types::{ArgValue, CallArgs, CallParams, CallPlan};
+use crate::plan::types::{ArgValue, BodyValue, CallArgs, CallParams, CallPlan};
 use crate::plan::verbatim::CatalogSql;
 use crate::schema_cache::routine::RoutineParam;
 
@@ -12,6 +12,23 @@ use super::types::ParamType;
 
 /// Appends the call as rows: of the result, or of one column `pgrst_scalar`.
 pub(super) fn query(sql: &mut SqlBuilder, plan: &CallPlan) {
+    rows(sql, plan);
+    if let Some(row_type) = plan.row_type {
+        sql.sql(" WHERE ");
+        depends_on(sql, row_type);
+    }
+}
+
+/// Appends a condition that is always true and makes a prepared statement depend on a relation or type.
+///
+/// Of a function's result, Postgres looks up the columns when a statement is parsed, and does not parse it again
+/// when they change. On a relation that a constant names it does. Named by its number, because the caller need
+/// not be allowed to use its schema.
+pub(super) fn depends_on(sql: &mut SqlBuilder, row_type: u32) {
+    sql.sql("'").int(i64::from(row_type)).sql("'::pg_catalog.regclass IS NOT NULL");
+}
+
+fn rows(sql: &mut SqlBuilder, plan: &CallPlan) {
     let call = Qualifier::name("pgrst_call");
     sql.sql("SELECT ");
     if is_scalar(plan) {
@@ -50,6 +67,8 @@ pub(super) fn query(sql: &mut SqlBuilder, plan: &CallPlan) {
                     name: &param.name,
                     ty: Some(ty),
                     transform: None,
+                    reads: BodyValue::of(&param.data_type, &param.data_type, plan.empty_is_null),
+                    null_is_missing: false,
                     default: None,
                 })
                 .collect();
@@ -78,6 +97,12 @@ fn called(sql: &mut SqlBuilder, plan: &CallPlan, args: impl FnOnce(&mut SqlBuild
         sql.qualified(&plan.function).sql("(");
         args(sql);
         sql.sql(") pgrst_call");
+        if !plan.definition.is_empty() {
+            sql.sql("(").separated(", ", &plan.definition, |sql, (column, ty)| {
+                sql.ident(column).sql(" ").cast_type(ty);
+            });
+            sql.sql(")");
+        }
     }
 }
 
@@ -89,7 +114,7 @@ fn direct(sql: &mut SqlBuilder, param: &RoutineParam, args: &[(String, ArgValue)
     match args.iter().find(|(name, _)| *name == param.name).map(|(_, value)| value) {
         Some(ArgValue::Single(value)) => sql.bind_unknown(value),
         Some(ArgValue::Variadic(values)) => {
-            sql.bind_unknown(&array_text(values.iter().map(String::as_str))).sql("::text[]")
+            sql.bind_unknown(&array_text(values.iter().map(String::as_str))).sql("::pg_catalog.text[]")
         }
         None => sql.sql("NULL"),
     };

@@ -12,7 +12,7 @@ use super::builder::{Qualifier, SqlBuilder, array_text};
 pub(super) fn field(sql: &mut SqlBuilder, from: Qualifier<'_>, field: &ResolvedField) {
     match &field.to_tsvector {
         Some(tsvector) => {
-            sql.sql("to_tsvector(");
+            sql.sql("pg_catalog.to_tsvector(");
             language(sql, tsvector.language.as_deref());
             bare_field(sql, from, field);
             sql.sql(")");
@@ -22,13 +22,23 @@ pub(super) fn field(sql: &mut SqlBuilder, from: Qualifier<'_>, field: &ResolvedF
 }
 
 fn bare_field(sql: &mut SqlBuilder, from: Qualifier<'_>, field: &ResolvedField) {
+    if field.as_jsonb {
+        sql.sql("(");
+        value_of(sql, from, field);
+        sql.sql(")::pg_catalog.jsonb");
+    } else {
+        value_of(sql, from, field);
+    }
+}
+
+fn value_of(sql: &mut SqlBuilder, from: Qualifier<'_>, field: &ResolvedField) {
     if field.full_row {
         sql.ident(from.unqualified());
     } else if field.json_path.is_empty() {
         sql.column(from, &field.name);
     } else {
         if field.to_json {
-            sql.sql("to_jsonb(").column(from, &field.name).sql(")");
+            sql.sql("pg_catalog.to_jsonb(").column(from, &field.name).sql(")");
         } else {
             sql.column(from, &field.name);
         }
@@ -152,10 +162,10 @@ fn operation(sql: &mut SqlBuilder, left: &ResolvedField, operation: &Operation) 
         Operation::In(values) => any_of(sql, left, values),
         Operation::Fts(operator, configuration, query) => {
             sql.sql(match operator {
-                FtsOperator::Fts => " @@ to_tsquery(",
-                FtsOperator::Plain => " @@ plainto_tsquery(",
-                FtsOperator::Phrase => " @@ phraseto_tsquery(",
-                FtsOperator::Websearch => " @@ websearch_to_tsquery(",
+                FtsOperator::Fts => " @@ pg_catalog.to_tsquery(",
+                FtsOperator::Plain => " @@ pg_catalog.plainto_tsquery(",
+                FtsOperator::Phrase => " @@ pg_catalog.phraseto_tsquery(",
+                FtsOperator::Websearch => " @@ pg_catalog.websearch_to_tsquery(",
             });
             language(sql, configuration.as_deref());
             sql.bind_unknown(query).sql(")");
@@ -169,8 +179,8 @@ fn any_of(sql: &mut SqlBuilder, left: &ResolvedField, values: &[String]) {
     let array = array_text(values.iter().filter(|_| !nothing).map(String::as_str));
     match &left.transform {
         Some(parser) => {
-            sql.sql(" = ANY ((SELECT ").catalog(parser).sql("(unnest(").bind_unknown(&array);
-            sql.sql("::text[]))))");
+            sql.sql(" = ANY ((SELECT ").catalog(parser).sql("(pg_catalog.unnest(").bind_unknown(&array);
+            sql.sql("::pg_catalog.text[]))))");
         }
         None => {
             sql.sql(" = ANY (").bind_unknown(&array).sql(")");

@@ -10,19 +10,20 @@ use crate::schema_cache::identifiers::FieldName;
 use crate::schema_cache::routine::{MediaHandler, Routine};
 
 use super::builder::SqlBuilder;
+use super::mutate::Source;
 use super::rows::RowsQuery;
 use super::types::Statement;
 use super::{body, call, count, mutate, read};
 
 /// What answers a plan: rows of JSON where possible, else one row with the body in it.
-pub(super) fn answer(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest) -> Answer {
+pub(super) fn answer(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest, source: Source) -> Answer {
     let (total, upserts) = match &plan.kind {
         CrudKind::Read { .. } | CrudKind::Call { .. } => (Counting::of(conf, req).total(), false),
         CrudKind::Mutate { mutation, .. } => (Total::Unknown, upserts(*mutation, req)),
     };
-    match RowsQuery::of(plan, total, upserts) {
+    match RowsQuery::of(plan, total, upserts, source) {
         Some(rows) => Answer::Rows(rows),
-        None => Answer::Aggregated(statement(plan, conf, req)),
+        None => Answer::Aggregated(statement(plan, conf, req, source)),
     }
 }
 
@@ -35,12 +36,12 @@ pub(super) enum Answer {
 }
 
 /// Appends what a plan's rows come from as `WITH`, then the rows; tells where these begin.
-pub(super) fn rows(sql: &mut SqlBuilder, plan: &CrudPlan) -> usize {
+pub(super) fn rows(sql: &mut SqlBuilder, plan: &CrudPlan, source: Source) -> usize {
     match &plan.kind {
         CrudKind::Read { .. } => {}
         CrudKind::Mutate { plan: write, .. } => {
             sql.sql("WITH pgrst_source AS (");
-            mutate::query(sql, write);
+            mutate::query(sql, write, source);
             sql.sql(") ");
         }
         CrudKind::Call { plan: invoked, .. } => {
@@ -54,7 +55,7 @@ pub(super) fn rows(sql: &mut SqlBuilder, plan: &CrudPlan) -> usize {
     rows_at
 }
 
-fn statement(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest) -> Statement {
+fn statement(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest, source: Source) -> Statement {
     let mut sql = SqlBuilder::default();
     if let MediaType::VndPlan(_, format, options) = &plan.media {
         explain(&mut sql, *format, options);
@@ -63,7 +64,8 @@ fn statement(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest) -> Statement {
     match &plan.kind {
         CrudKind::Read { .. } => main_read(&mut sql, &plan.read, &plan.handler, counting),
         CrudKind::Mutate { mutation, plan: write, .. } => {
-            main_mutate(&mut sql, &plan.read, *mutation, write, &plan.handler, req);
+            let write = Write { mutation: *mutation, plan: write, source };
+            main_mutate(&mut sql, &plan.read, &write, &plan.handler, req);
         }
         CrudKind::Call { routine, plan: invoked, .. } => {
             main_call(&mut sql, &plan.read, routine, invoked, &plan.handler, counting);
@@ -194,34 +196,51 @@ pub(super) fn totals(sql: &mut SqlBuilder, total: Total, counts_as_one: bool) {
     sql.sql(" AS total_result_set, ").sql(page).sql(" AS page_total, ");
 }
 
+/// What is written, and where it comes from.
+struct Write<'a> {
+    mutation: Mutation,
+    plan: &'a MutatePlan,
+    source: Source,
+}
+
 fn main_mutate(
     sql: &mut SqlBuilder,
     plan: &ReadPlanTree,
-    mutation: Mutation,
-    write: &MutatePlan,
+    write: &Write<'_>,
     handler: &MediaHandler,
     req: &ApiRequest,
 ) {
     sql.sql("WITH pgrst_source AS (");
-    mutate::query(sql, write);
+    mutate::query(sql, write.plan, write.source);
     sql.sql(")");
-    totals(sql, Total::Unknown, false);
-    match write {
+    let located = match write.plan {
         MutatePlan::Insert { pk_cols, .. }
-            if req.preferences.representation == Some(PreferRepresentation::HeadersOnly)
-                && !pk_cols.is_empty() =>
+            if req.preferences.representation == Some(PreferRepresentation::HeadersOnly) =>
         {
-            location(sql, pk_cols);
+            &**pk_cols
         }
-        _ => {
-            sql.sql("array[]::text[]");
-        }
+        _ => &[],
+    };
+    if write.source == Source::Values && located.is_empty() && *handler == MediaHandler::NoAgg {
+        // The same columns with less to do for them.
+        sql.sql(
+            " SELECT null::bigint, pg_catalog.count(*), array[]::pg_catalog.text[], ''::pg_catalog.text, \
+             pg_catalog.current_setting('response.headers', true), \
+             pg_catalog.current_setting('response.status', true), '0'::pg_catalog.text FROM pgrst_source",
+        );
+        return;
+    }
+    totals(sql, Total::Unknown, false);
+    if located.is_empty() {
+        sql.sql("array[]::pg_catalog.text[]");
+    } else {
+        location(sql, located);
     }
     sql.sql(" AS location, ");
     body::body(sql, handler, None);
     sql.sql(" AS body, ");
     response_settings(sql);
-    inserted(sql, upserts(mutation, req));
+    inserted(sql, upserts(write.mutation, req));
     sql.sql(" FROM (");
     if *handler == MediaHandler::NoAgg {
         // Without a body, columns of `select` need not be there.
@@ -233,33 +252,59 @@ fn main_mutate(
 }
 
 /// The primary key of the one row that was inserted, as filters.
-fn location(sql: &mut SqlBuilder, pk_cols: &[FieldName]) {
+fn location(sql: &mut SqlBuilder, pk_cols: &[(FieldName, bool)]) {
     sql.sql(
-        "CASE WHEN pg_catalog.count(_postgrest_t) = 1 THEN coalesce((\
-         WITH data AS (SELECT row_to_json(_) AS row FROM pgrst_source AS _ LIMIT 1) \
-         SELECT array_agg(json_data.key || '=' || coalesce('eq.' || json_data.value, 'is.null')) \
-         FROM data CROSS JOIN json_each_text(data.row) AS json_data WHERE json_data.key IN (",
+        "CASE WHEN pg_catalog.count(_postgrest_t) OPERATOR(pg_catalog.=) 1 THEN coalesce((\
+         WITH data AS (SELECT pg_catalog.row_to_json(_) AS row FROM pgrst_source AS _ LIMIT 1) \
+         SELECT pg_catalog.array_agg(pg_catalog.concat(json_data.key, '=', \
+         coalesce('eq.' OPERATOR(pg_catalog.||) ",
     );
-    sql.separated(", ", pk_cols, |sql, column| {
+    location_value(sql, pk_cols);
+    sql.sql(
+        ", 'is.null'))) \
+         FROM data CROSS JOIN pg_catalog.json_each_text(data.row) AS json_data \
+         WHERE json_data.key OPERATOR(pg_catalog.=) ANY (ARRAY[",
+    );
+    sql.separated(", ", pk_cols, |sql, (column, _)| {
         sql.literal(column);
     });
-    sql.sql(")), array[]::text[]) ELSE array[]::text[] END");
+    sql.sql("]::pg_catalog.text[])), array[]::pg_catalog.text[]) ELSE array[]::pg_catalog.text[] END");
 }
 
-/// Settings by which the database shapes the response. Unset ones read as empty once set in a session.
+/// The text of a key's value. JSON shows arrays and rows in a form of its own, which is not the text that they are
+/// read from.
+fn location_value(sql: &mut SqlBuilder, pk_cols: &[(FieldName, bool)]) {
+    let mut others = pk_cols.iter().filter(|(_, is_plain)| !is_plain).peekable();
+    if others.peek().is_none() {
+        sql.sql("json_data.value");
+        return;
+    }
+    sql.sql("CASE");
+    for (column, _) in others {
+        sql.sql(" WHEN json_data.key OPERATOR(pg_catalog.=) ").literal(column);
+        sql.sql(
+            " AND pg_catalog.json_typeof(data.row OPERATOR(pg_catalog.->) json_data.key) OPERATOR(pg_catalog.=) \
+             ANY ('{array,object}'::pg_catalog.text[]) THEN (SELECT _.",
+        );
+        sql.ident(column).sql("::pg_catalog.text FROM pgrst_source AS _ LIMIT 1)");
+    }
+    sql.sql(" ELSE json_data.value END");
+}
+
+/// Settings by which the database shapes the response. Unset ones may read as empty: once set in a session, they do.
 pub(super) fn response_settings(sql: &mut SqlBuilder) {
     sql.sql(
-        "nullif(current_setting('response.headers', true), '') AS response_headers, \
-         nullif(current_setting('response.status', true), '') AS response_status, ",
+        "pg_catalog.current_setting('response.headers', true) AS response_headers, \
+         pg_catalog.current_setting('response.status', true) AS response_status, ",
     );
 }
 
 /// The number of rows that an upsert inserted.
 pub(super) fn inserted(sql: &mut SqlBuilder, upserts: bool) {
     sql.sql(if upserts {
-        "nullif(current_setting('pgrst.inserted', true), '')::bigint"
+        "pg_catalog.current_setting('pgrst.inserted', true)"
     } else {
-        "0::bigint"
+        "'0'::pg_catalog.text"
     });
     sql.sql(" AS response_inserted");
 }

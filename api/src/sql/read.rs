@@ -7,7 +7,7 @@ use crate::plan::types::{
 use crate::schema_cache::relationship::{Cardinality, Relationship};
 
 use super::builder::{Qualifier, SqlBuilder};
-use super::{filter, select};
+use super::{call, filter, select};
 
 /// Appends the query of a level and, as lateral joins, of the levels below.
 pub(super) fn query(sql: &mut SqlBuilder, tree: &ReadPlanTree) {
@@ -19,7 +19,14 @@ pub(super) fn query(sql: &mut SqlBuilder, tree: &ReadPlanTree) {
     for (rel_select, child) in node.rel_select.iter().zip(&tree.children) {
         join(sql, rel_select, child);
     }
-    if !(node.conditions.is_empty() && node.join_conditions.is_empty()) {
+    if let Some(row_type) = node.row_type {
+        sql.sql(" WHERE ");
+        call::depends_on(sql, row_type);
+        if !node.conditions.is_empty() {
+            sql.sql(" AND ");
+            filter::all_of(sql, from, &node.conditions);
+        }
+    } else if !(node.conditions.is_empty() && node.join_conditions.is_empty()) {
         sql.sql(" WHERE ");
         filter::all_of(sql, from, &node.conditions);
         if !(node.conditions.is_empty() || node.join_conditions.is_empty()) {
@@ -101,7 +108,7 @@ fn join(sql: &mut SqlBuilder, rel_select: &RelSelect, child: &ReadPlanTree) {
         _ => None,
     };
     if let Some((fields, order)) = arrays {
-        sql.sql("SELECT json_agg(").ident(alias).sql(")::jsonb AS ").ident(alias);
+        sql.sql("SELECT pg_catalog.json_agg(").ident(alias).sql(")::pg_catalog.jsonb AS ").ident(alias);
         for field in fields {
             sql.sql(", ");
             select::spread_array(sql, alias, order, field);

@@ -13,16 +13,8 @@ use crate::schema_cache::routine::{MediaHandler, Routine};
 use super::body::{self, Json};
 use super::builder::SqlBuilder;
 use super::main_statement::{self, Total};
+use super::mutate::Source;
 use super::types::Statement;
-
-/// Tells what the database wants of the response, once the rows are there.
-pub(super) const SETTINGS: &str = "SELECT nullif(current_setting('response.headers', true), ''), \
-     nullif(current_setting('response.status', true), '')";
-
-/// The same, and how many rows an upsert inserted.
-pub(super) const SETTINGS_OF_UPSERT: &str = "SELECT nullif(current_setting('response.headers', true), ''), \
-     nullif(current_setting('response.status', true), ''), \
-     nullif(current_setting('pgrst.inserted', true), '')";
 
 /// What becomes of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +55,7 @@ pub struct Wrapped<'a> {
 
 impl RowsQuery {
     /// The rows of a plan, if nothing but JSON is to be made of them.
-    pub(super) fn of(plan: &CrudPlan, total: Total, upserts: bool) -> Option<Self> {
+    pub(super) fn of(plan: &CrudPlan, total: Total, upserts: bool, source: Source) -> Option<Self> {
         let routine: Option<&Routine> = match &plan.kind {
             CrudKind::Call { routine, .. } => Some(routine),
             CrudKind::Read { .. } | CrudKind::Mutate { .. } => None,
@@ -82,7 +74,7 @@ impl RowsQuery {
             return None;
         }
         let mut sql = SqlBuilder::default();
-        let rows_at = main_statement::rows(&mut sql, plan);
+        let rows_at = main_statement::rows(&mut sql, plan, source);
         Some(Self {
             statement: sql.finish(),
             form,
@@ -107,7 +99,7 @@ impl RowsQuery {
         let total = if self.page_is_total { Total::Page } else { Total::Unknown };
         main_statement::totals(&mut sql, total, self.counts_as_one);
         if self.mutation {
-            sql.sql("array[]::text[] AS location, ");
+            sql.sql("array[]::pg_catalog.text[] AS location, ");
         }
         body::json(&mut sql, &Json { form: self.form, strip_nulls: false });
         sql.sql(" AS body, ");
@@ -127,17 +119,15 @@ impl RowsQuery {
         let mut sql = SqlBuilder::default();
         sql.built(with).sql("SELECT ").separated(", ", columns, |sql, column| {
             if column.to_json {
-                sql.sql("to_json(_postgrest_t.").ident(column.name).sql(") AS ").ident(column.name);
+                sql.sql("pg_catalog.to_json(_postgrest_t.")
+                    .ident(column.name)
+                    .sql(") AS ")
+                    .ident(column.name);
             } else {
                 sql.sql("_postgrest_t.").ident(column.name);
             }
         });
         sql.sql(" FROM (").built(rows).sql(") _postgrest_t");
         sql.finish().text
-    }
-
-    /// The statement that tells the settings of the response.
-    pub fn settings(&self) -> &'static str {
-        if self.upserts { SETTINGS_OF_UPSERT } else { SETTINGS }
     }
 }

@@ -53,7 +53,7 @@ fn aggregated(
             AggregateFunction::Avg => "AVG(",
             AggregateFunction::Max => "MAX(",
             AggregateFunction::Min => "MIN(",
-            AggregateFunction::Count => "COUNT(",
+            AggregateFunction::Count => "pg_catalog.count(",
         });
         value(sql);
         sql.sql(")");
@@ -65,7 +65,7 @@ pub(super) fn rel_select(sql: &mut SqlBuilder, rel_select: &RelSelect) {
     match rel_select {
         RelSelect::Json { empty: true, .. } => {}
         RelSelect::Json { name, agg_alias, to_one: true, .. } => {
-            sql.sql("row_to_json(").ident(agg_alias).sql(".*)::jsonb AS ").ident(name);
+            sql.sql("pg_catalog.row_to_json(").ident(agg_alias).sql(".*)::pg_catalog.jsonb AS ").ident(name);
         }
         RelSelect::Json { name, agg_alias, to_one: false, .. } => {
             sql.sql("COALESCE(").ident(agg_alias).sql(".").ident(agg_alias).sql(", '[]') AS ").ident(name);
@@ -94,9 +94,9 @@ pub(super) fn shows(rel_select: &RelSelect) -> bool {
 /// Appends a column of a to-many spread: an array of the column's values.
 pub(super) fn spread_array(sql: &mut SqlBuilder, agg_alias: &str, order: &[OrderBy], field: &SpreadField) {
     let from = Qualifier::name(agg_alias);
-    sql.sql("COALESCE(json_agg(").column(from, &field.name);
+    sql.sql("COALESCE(pg_catalog.json_agg(").column(from, &field.name);
     filter::order_by(sql, from, order);
-    sql.sql("),'[]')::jsonb AS ").ident(field.alias.as_ref().unwrap_or(&field.name));
+    sql.sql("),'[]')::pg_catalog.jsonb AS ").ident(field.alias.as_ref().unwrap_or(&field.name));
 }
 
 /// Appends ` GROUP BY …` when something is aggregated and something is not.

@@ -1,8 +1,11 @@
 //! Statements and the set of them that one request runs.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 pub use super::rows::{Form, RowsQuery, Wrapped};
+pub use super::values::ByValues;
 
 /// How a bind is typed for Postgres. Values always travel in text format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,6 +49,8 @@ pub struct MainQuery {
     pub main: Option<Statement>,
     /// The query, where its rows are the body.
     pub rows: Option<RowsQuery>,
+    /// The query in another form, for [`MainQuery::prefer_values`].
+    pub by_values: Option<Arc<ByValues>>,
     /// `EXPLAIN` for planned and estimated counts.
     pub explain: Option<Statement>,
     /// The root document's queries: accessible tables, accessible functions, schema comment.

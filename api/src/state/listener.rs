@@ -13,6 +13,11 @@ use crate::observability::Observation;
 /// Longest pause between two attempts, in seconds.
 const MAX_DELAY: u64 = 32;
 
+/// How often the server is asked whether it is still there: a connection that only listens would never know.
+const PING: Duration = Duration::from_secs(30);
+/// How long it may take to answer.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Starts the listener where it is enabled, in place of one that may be running.
 pub fn restart(state: &Arc<AppState>) {
     let task = state.config().db_channel_enabled.then(|| tokio::spawn(listen_forever(Arc::clone(state))));
@@ -55,12 +60,13 @@ async fn listen(
     repair: bool,
 ) -> Result<(), DbError> {
     let (client, mut notifications, address) = crate::execute::connect_listener(conf).await?;
-    let version = database::pg_version(&client).await?;
+    let version = in_time(database::pg_version(&client)).await?;
     if repair {
-        client.batch_execute("select pg_notification_queue_usage()").await?;
+        in_time(async { Ok(client.batch_execute("select pg_notification_queue_usage()").await?) }).await?;
     }
     let channel = conf.db_channel.as_str();
-    client.batch_execute(&format!("LISTEN \"{}\"", channel.replace('"', "\"\""))).await?;
+    let listen = format!("LISTEN \"{}\"", channel.replace('"', "\"\""));
+    in_time(async { Ok(client.batch_execute(&listen).await?) }).await?;
     state.listener_on.store(true, Relaxed);
     if *delay > 1 {
         // Notifications may have been missed while there was no connection.
@@ -72,7 +78,16 @@ async fn listen(
         version: &version.full_name,
         channel,
     });
-    while let Some(notification) = notifications.recv().await {
+    loop {
+        let notification = match tokio::time::timeout(PING, notifications.recv()).await {
+            Ok(Some(notification)) => notification,
+            Ok(None) => return Ok(()),
+            Err(_) => {
+                // Listening twice is listening once.
+                in_time(async { Ok(client.batch_execute(&listen).await?) }).await?;
+                continue;
+            }
+        };
         match notification.payload.as_str() {
             "" | "reload schema" => {
                 state.observer.observe(&Observation::ListenReloadSchema(channel));
@@ -85,5 +100,11 @@ async fn listen(
             _ => {}
         }
     }
-    Ok(())
+}
+
+/// What the server answers, if it does so in time.
+async fn in_time<T>(work: impl Future<Output = Result<T, DbError>>) -> Result<T, DbError> {
+    tokio::time::timeout(PING_TIMEOUT, work).await.unwrap_or_else(|_| {
+        Err(DbError::Connection { was_established: true, message: "the database does not answer\n".into() })
+    })
 }

@@ -35,13 +35,19 @@ pub async fn reload_schema_forever(state: Arc<AppState>) {
 pub async fn reload_config_forever(state: Arc<AppState>) {
     loop {
         state.config_wanted.notified().await;
-        reload_config(&state, None).await;
+        let reload = async {
+            reload_config(&state, None).await;
+            Ok(())
+        };
+        if let Err(error) = state.pool.unless_silent(reload).await {
+            state.observer.observe(&Observation::ConfigReadError(&error));
+        }
     }
 }
 
 async fn load_schema_until_done(state: &Arc<AppState>) {
     let mut delay = 1;
-    while !load_schema(state).await {
+    while !load_schema_unless_silent(state).await {
         if !state.config().db_pool_automatic_recovery {
             return;
         }
@@ -56,6 +62,17 @@ async fn load_schema_until_done(state: &Arc<AppState>) {
     state.next_attempt.store(0, Relaxed);
 }
 
+/// One attempt, which is given up when the database falls silent meanwhile.
+async fn load_schema_unless_silent(state: &Arc<AppState>) -> bool {
+    match state.pool.unless_silent(async { Ok(load_schema(state).await) }).await {
+        Ok(is_done) => is_done,
+        Err(error) => {
+            state.observer.observe(&Observation::PgVersionError(&error));
+            false
+        }
+    }
+}
+
 /// One attempt: connect, read the in-database configuration, read the catalog. What went wrong is in the log.
 pub async fn load_schema(state: &Arc<AppState>) -> bool {
     let client = match connect(state).await {
@@ -63,6 +80,7 @@ pub async fn load_schema(state: &Arc<AppState>) -> bool {
         Err(error) => {
             state.observer.observe(&Observation::PgVersionError(&error));
             state.note_database_error(&error);
+            reread_secret(state);
             if !state.config().db_pool_automatic_recovery {
                 state.observer.observe(&Observation::NoRecovery);
                 state.doom();
@@ -85,8 +103,11 @@ pub async fn load_schema(state: &Arc<AppState>) -> bool {
         (Ok(_), Err(error)) | (Err(error), _) => Err(error),
     };
     let query_time = started.elapsed();
-    // Whoever asks whether we are ready is told "not yet" until the new cache is in place.
-    state.cache_status.send_replace(CacheStatus::Pending);
+    // Whoever asks whether we are ready is told "not yet" until the new cache is in place. Before the first one that
+    // is so already, and "pending" would let requests in.
+    if loaded.is_err() || *state.cache_status.borrow() != CacheStatus::Initial {
+        state.cache_status.send_replace(CacheStatus::Pending);
+    }
     match loaded {
         Err(error) => {
             state.observer.observe(&Observation::SchemaCacheError {
@@ -100,7 +121,11 @@ pub async fn load_schema(state: &Arc<AppState>) -> bool {
         Ok((cache, timings)) => {
             let started = Instant::now();
             let summary = cache.summary();
-            state.schema_cache.store(Some(Arc::new(cache)));
+            state.put_schema(&Arc::new(cache));
+            if crate::snapshot::inputs(&conf) != crate::snapshot::inputs(&state.config()) {
+                // The configuration changed while it was read: what was read is not what is wanted now.
+                state.schema_wanted.notify_one();
+            }
             // Sessions keep plans and types of the catalog as it was.
             state.pool.flush();
             state.observer.observe(&Observation::PoolFlushed);
@@ -157,9 +182,24 @@ async fn reload_config(state: &Arc<AppState>, client: Option<&Client>) {
         Err(error) => state.observer.observe(&Observation::ConfigInvalid(&error.to_string())),
         Ok(new) => {
             warn_of_deprecated_path(state, &old, &new);
+            warn_of_unknown_settings(state, &old, &new);
             put_config(state, &old, new);
             state.observer.observe(&Observation::ConfigReloaded);
         }
+    }
+}
+
+/// Reads the secret again where it stands in a file: whoever rotates the database's password may rotate this as well.
+fn reread_secret(state: &Arc<AppState>) {
+    let old = state.config();
+    let database = DatabaseSettings::clone(&state.database_settings.load());
+    let new = AppConfig::load(old.file_path.as_deref(), &state.environment, database, Some(&old));
+    if let Ok(new) = new
+        && new.jwt_secret != old.jwt_secret
+    {
+        let conf = AppConfig { jwt_secret: new.jwt_secret, jwt_keys: new.jwt_keys, ..AppConfig::clone(&old) };
+        put_config(state, &old, conf);
+        state.observer.observe(&Observation::ConfigReloaded);
     }
 }
 
@@ -171,14 +211,20 @@ fn warn_of_deprecated_path(state: &AppState, old: &AppConfig, new: &AppConfig) {
     }
 }
 
+/// Says which names of the configuration are no settings, once for each.
+fn warn_of_unknown_settings(state: &AppState, old: &AppConfig, new: &AppConfig) {
+    for setting in new.unknown_settings.iter().filter(|it| !old.unknown_settings.contains(it)) {
+        state.observer.observe(&Observation::UnknownSetting(setting));
+    }
+}
+
 fn put_config(state: &Arc<AppState>, old: &AppConfig, new: AppConfig) {
     let listener_changed =
         new.db_channel_enabled != old.db_channel_enabled || new.db_channel != old.db_channel;
     state.observer.set_log_level(new.log_level);
-    let new = Arc::new(new);
-    state.config.store(Arc::clone(&new));
-    // After the swap: a token verified with the old keys must not be remembered for the new ones.
-    state.verifier.reconfigure(old, &new);
+    // First, so that no request of the new configuration meets sessions of the old one.
+    state.pool.reconfigure(&new);
+    state.put_config(&Arc::new(new));
     if listener_changed {
         listener::restart(state);
     }

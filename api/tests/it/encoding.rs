@@ -19,7 +19,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use crate::fixture::request;
-use crate::support::config;
+use crate::support::{config, whole};
 
 /// True while the statement that runs aggregates.
 const AGGREGATED: &str = "current_query() LIKE '%json_agg(\\_postgrest\\_t%'";
@@ -82,7 +82,10 @@ impl App {
         let result =
             execute::run(pool, &Arc::new(query), &plan, &request, &auth, &self.conf, &self.cache).await;
         let response = action_response(&plan, result.unwrap(), &request, &self.conf, &self.cache).unwrap();
-        String::from_utf8(response.body.to_vec()).unwrap()
+        match &response.spooled {
+            Some(spooled) => String::from_utf8(whole(spooled).await).unwrap(),
+            None => String::from_utf8(response.body.to_vec()).unwrap(),
+        }
     }
 
     /// The same body both ways.
@@ -480,10 +483,8 @@ async fn large_answers_leave_memory() {
     let spooled = response.spooled.unwrap();
     assert_eq!(response.headers["content-length"], spooled.len().to_string());
     assert_eq!(response.headers["content-range"], "0-59999/*");
-    let mut ours = Vec::new();
-    while (ours.len() as u64) < spooled.len() {
-        ours.extend_from_slice(&spooled.read(ours.len() as u64).await.unwrap());
-    }
-    let ours = String::from_utf8(ours).unwrap().replace("\"aggregated\":false", "\"aggregated\":true");
+    let ours = String::from_utf8(whole(&spooled).await)
+        .unwrap()
+        .replace("\"aggregated\":false", "\"aggregated\":true");
     assert_same(&ours, &theirs, "GET /large");
 }

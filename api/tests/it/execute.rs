@@ -5,5 +5,6 @@ mod fixture;
 mod lanes;
 mod pool;
 mod roles;
+mod sessions;
 pub(crate) mod tls;
 mod transaction;

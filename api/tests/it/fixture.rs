@@ -14,7 +14,7 @@ use api::schema_cache::identifiers::{QualifiedIdentifier, RelIdentifier};
 use api::schema_cache::relationship::{Cardinality, Junction, Relationship};
 use api::schema_cache::representation::DataRepresentation;
 use api::schema_cache::routine::{MediaHandler, PgType, RetType, Routine, RoutineParam, Volatility};
-use api::schema_cache::table::{Column, Table};
+use api::schema_cache::table::{Column, Generated, Table};
 use api::sql::main_query;
 use api::sql::types::MainQuery;
 use bytes::Bytes;
@@ -54,6 +54,8 @@ fn table(name: &str, pk: &[&str], columns: &[&str]) -> (QualifiedIdentifier, Tab
             max_len: None,
             default,
             enum_values: Vec::new(),
+            element_enum: Vec::new(),
+            generated: Generated::Never,
         };
         (name.to_owned(), column)
     });
@@ -66,6 +68,7 @@ fn table(name: &str, pk: &[&str], columns: &[&str]) -> (QualifiedIdentifier, Tab
         updatable: true,
         deletable: true,
         pk_cols: pk.iter().map(|&name| name.to_owned()).collect(),
+        partial_keys: Vec::new(),
         columns: columns.collect(),
     };
     (qi(name), table)
@@ -240,6 +243,7 @@ pub(crate) fn cache() -> SchemaCache {
     let html = MediaType::Other("text/html".to_owned());
     media_handlers.insert((RelIdentifier::Relation(qi("clients")), html.clone()), (custom, html));
     SchemaCache {
+        leavings: Default::default(),
         tables: tables.into_iter().collect(),
         relationships: by_table,
         routines: routines_by_name,
@@ -249,6 +253,7 @@ pub(crate) fn cache() -> SchemaCache {
             representation("text", "test.color", "test.color_from_text"),
         ]),
         media_handlers,
+        row_types: HashMap::new(),
     }
 }
 

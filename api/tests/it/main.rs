@@ -2,15 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod animals;
+mod caches;
 mod encoding;
 mod exchanges;
 mod execute;
 mod fixture;
+mod inserts;
 mod openapi;
+mod overloads;
 mod plan;
 mod plans;
 mod requests;
 mod responses;
+mod scaling;
 mod schema_cache;
 mod server;
 mod sql;

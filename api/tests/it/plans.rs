@@ -4,14 +4,21 @@ use std::sync::Arc;
 
 use api::api_request::{ApiRequest, preferences};
 use api::config::AppConfig;
+use api::error::Error;
+use api::execute::{DbResult, ResultSet};
 use api::pipeline::plans::{PlanCache, Replay};
-use api::plan::action_plan;
+use api::plan::{ActionPlan, action_plan};
+use api::response::{PgrstResponse, action_response};
 use api::schema_cache::SchemaCache;
 use api::sql::types::{MainQuery, Statement};
+use api::state::basis::Basis;
 use bytes::Bytes;
 use http::request::Parts;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::Config;
 
 use crate::fixture::{cache, conf, main_query_of};
 
@@ -58,7 +65,8 @@ struct Rooms {
 
 impl Rooms {
     fn new() -> Self {
-        Self { conf: Arc::new(conf()), cache: Arc::new(cache()), plans: PlanCache::default() }
+        let (conf, cache) = (Arc::new(conf()), Arc::new(cache()));
+        Self { plans: PlanCache::new(Arc::clone(&conf), Arc::clone(&cache)), conf, cache }
     }
 
     fn replay(&self, head: &Parts) -> Option<Replay> {
@@ -66,16 +74,27 @@ impl Rooms {
     }
 
     fn replay_with(&self, head: &Parts, body: &str) -> Option<Replay> {
-        self.plans.replay(&self.conf, &self.cache, head, &Bytes::copy_from_slice(body.as_bytes()))
+        self.plans.replay(head, &Bytes::copy_from_slice(body.as_bytes()))
     }
 
-    fn planned(&self, head: &Parts, body: &str) -> (ApiRequest, MainQuery) {
+    fn planned(&self, head: &Parts, body: &str) -> Result<(ApiRequest, ActionPlan, MainQuery), Error> {
         let preferences = preferences::from_headers(&self.conf, &head.headers);
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let request = ApiRequest::from_http(&self.conf, preferences, head, body).unwrap();
-        let plan = action_plan(&self.conf, &request, &self.cache).unwrap();
+        let request = ApiRequest::from_http(&self.conf, preferences, head, body)?;
+        let plan = action_plan(&self.conf, &request, &self.cache)?;
         let query = main_query_of(&plan, &self.conf, &request);
-        (request, query)
+        Ok((request, plan, query))
+    }
+
+    /// What is answered where the database says so.
+    fn response(
+        &self,
+        plan: &ActionPlan,
+        request: &ApiRequest,
+        rows: ResultSet,
+    ) -> Result<PgrstResponse, String> {
+        action_response(plan, DbResult::Crud(rows), request, &self.conf, &self.cache)
+            .map_err(|error| format!("{error:?}"))
     }
 
     #[track_caller]
@@ -85,7 +104,7 @@ impl Rooms {
 
     #[track_caller]
     fn check_with(&self, head: &Parts, body: &str, replay: &Replay) {
-        let (request, query) = self.planned(head, body);
+        let (request, plan, query) = self.planned(head, body).unwrap();
         let own = |query: &MainQuery| -> Vec<Statement> { query.statements().skip(1).cloned().collect() };
         assert_eq!(own(&replay.query), own(&query), "{}", head.uri);
         assert_eq!(replay.query.aggregated(), query.aggregated());
@@ -101,6 +120,18 @@ impl Rooms {
             (&again.schema, again.negotiated_by_profile),
             (&request.schema, request.negotiated_by_profile)
         );
+        for (n_rows, total, inserted) in [(0, None, None), (1, Some(1), Some(1)), (3, Some(9), Some(0))] {
+            let rows = ResultSet {
+                table_total: total,
+                query_total: n_rows,
+                location: vec![("id".to_owned(), format!("eq.{n_rows}"))],
+                body: Bytes::from_static(b"[]"),
+                inserted,
+                ..ResultSet::default()
+            };
+            let kept = self.response(&replay.planned.plan, again, rows.clone());
+            assert_eq!(kept, self.response(&plan, &request, rows), "{} {}", head.method, head.uri);
+        }
     }
 }
 
@@ -166,8 +197,6 @@ fn what_cannot_be_replayed_is_planned_each_time() {
             assert!(rooms.replay(&head(text, &[])).is_none(), "{text}");
         }
     }
-    let head = head("GET /clients", &[]);
-    assert!((0..3).all(|_| rooms.replay_with(&head, "{}").is_none()));
 }
 
 /// Writes and calls with `{}` where values of filters go, and two bodies of one shape.
@@ -178,6 +207,7 @@ const WRITES: &[(&str, &str, &str)] = &[
     ("POST /clients?on_conflict=id", r#"{"id":1}"#, r#"{"id":2}"#),
     ("PATCH /clients?id=eq.{}&name=neq.{}", r#"{"name":"x"}"#, r#"{"name":{"y":[1]}}"#),
     ("PUT /clients?id=eq.{}", r#"{"id":1,"name":"x"}"#, r#"{"id":2,"name":"y"}"#),
+    ("PUT /clients?id=eq.{}&columns=id", r#"{"id":1,"name":"x"}"#, r#"{"id":2,"name":"y"}"#),
     ("DELETE /clients?id=eq.{}&name=lt.{}", "", ""),
     ("POST /rpc/add_them", r#"{"a":1,"b":2}"#, r#"{"b":"3","a":4}"#),
     ("POST /rpc/getproject?name=eq.{}", r#"{"id":1}"#, r#"{"id":2}"#),
@@ -222,6 +252,21 @@ fn bodies_of_another_shape_are_planned_anew() {
     }
 }
 
+/// A `PUT` replaces the whole row, so that `columns=` does not tell what is written: the body does.
+#[test]
+fn what_is_put_is_told_by_the_body() {
+    for target in ["PUT /clients?id=eq.1&columns=name", "PUT /clients?col%75mns=name&id=eq.1"] {
+        let rooms = Rooms::new();
+        let head = head(target, &[]);
+        for body in [r#"{"id":1,"name":"a"}"#, r#"{"id":1,"name":"a"}"#, r#"{"id":1}"#, r#"{"id":1}"#] {
+            if let Some(replay) = rooms.replay_with(&head, body) {
+                rooms.check_with(&head, body, &replay);
+            }
+        }
+        assert!((0..3).all(|_| rooms.replay_with(&head, r#"{"id":1,"none":2}"#).is_none()));
+    }
+}
+
 #[test]
 fn what_stands_for_a_body_is_a_body_like_others() {
     let rooms = Rooms::new();
@@ -236,22 +281,32 @@ fn what_stands_for_a_body_is_a_body_like_others() {
     }
 }
 
+/// A reload begins anew, and a request that began before it cannot put its plan under the new configuration.
 #[test]
-fn another_schema_cache_or_configuration_forgets_plans() {
-    let mut rooms = Rooms::new();
+fn plans_belong_to_one_configuration_and_schema_cache() {
     let head = head("GET /clients?id=eq.1", &[]);
-    assert!(rooms.replay(&head).is_none() && rooms.replay(&head).is_some());
-    rooms.cache = Arc::new(cache());
-    assert!(rooms.replay(&head).is_none() && rooms.replay(&head).is_some());
-    rooms.conf = Arc::new(AppConfig { db_max_rows: Some(2), ..conf() });
-    assert!(rooms.replay(&head).is_none());
-    rooms.check(&head, &rooms.replay(&head).unwrap());
+    let old = Basis::new(conf()).with_schema(&Arc::new(cache()));
+    let new = old.with_conf(&Arc::new(AppConfig { db_max_rows: Some(2), ..conf() }));
+    let replay = |basis: &Basis| basis.plans.as_ref().unwrap().replay(&head, &Bytes::new());
+    assert!(replay(&old).is_none() && replay(&new).is_none());
+    let limit = |replay: Replay| replay.query.rows.unwrap().statement.text.contains("LIMIT 2");
+    assert!(!limit(replay(&old).unwrap()) && limit(replay(&new).unwrap()) && !limit(replay(&old).unwrap()));
+    let reloaded = new.with_schema(&Arc::new(cache()));
+    assert!(replay(&reloaded).is_none());
+}
+
+#[test]
+fn without_a_cache_nothing_is_replayed() {
+    let conf = Arc::new(AppConfig { pgapp_plan_cache_bytes: 0, ..conf() });
+    let plans = PlanCache::new(conf, Arc::new(cache()));
+    let head = head("GET /clients?id=eq.1", &[]);
+    assert!((0..5).all(|_| plans.replay(&head, &Bytes::new()).is_none()));
 }
 
 proptest! {
     #[test]
     fn any_value_is_filled_in_as_it_would_be_planned(
-        template in proptest::sample::select(FIT),
+        template in select(FIT),
         first in "(\\PC|[ \\n\"'*%().,:+&]){0,12}",
         second in "(\\PC|[ \\n\"'*%().,:+&]){0,12}",
     ) {
@@ -263,4 +318,179 @@ proptest! {
             rooms.check(&head, &replay);
         }
     }
+}
+
+/// Parameters, preferences, headers and bodies that may be combined at will; `{}` stands for a value.
+const TARGETS: &[&str] = &[
+    "/clients",
+    "/projects",
+    "/tasks",
+    "/documents",
+    "/rpc/getproject",
+    "/rpc/add_them",
+    "/rpc/one_project",
+    "/",
+];
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"];
+const PARAMETERS: &[&str] = &[
+    "id=eq.{}",
+    "id=eq.{}",
+    "id=gt.{}",
+    "name=neq.{}",
+    "name=not.eq.{}",
+    "name=like.{}*",
+    "id=in.(1,{})",
+    "a={}",
+    "b={}",
+    "data->>a=eq.{}",
+    "color=eq.{}",
+    "clients.id=eq.{}",
+    "or=(id.eq.1,name.eq.{})",
+    "select=id",
+    "select=*",
+    "select=id,name,clients(id)",
+    "select=id,...clients(name)",
+    "select=data->b,color",
+    "select=count()",
+    "order=id",
+    "order=name.desc.nullslast",
+    "limit=3",
+    "limit=5",
+    "offset=1",
+    "columns=id",
+    "columns=id,name",
+    "col%75mns=name",
+    "columns",
+    "on_conflict=id",
+    "on_conflict=name",
+    "clients.limit=2",
+];
+const HEADERS: &[(&str, &str)] = &[
+    ("prefer", "return=representation"),
+    ("prefer", "return=minimal"),
+    ("prefer", "return=headers-only"),
+    ("prefer", "resolution=merge-duplicates"),
+    ("prefer", "resolution=ignore-duplicates"),
+    ("prefer", "missing=default"),
+    ("prefer", "missing=null"),
+    ("prefer", "count=exact"),
+    ("prefer", "count=planned"),
+    ("prefer", "count=estimated"),
+    ("prefer", "tx=rollback"),
+    ("prefer", "timezone=Europe/Paris"),
+    ("prefer", "handling=strict, max-affected=2"),
+    ("accept", "application/vnd.pgrst.object+json"),
+    ("accept", "application/vnd.pgrst.array+json;nulls=stripped"),
+    ("accept", "application/vnd.pgrst.plan+json"),
+    ("accept", "text/csv"),
+    ("accept", "text/html"),
+    ("accept-profile", "test"),
+    ("accept-profile", "none"),
+    ("content-profile", "test"),
+    ("content-type", "application/json"),
+    ("content-type", "application/json; charset=utf-8"),
+    ("content-type", "text/csv"),
+    ("content-type", "application/x-www-form-urlencoded"),
+    ("content-type", "text/plain"),
+    ("range", "0-1"),
+    ("range", "3-2"),
+    ("x-other", "1"),
+    ("cookie", "a=1"),
+];
+const BODIES: &[&str] = &[
+    r#"{"id":1}"#,
+    r#" {"id":2}"#,
+    r#"{"id":1,"name":"x"}"#,
+    r#"{"name":{"y":[1]},"id":null}"#,
+    r#"{"name":"x"}"#,
+    r#"{"none":1}"#,
+    r#"{"a":1,"b":2}"#,
+    r#"{"b":2,"a":null}"#,
+    r#"[{"id":1},{"id":2}]"#,
+    r#"[{"id":3}]"#,
+    r#"[{"id":1,"name":"x"}]"#,
+    r#"[{"id":1},{"name":2}]"#,
+    "[]",
+    "{}",
+    "[{}]",
+    "",
+    "{",
+    "7",
+    "id,name\n1,x",
+    "id=1&name=x",
+];
+
+/// One of the many configurations that planning looks at.
+fn a_conf(flags: [bool; 5]) -> AppConfig {
+    AppConfig {
+        db_tx_allow_override: flags[0],
+        db_plan_enabled: flags[1],
+        url_use_legacy_target_names: flags[2],
+        log_query: flags[3],
+        db_max_rows: flags[4].then_some(4),
+        ..conf()
+    }
+}
+
+/// Requests over few outlines, so that each comes several times with other values and bodies.
+fn requests() -> impl Strategy<Value = Vec<(Parts, &'static str)>> {
+    let outline = (
+        select(METHODS),
+        select(TARGETS),
+        subsequence(PARAMETERS, 0..=4),
+        prop_oneof![1 => Just(Vec::new()), 2 => subsequence(HEADERS, 0..=3)],
+    );
+    let outlines = prop::collection::vec(outline, 1..=2);
+    let value = prop_oneof![4 => "[a-z0-9]{1,3}", 1 => "(\\PC|[ \n\"'*%().,:+&]){0,8}"];
+    let uses = prop::collection::vec(
+        (any::<prop::sample::Index>(), prop::collection::vec(value, 5), select(BODIES)),
+        6..=12,
+    );
+    (outlines, uses).prop_map(|(outlines, uses)| {
+        let used = uses.into_iter().map(|(which, values, body)| {
+            let (method, target, parameters, headers) = which.get(&outlines);
+            let template = format!("{method} {target}?{}", parameters.join("&"));
+            (head(&filled(&template, &values), headers), body)
+        });
+        used.collect()
+    })
+}
+
+/// Cases of a property: the more, the longer the environment allows.
+fn cases(few: u32, many: u32) -> Config {
+    let thorough = std::env::var_os("PGAPP_TEST_THOROUGH").is_some();
+    Config { cases: if thorough { many } else { few }, ..Config::default() }
+}
+
+proptest! {
+    #![proptest_config(cases(400, 5_000))]
+
+    /// Every method, parameter and preference: a kept plan says what a new one would say, or there is none.
+    #[test]
+    fn kept_plans_are_those_that_would_be_made_anew(flags in any::<[bool; 5]>(), requests in requests()) {
+        let (conf, cache) = (Arc::new(a_conf(flags)), Arc::new(cache()));
+        let rooms = Rooms { plans: PlanCache::new(Arc::clone(&conf), Arc::clone(&cache)), conf, cache };
+        for (head, body) in &requests {
+            if let Some(replay) = rooms.replay_with(head, body) {
+                let planned = rooms.planned(head, body);
+                prop_assert!(planned.is_ok(), "{} {} {body}: {:?}", head.method, head.uri, planned.err());
+                rooms.check_with(head, body, &replay);
+            }
+        }
+    }
+}
+
+/// The property above is about something: most requests that are planned at all come from a kept plan in the end.
+#[test]
+fn most_requests_are_replayed() {
+    let rooms = Rooms::new();
+    let (mut planned, mut replayed) = (0, 0);
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    for _ in 0..300 {
+        for (head, body) in requests().new_tree(&mut runner).unwrap().current() {
+            planned += usize::from(rooms.planned(&head, body).is_ok());
+            replayed += usize::from(rooms.replay_with(&head, body).is_some());
+        }
+    }
+    assert!(planned > 500 && replayed * 4 > planned, "{replayed} of {planned}");
 }

@@ -377,3 +377,113 @@ async fn a_thousand_tables_are_read_completely() {
         }
     }
 }
+
+/// What only shows by what is not there: keys of system catalogs, and relationships that lead out of sight.
+#[tokio::test]
+async fn views_over_catalogs_have_keys_and_hidden_relationships_leave_no_suggestions() {
+    let db = local_stack::testing::TestCluster::shared().await.unwrap().create_db(None).await.unwrap();
+    let client = db.connect().await.unwrap();
+    client
+        .batch_execute(
+            "create schema api; create schema api_v2; create schema extra; create schema private;
+             create view api.relations as select oid, relname, relnamespace from pg_class;
+             create view api.attributes as select attrelid, attnum, attname from pg_attribute;
+             create table api.actors (id int primary key);
+             create table api.films (id int primary key);
+             create table api.filmz (id int primary key, film int references api.films);
+             create table private.roles (
+               actor int references api.actors, film int references api.films, primary key (actor, film));",
+        )
+        .await
+        .unwrap();
+    let cache = load_from(&db).await;
+    assert_eq!(cache.tables[&qi("relations")].pk_cols, ["oid"]);
+    assert_eq!(cache.tables[&qi("attributes")].pk_cols, ["attrelid", "attnum"]);
+
+    let conf = config(db.url());
+    let refused = |text: &str| {
+        let request = crate::fixture::request(&conf, text).unwrap();
+        match api::plan::action_plan(&conf, &request, &cache) {
+            Err(api::error::Error::SchemaCache(api::error::SchemaCacheError::NoRelBetween {
+                suggestion,
+                ..
+            })) => suggestion,
+            other => panic!("{text}: {:?}", other.map(drop)),
+        }
+    };
+    // Related, but only through a junction that nobody may see.
+    assert_eq!(refused("GET /actors?select=films(*)"), None);
+    assert_eq!(refused("GET /actors?select=filmz(*)"), None);
+    // Where something may be embedded, its name is suggested.
+    assert_eq!(refused("GET /films?select=filmx(*)"), Some(("filmz".into(), "filmx".into())));
+}
+
+#[tokio::test]
+async fn the_shown_cache_has_its_keys_in_order() {
+    let db = fixture_db().await;
+    let cache = load_from(&db).await;
+    let shown = cache.to_json().unwrap();
+    let value: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let mut pending = vec![&value];
+    let mut n_objects = 0;
+    while let Some(it) = pending.pop() {
+        match it {
+            serde_json::Value::Object(members) => {
+                // Objects keep the order in which they were read.
+                assert!(members.keys().is_sorted(), "{:?}", members.keys().collect::<Vec<_>>());
+                n_objects += 1;
+                pending.extend(members.values());
+            }
+            serde_json::Value::Array(items) => pending.extend(items),
+            _ => {}
+        }
+    }
+    assert!(n_objects > 100);
+    assert!(shown.starts_with(r#"{"dbMediaHandlers":"#), "{}", &shown[..80]);
+}
+
+#[tokio::test]
+async fn functions_are_known_by_what_they_could_leave_behind() {
+    use api::schema_cache::leavings::Leavings;
+    let db = local_stack::testing::TestCluster::shared().await.unwrap().create_db(None).await.unwrap();
+    let client = db.connect().await.unwrap();
+    client
+        .batch_execute(
+            "create schema api; create schema api_v2; create schema extra; create schema elsewhere;
+             create table elsewhere.t (id int primary key, n int unique deferrable, t int references elsewhere.t deferrable);
+             create function api.f() returns text language plpgsql as
+               $$ begin perform set_config('a.b', 'executed, prepared', false); set x.y = 'listener'; return ''; end $$",
+        )
+        .await
+        .unwrap();
+    let nothing = Leavings { commands: false, at_commit: false, cached_sequences: false };
+    assert_eq!(load_from(&db).await.leavings, nothing);
+    for (statement, undo, expected) in [
+        (
+            "create function elsewhere.g() returns void language plpgsql as $$ begin EXECUTE $1; end $$",
+            "drop function elsewhere.g()",
+            Leavings { commands: true, ..nothing },
+        ),
+        (
+            "create function elsewhere.g() returns void language sql as 'LISTEN x'",
+            "drop function elsewhere.g()",
+            Leavings { commands: true, ..nothing },
+        ),
+        (
+            "create sequence elsewhere.s cache 20",
+            "drop sequence elsewhere.s",
+            Leavings { cached_sequences: true, ..nothing },
+        ),
+        (
+            "create function elsewhere.h() returns trigger language plpgsql as 'begin return new; end';
+             create constraint trigger late after insert on elsewhere.t deferrable
+               for each row execute function elsewhere.h()",
+            "drop trigger late on elsewhere.t",
+            Leavings { at_commit: true, ..nothing },
+        ),
+    ] {
+        client.batch_execute(statement).await.unwrap();
+        assert_eq!(load_from(&db).await.leavings, expected, "{statement}");
+        client.batch_execute(undo).await.unwrap();
+    }
+}

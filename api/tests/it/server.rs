@@ -2,10 +2,16 @@
 
 mod admin;
 mod auth;
+mod beyond;
+mod bounds;
 mod cli;
+mod connections;
+mod departures;
 mod failures;
 mod function;
 mod http;
+mod http2;
+mod hung;
 mod iam;
 mod in_database;
 mod log;

@@ -1,6 +1,7 @@
 //! What the modules share: the test application's database and a configuration for it.
 
 use api::config::AppConfig;
+use api::spool::Spooled;
 use local_stack::testing::{TestCluster, TestDb};
 
 /// A copy of the test application's database (`fixtures/*.sql`), for one test alone.
@@ -17,6 +18,15 @@ pub(crate) async fn fixture_db() -> TestDb {
     };
     let template = cluster.template("cinema", fill).await.unwrap();
     cluster.create_db(Some(&template)).await.unwrap()
+}
+
+/// A large body, read to its end.
+pub(crate) async fn whole(body: &Spooled) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while (bytes.len() as u64) < body.len() {
+        bytes.extend_from_slice(&body.read(bytes.len() as u64).await.unwrap());
+    }
+    bytes
 }
 
 /// The defaults, for the test application's schemas.

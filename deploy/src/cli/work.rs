@@ -10,6 +10,8 @@ use deploy::{
     user::{Agrees, Nobody, Terminal, User},
 };
 
+use infra_cfn::Stack;
+
 use super::{Look, Pace, Work};
 
 /// A renderer and somebody to ask, as the surroundings allow.
@@ -89,6 +91,7 @@ impl Front {
 /// Runs `act` on an engine for what the flags select.
 async fn with_engine<F>(
     look: &Look,
+    wanted: &[Stack],
     settings: Settings,
     flags: &[(String, String)],
     front: Front,
@@ -97,7 +100,7 @@ async fn with_engine<F>(
 where
     F: AsyncFnOnce(&Engine<'_, Aws>) -> Outcome,
 {
-    let selection = look.select(&look.wanted()?, flags)?;
+    let selection = look.select(wanted, flags)?;
     let cloud = Aws::connect().await?;
     let engine =
         Engine::new(&cloud, &*front.sink, &*front.user, &settings, &selection.specs, &selection.graph);
@@ -113,12 +116,16 @@ where
 pub(super) async fn deploy(work: &Work, must_be_new: bool) -> anyhow::Result<u8> {
     let settings = Settings { must_be_new, ..work.settings() };
     let front = Front::new(work.look.json, work.yes, None);
-    with_engine(&work.look, settings, &work.parameters, front, async |engine| engine.deploy().await).await
+    let wanted = work.look.wanted()?;
+    let act = async |engine: &Engine<'_, Aws>| engine.deploy().await;
+    with_engine(&work.look, &wanted, settings, &work.parameters, front, act).await
 }
 
 pub(super) async fn terminate(work: &Work) -> anyhow::Result<u8> {
     let front = Front::new(work.look.json, work.yes, None);
-    with_engine(&work.look, work.settings(), &[], front, async |engine| engine.terminate().await).await
+    let wanted = work.look.wanted_for_removal()?;
+    let act = async |engine: &Engine<'_, Aws>| engine.terminate().await;
+    with_engine(&work.look, &wanted, work.settings(), &[], front, act).await
 }
 
 pub(super) async fn recreate(work: &Work) -> anyhow::Result<u8> {
@@ -127,7 +134,8 @@ pub(super) async fn recreate(work: &Work) -> anyhow::Result<u8> {
         if ended.exit_code() == 0 { engine.deploy().await } else { ended }
     };
     let front = Front::new(work.look.json, work.yes, None);
-    with_engine(&work.look, work.settings(), &work.parameters, front, act).await
+    let wanted = work.look.wanted_for_removal()?;
+    with_engine(&work.look, &wanted, work.settings(), &work.parameters, front, act).await
 }
 
 pub(super) async fn diff(work: &Work, with_drift: bool) -> anyhow::Result<u8> {
@@ -136,11 +144,13 @@ pub(super) async fn diff(work: &Work, with_drift: bool) -> anyhow::Result<u8> {
         if with_drift && compared.exit_code() == 0 { engine.drift().await } else { compared }
     };
     let front = Front::new(work.look.json, true, Some(render::differences));
-    with_engine(&work.look, work.settings(), &work.parameters, front, act).await
+    let wanted = work.look.wanted()?;
+    with_engine(&work.look, &wanted, work.settings(), &work.parameters, front, act).await
 }
 
 pub(super) async fn wait(look: &Look, pace: &Pace) -> anyhow::Result<u8> {
     let settings = Settings { poll: pace.poll, ..Settings::new(&look.prefix) };
     let front = Front::new(look.json, true, None);
-    with_engine(look, settings, &[], front, async |engine| engine.wait().await).await
+    let wanted = look.wanted()?;
+    with_engine(look, &wanted, settings, &[], front, async |engine| engine.wait().await).await
 }

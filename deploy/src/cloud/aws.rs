@@ -1,4 +1,4 @@
-//! CloudFormation and S3 through the AWS SDK: the only module of the deploy engine that names a service SDK.
+//! CloudFormation, S3 and Systems Manager through the AWS SDK: the only module of the deploy engine that names a service SDK.
 //!
 //! Translates, and decides nothing: retries beyond the SDK's own, waiting and explaining are the engine's.
 
@@ -53,6 +53,7 @@ pub async fn sdk_config() -> CloudResult<SdkConfig> {
 pub struct Aws {
     formation: Client,
     s3: aws_sdk_s3::Client,
+    systems_manager: aws_sdk_ssm::Client,
     region: String,
     endpoint: Option<String>,
 }
@@ -79,7 +80,13 @@ impl Aws {
         let endpoint = config.endpoint_url().map(str::to_owned);
         // An emulator does not resolve names of buckets.
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(endpoint.is_some()).build();
-        Ok(Self { formation: Client::new(config), s3: aws_sdk_s3::Client::from_conf(s3), region, endpoint })
+        Ok(Self {
+            formation: Client::new(config),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            systems_manager: aws_sdk_ssm::Client::new(config),
+            region,
+            endpoint,
+        })
     }
 
     async fn drift_detection(&self, id: &str) -> CloudResult<()> {
@@ -327,6 +334,12 @@ impl Cloud for Aws {
             Some(endpoint) => format!("{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
             None => format!("https://{bucket}.s3.{}.amazonaws.com/{key}", self.region),
         })
+    }
+
+    async fn public_parameter(&self, name: &str) -> CloudResult<String> {
+        let answer = self.systems_manager.get_parameter().name(name).send().await.map_err(sorted)?;
+        let value = answer.parameter.and_then(|it| it.value);
+        value.ok_or_else(|| CloudError::NotFound(format!("the parameter {name} has no value")))
     }
 
     fn region(&self) -> &str {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use infra_cfn::{Stack, capabilities, template::INLINE_LIMIT};
+use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
 use super::{Engine, Outcome, Spec, Trouble, follow::Watch, unique};
@@ -56,6 +57,10 @@ impl<C: Cloud> Engine<'_, C> {
             self.tell(Event::Unchanged { stack: spec.name.clone(), outputs });
             return Ok(());
         };
+        if let Some(failure) = failure::not_updatable(&set.changes, &spec.template_path, &spec.template) {
+            self.discard(spec, &request, &set.id).await?;
+            return Err(failure.into());
+        }
         let losses = failure::losses(&set.changes);
         // The changes and the question about them belong together, whatever other stacks have to say.
         let turn = self.asking.lock().await;
@@ -168,10 +173,28 @@ impl<C: Cloud> Engine<'_, C> {
         existing: Option<&StackInfo>,
     ) -> Result<BTreeMap<String, ParameterValue>, Trouble> {
         let mut inputs = inputs::resolve(&spec.template, &spec.given, existing, &self.settings.prefix);
+        for name in &spec.overridden {
+            let text = format!(
+                "{name} is given by a flag, and {} has another value: the next deployment without the flag goes back to that.",
+                spec.params_path
+            );
+            self.explain(spec, text);
+        }
         if !inputs.problems.is_empty() {
             let problems: Vec<String> = inputs.problems.iter().map(ToString::to_string).collect();
             let hint = format!("Correct the values in {} or on the command line.", spec.params_path);
             return Err(Failure::plain(format!("{}: {}", spec.name, problems.join("; ")), hint).into());
+        }
+        for (name, parameter) in
+            inputs::pinned(&spec.template, &spec.given, existing, self.settings.new_host_image)
+        {
+            let found = self.patiently(&spec.name, || self.cloud.public_parameter(&parameter)).await;
+            let id = found.map_err(|err| {
+                let mut failure = Failure::of_call(&format!("look up {parameter}"), &err);
+                failure.hint = format!("{} Or name an image with --parameter {name}=ami-….", failure.hint);
+                failure
+            })?;
+            inputs.values.insert(name, ParameterValue::Given(id));
         }
         let mut unknown = Vec::new();
         for name in inputs.missing {
@@ -209,7 +232,8 @@ impl<C: Cloud> Engine<'_, C> {
             )
             .into());
         };
-        let key = format!("{}/{}.yaml", unique(), spec.name);
+        // By content: what was uploaded before is not stored again.
+        let key = format!("{}/{}.yaml", content_key(&spec.text), spec.name);
         let url = self.patiently(&spec.name, || self.cloud.upload(&bucket, &key, &spec.text)).await;
         url.map(TemplateSource::Url).map_err(|err| {
             Failure::of_call(&format!("upload {} to {bucket}", spec.template_path), &err).into()
@@ -376,6 +400,12 @@ impl<C: Cloud> Engine<'_, C> {
                     .into()
             })
     }
+}
+
+/// A folder's name that only this text has.
+fn content_key(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    digest.iter().take(16).fold(String::new(), |key, byte| format!("{key}{byte:02x}"))
 }
 
 fn question(spec: &Spec, request: &ChangeSetRequest, losses: &[Loss]) -> String {

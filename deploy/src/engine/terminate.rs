@@ -55,6 +55,7 @@ impl<C: Cloud> Engine<'_, C> {
                 self.found(spec, info.as_ref());
                 let Some(info) = info else { return Ok(None) };
                 self.refuse_protected(&info)?;
+                refuse_guarded(spec, &info)?;
                 self.refuse_imported(spec, &info).await?;
                 Ok::<_, Trouble>(Some(info))
             };
@@ -178,6 +179,24 @@ impl<C: Cloud> Engine<'_, C> {
         self.tell(Event::Finished { stack: spec.name.clone(), status, took, outputs: Vec::new() });
         Ok(())
     }
+}
+
+/// Parameter of a stack whose resources AWS refuses to delete while it is "true".
+const GUARD: &str = "DeletionProtection";
+
+/// AWS would refuse in the middle, when what depends on the stack is gone already.
+fn refuse_guarded(spec: &Spec, info: &StackInfo) -> Result<(), Failure> {
+    let is_guarded = info.status.is_usable() && info.parameters.get(GUARD).is_some_and(|it| it == "true");
+    if !is_guarded {
+        return Ok(());
+    }
+    Err(Failure::plain(
+        format!("{} protects what it holds from deletion", info.name),
+        format!(
+            "If it is really to go: cargo xtask deploy --stack {} --parameter {GUARD}=false, then repeat the command.",
+            spec.name
+        ),
+    ))
 }
 
 fn question(found: &[(&Spec, StackInfo)]) -> String {

@@ -89,7 +89,7 @@ pub fn store_profiles(
 }
 
 /// Makes a virtual device for a user. Done as the administrator who made the user: without MFA, the user's own policy allows
-/// to make a device but not to remove one that was not enabled.
+/// neither to make a device nor to enable one, since a stolen access key would do for that.
 ///
 /// # Errors
 /// When IAM refuses.

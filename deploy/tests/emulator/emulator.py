@@ -11,6 +11,7 @@ FAULTS is a JSON file, read again at every operation: a list of {"type", "operat
 Added to MiniStack:
 - resource types without a provisioner, as stand-ins that have an identifier and the attributes that templates read;
 - the public parameters that name the current ECS images;
+- refusals of AWS that MiniStack does not know: properties that cannot be updated, exports in use;
 - operations off the event loop, so that a slow one leaves the API answering and stacks run side by side.
 """
 
@@ -34,8 +35,8 @@ os.environ.update(
 sys.argv = sys.argv[:1]
 
 from ministack.core import responses  # noqa: E402
-from ministack.services import iam, ssm  # noqa: E402
-from ministack.services.cloudformation import provisioners, stacks  # noqa: E402
+from ministack.services import cloudformation, iam, ssm  # noqa: E402
+from ministack.services.cloudformation import handlers, provisioners, stacks  # noqa: E402
 
 HANDLERS = provisioners._RESOURCE_HANDLERS
 counter = itertools.count(1)
@@ -63,9 +64,10 @@ STAND_INS = {
         "sgr", lambda it: {"Id": it}, ("GroupId", "IpProtocol", "FromPort", "ToPort", "DestinationSecurityGroupId")),
     "AWS::EC2::SecurityGroupIngress": (
         "sgr", lambda it: {"Id": it}, ("GroupId", "IpProtocol", "FromPort", "ToPort", "SourceSecurityGroupId")),
-    "AWS::EC2::Volume": (
-        "vol", lambda it: {"VolumeId": it}, ("AvailabilityZone", "Encrypted", "KmsKeyId", "SnapshotId")),
+    "AWS::EC2::Volume": ("vol", lambda it: {"VolumeId": it}, ()),
 }
+# Properties that can be neither changed nor had by a new resource: AWS refuses the update.
+NOT_UPDATABLE = {"AWS::EC2::Volume": ("AvailabilityZone", "Encrypted", "KmsKeyId", "OutpostArn", "SnapshotId")}
 
 
 def stand_in(prefix, attributes, fixed):
@@ -85,6 +87,43 @@ for kind, (prefix, attributes, fixed) in STAND_INS.items():
     if kind not in HANDLERS:
         HANDLERS[kind] = stand_in(prefix, attributes, fixed)
         provisioners._REPLACING_PROPERTIES[kind] = fixed
+
+
+def refusing(kind, fixed, update):
+    def run(physical_id, old, new, *rest, **named):
+        if any(old.get(key) != new.get(key) for key in fixed):
+            raise ValueError(f"Update to resource type {kind} is not supported.")
+        return update(physical_id, old, new, *rest, **named)
+
+    return run
+
+
+for kind, fixed in NOT_UPDATABLE.items():
+    HANDLERS[kind]["update"] = refusing(kind, fixed, HANDLERS[kind]["update"])
+
+
+# An export that somebody imports keeps its value; MiniStack changes it, and leaves the importer with the old one.
+resolve_outputs = stacks._resolve_stack_outputs
+
+
+def resolve_outputs_in_use(outputs, conditions, resources, values, mappings, stack_name, stack_id):
+    resolved, exports = resolve_outputs(outputs, conditions, resources, values, mappings, stack_name, stack_id)
+    every = cloudformation._stacks
+    for before in (every.get(stack_name) or {}).get("Outputs", []):
+        name = before.get("ExportName")
+        is_same = name in exports and exports[name]["Value"] == before["OutputValue"]
+        users = [
+            other
+            for other, it in every.items()
+            if name and not is_same and other != stack_name and it.get("StackStatus", "").endswith("_COMPLETE")
+            and "DELETE" not in it["StackStatus"] and name in handlers._imported_export_names(it, other)
+        ]
+        if users:
+            raise ValueError(f"Export {name} cannot be updated as it is in use by {', '.join(users)}")
+    return resolved, exports
+
+
+stacks._resolve_stack_outputs = resolve_outputs_in_use
 
 
 # A group is looked up by the users that are put into it, so it has to be a real one.
@@ -133,6 +172,24 @@ if database:
     HANDLERS["AWS::RDS::DBInstance"]["create"] = create_database_at
 
 
+# The secret that RDS makes for a password that it manages.
+def with_managed_secret(act):
+    def run(*arguments, **named):
+        made, known = act(*arguments, **named)
+        properties = next(it for it in reversed(arguments) if isinstance(it, dict))
+        if properties.get("ManageMasterUserPassword"):
+            secret = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:rds!db-{made}"
+            known = {**(known or {}), "MasterUserSecret.SecretArn": secret}
+        return made, known
+
+    return run
+
+
+for operation in ("create", "update"):
+    instances = HANDLERS["AWS::RDS::DBInstance"]
+    instances[operation] = with_managed_secret(instances[operation])
+
+
 def faults():
     with open(FAULTS, encoding="utf-8") as file:
         return json.load(file)
@@ -159,6 +216,13 @@ def guarded(kind, operation, act):
     return run
 
 
+# Where the strict rules stand beside the project, everything that AWS refuses is refused.
+if os.environ.get("EMULATOR_STRICT"):
+    sys.path.insert(0, os.environ["EMULATOR_STRICT"])
+    import strict
+
+    strict.install()
+
 for kind, handler in HANDLERS.items():
     for operation in ARGUMENTS:
         if callable(handler.get(operation)):
@@ -170,7 +234,8 @@ ssm._reserved_name_error = lambda name: None
 responses.set_request_region(REGION)
 for family in ("", "arm64/"):
     name = f"/aws/service/ecs/optimized-ami/amazon-linux-2023/{family}recommended/image_id"
-    ssm._put_parameter({"Name": name, "Type": "String", "Value": "ami-0123456789abcdef0"})
+    image = "ami-0f0000000000a4640" if family else "ami-0f00000000000a860"
+    ssm._put_parameter({"Name": name, "Type": "String", "Value": image, "Overwrite": True})
 
 
 def end_with_standard_input():

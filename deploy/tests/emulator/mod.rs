@@ -54,7 +54,22 @@ impl Emulator {
         let emulator = Self { process, url, dir };
         let init = emulator.run(&["params", "init", "--all"]);
         assert_eq!(init.code, Some(0), "{}", init.stderr);
+        emulator.name_images();
         Some(emulator)
+    }
+
+    /// As the guide says: images of one's own registry.
+    pub(crate) fn name_images(&self) {
+        let path = self.params_dir().join("compute.json");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, text.replace("REGISTRY/", "registry.example.com/")).unwrap();
+    }
+
+    /// Where rules stand that refuse what AWS refuses, beside the project; for `start_with`.
+    #[allow(dead_code, reason = "not every user of this module is strict")]
+    pub(crate) fn strict() -> Option<PathBuf> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/aws-emulator");
+        path.join("strict/__init__.py").is_file().then_some(path)
     }
 
     /// A command of the built program against this emulator and nothing else of this machine.
@@ -221,6 +236,7 @@ fn start_process(
         .arg(port.to_string())
         .arg(dir.join("faults.json"))
         .arg(delay.to_string())
+        .env("AWS_EMULATOR_JOURNAL", dir.join("journal.jsonl"))
         .envs(variables.iter().copied())
         // Its end ends the emulator, however this process ends.
         .stdin(Stdio::piped())

@@ -325,6 +325,16 @@ fn respond(action: &str, input: &Value, address: SocketAddr, shared: &Arc<Shared
             ))?;
             Ok(json!({ "ARN": id, "Name": id, "SecretString": text }))
         }
+        "GetParameter" => {
+            let name = input["Name"].as_str().unwrap_or_default();
+            if !name.starts_with("/aws/service/") {
+                return Err((400, "ParameterNotFound", "only public parameters are here"));
+            }
+            // One that the emulator knows the architecture of, too.
+            let image =
+                if name.contains("arm64") { "ami-0f0000000000a4640" } else { "ami-0f00000000000a860" };
+            Ok(json!({ "Parameter": { "Name": name, "Type": "String", "Value": image } }))
+        }
         "DescribeInstanceInformation" => {
             let filter = &input["Filters"][0];
             assert_eq!(filter["Key"], "tag:aws:autoscaling:groupName");

@@ -2,7 +2,7 @@
 
 use deploy::{
     Outcome,
-    cloud::{Change, ChangeAction, OnFailure, PropertyChange, Replacement},
+    cloud::{Change, ChangeAction, CloudError, OnFailure, PropertyChange, Replacement},
     render::Json,
     user::Answer,
 };
@@ -233,4 +233,81 @@ async fn a_large_template_finds_the_bucket_that_is_made_in_the_same_run() {
         "{:?}",
         fake.calls()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_image_of_a_host_is_written_down_and_taken_anew_on_request() {
+    let text = "Parameters:\n  Image: { Type: String, Default: 'resolve:ssm:/aws/service/image' }\nResources:\n  A: { Type: T }\n";
+    let mut setup = with_stacks(&[("compute", text)]);
+    let fake = Fake::default();
+    let lookups =
+        |fake: &Fake| fake.calls().iter().filter(|it| *it == "public_parameter /aws/service/image").count();
+    setup.deploy(&fake).await;
+    assert_eq!(fake.values("app-compute")["Image"], "ami-0123456789abcdef0");
+    assert_eq!(lookups(&fake), 1);
+    setup.spec_mut("compute").text.push_str("# changed\n");
+    setup.deploy(&fake).await;
+    assert_eq!(lookups(&fake), 1, "a change of something else brings no other image");
+    setup.settings.new_host_image = true;
+    setup.spec_mut("compute").text.push_str("# changed again\n");
+    setup.deploy(&fake).await;
+    assert_eq!(lookups(&fake), 2);
+
+    let fake = Fake::default().failing("public_parameter", CloudError::Denied("no ssm:GetParameter".into()));
+    let (outcome, text) = setup.deploy(&fake).await;
+    assert_eq!(outcome.exit_code(), 1);
+    assert!(text.contains("--parameter Image=ami-…"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flag_against_the_file_is_told() {
+    let mut setup = setup().only(&["vpc"]);
+    setup.spec_mut("vpc").overridden = vec!["ImageTag".into()];
+    let (_, text) = setup.deploy(&Fake::default()).await;
+    assert!(text.contains("ImageTag is given by a flag, and vpc.json has another value"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_aws_can_neither_change_nor_replace_is_refused_before_it_starts() {
+    let text = "Resources:\n  Volume: { Type: AWS::EC2::Volume }\n";
+    let setup = with_stacks(&[("persist", text)]);
+    let change = Change {
+        action: ChangeAction::Modify,
+        logical_id: "Volume".into(),
+        physical_id: None,
+        kind: "AWS::EC2::Volume".into(),
+        replacement: Replacement::No,
+        policy: None,
+        properties: vec![PropertyChange {
+            path: "Properties.SnapshotId".into(),
+            before: None,
+            after: Some("snap-1".into()),
+            replaces: Replacement::No,
+        }],
+    };
+    let fake = Fake::default()
+        .with_stack("app-persist", "CREATE_COMPLETE")
+        .with_changes("app-persist", vec![change]);
+    let (outcome, read) = setup.deploy(&fake).await;
+    assert_eq!(outcome.exit_code(), 1);
+    assert!(read.contains("SnapshotId of Volume") && read.contains("ExistingVolumeId"), "{read}");
+    assert_eq!(fake.calls(), ["create_change_set app-persist", "delete_change_set app-persist"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_is_uploaded_under_the_name_of_its_content() {
+    let large = |what: &str| {
+        format!("Resources:\n  Vpc: {{ Type: AWS::EC2::VPC }}\n{}", format!("# {what}\n").repeat(9_000))
+    };
+    let keys = async |text: &str| {
+        let mut setup = with_stacks(&[("vpc", text)]);
+        setup.settings.bucket = Some("templates".into());
+        let fake = Fake::default();
+        setup.deploy(&fake).await;
+        setup.deploy(&fake).await;
+        fake.uploads()
+    };
+    let (one, other) = (keys(&large("one")).await, keys(&large("other")).await);
+    assert!(one[0] == one[1] && other[0] == other[1], "the same text is not stored twice: {one:?}");
+    assert!(one[0] != other[0] && one[0].ends_with("/vpc.yaml"), "{one:?}");
 }

@@ -14,7 +14,7 @@ fn events(run: &Run) -> Vec<Value> {
 
 /// The text must hold each of the words, in this order.
 #[track_caller]
-fn says(text: &str, words: &[&str]) {
+pub(crate) fn says(text: &str, words: &[&str]) {
     let mut rest = text;
     for word in words {
         let at = rest.find(word).unwrap_or_else(|| panic!("\"{word}\" is missing in:\n{text}"));
@@ -29,6 +29,23 @@ fn holds_no_secret(emulator: &Emulator, run: &Run) {
     for secret in secrets {
         assert!(!run.stdout.contains(&secret) && !run.stderr.contains(&secret), "a secret was printed");
     }
+}
+
+/// Writes a value into a parameter file, as somebody does with an editor.
+pub(crate) fn set_parameter(emulator: &Emulator, stack: &str, name: &str, value: &str) {
+    let mut values = parameter_file(emulator, stack);
+    values.retain(|(it, _)| it != name);
+    values.push((name.to_owned(), value.to_owned()));
+    let list: Vec<Value> = values
+        .iter()
+        .map(|(name, value)| serde_json::json!({ "ParameterKey": name, "ParameterValue": value }))
+        .collect();
+    let path = emulator.params_dir().join(format!("{stack}.json"));
+    std::fs::write(path, Value::from(list).to_string()).unwrap();
+}
+
+fn unguard(emulator: &Emulator) {
+    emulator.done(&["deploy", "--stack", "rds", "--yes", "--parameter", "DeletionProtection=false"]);
 }
 
 #[test]
@@ -75,11 +92,23 @@ fn six_stacks_come_from_nothing_stay_as_they_are_and_go() {
     says(&chart.stdout, &["postgresasapp-rds", "CREATE_COMPLETE", "MasterSecret", "Database", "█"]);
 
     let template = emulator.done(&["template", "--stack", "vpc", "--deployed"]);
-    let as_here = template.stdout.trim_end() == infra_cfn::Stack::Vpc.template_text().trim_end();
-    assert!(as_here, "{}", template.stdout);
+    let as_sent = infra_cfn::write::compact(infra_cfn::Stack::Vpc.template_text()).unwrap();
+    assert_eq!(template.stdout.trim_end(), as_sent.trim_end(), "what is sent has no comments");
 
+    let guarded = emulator.failed(&["terminate", "--all", "--yes"]);
+    says(
+        &guarded.stderr,
+        &["postgresasapp-rds protects what it holds", "--parameter DeletionProtection=false"],
+    );
+    assert_eq!(emulator.stacks().len(), 6, "nothing is gone yet");
+    unguard(&emulator);
     let gone = emulator.done(&["terminate", "--all", "--yes"]);
-    says(&gone.stderr, &["compute ∅ DELETE_COMPLETE", "vpc ∅ DELETE_COMPLETE", "6 done"]);
+    says(
+        &gone.stderr,
+        &["postgresasapp-iam stays", "compute ∅ DELETE_COMPLETE", "vpc ∅ DELETE_COMPLETE", "5 done"],
+    );
+    assert_eq!(emulator.stacks(), [("postgresasapp-iam".to_owned(), "CREATE_COMPLETE".to_owned())]);
+    emulator.done(&["terminate", "--stack", "iam", "--yes"]);
     assert_eq!(emulator.stacks(), []);
 }
 
@@ -102,6 +131,7 @@ fn an_update_that_replaces_says_so_and_imports_keep_a_stack() {
         &refused.stderr,
         &["postgresasapp-vpc cannot go: postgresasapp-rds import from it", "hint:", "--all"],
     );
+    unguard(&emulator);
     emulator.done(&["terminate", "--stack", "vpc", "--stack", "rds", "--yes"]);
     assert_eq!(emulator.stacks(), []);
 }
@@ -231,4 +261,88 @@ fn a_protected_stack_stays() {
     says(&refused.stderr, &["postgresasapp-s3 is protected against termination"]);
     emulator.done(&["terminate", "--stack", "s3", "--yes", "--termination-protection", "off"]);
     assert_eq!(emulator.stacks(), []);
+}
+
+fn parameter_file(emulator: &Emulator, stack: &str) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(emulator.params_dir().join(format!("{stack}.json"))).unwrap();
+    let list: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let text = |it: &Value, key: &str| it[key].as_str().unwrap().to_owned();
+    list.iter().map(|it| (text(it, "ParameterKey"), text(it, "ParameterValue"))).collect()
+}
+
+#[test]
+fn a_stack_that_exists_gets_no_new_password() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    emulator.done(&["deploy", "--stack", "vpc", "--stack", "persist", "--yes"]);
+    let path = emulator.params_dir().join("persist.json");
+    std::fs::remove_file(&path).unwrap();
+    let made = emulator.done(&["params", "init", "--stack", "persist"]);
+    says(&made.stderr, &["is written without DatabasePassword, which postgresasapp-persist has and keeps"]);
+    assert!(!parameter_file(&emulator, "persist").iter().any(|(name, _)| name == "DatabasePassword"));
+    let again = emulator.done(&["deploy", "--stack", "persist", "--yes"]);
+    says(&again.stderr, &["nothing to change"]);
+
+    // A marker that was never replaced is such a password, too; another installation has one of its own.
+    std::fs::write(&path, "[{\"ParameterKey\":\"DatabasePassword\",\"ParameterValue\":\"<generated>\"}]")
+        .unwrap();
+    emulator.done(&["params", "init", "--stack", "persist"]);
+    assert!(!parameter_file(&emulator, "persist").iter().any(|(name, _)| name == "DatabasePassword"));
+    std::fs::remove_file(&path).unwrap();
+    let other = emulator.done(&["params", "init", "--stack", "persist", "--prefix", "other"]);
+    says(&other.stderr, &["with a new DatabasePassword"]);
+}
+
+#[test]
+fn a_volume_is_adopted_and_kept_and_a_snapshot_of_it_is_refused_with_the_way_out() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    emulator.done(&["deploy", "--all", "--yes"]);
+    let volume = || {
+        let outputs: Value =
+            serde_json::from_str(&emulator.done(&["outputs", "--stack", "persist", "--json"]).stdout)
+                .unwrap();
+        outputs["persist"]["VolumeId"].as_str().unwrap().to_owned()
+    };
+    let own = volume();
+    let snapshot = "SnapshotId=snap-0123456789abcdef0";
+    let refused = emulator.failed(&["deploy", "--stack", "persist", "--yes", "--parameter", snapshot]);
+    says(
+        &refused.stderr,
+        &[
+            "SnapshotId of Volume (AWS::EC2::Volume) at infra-cfn/templates/persist.yaml:",
+            "cannot be changed",
+            "hint: ",
+            "ExistingVolumeId",
+        ],
+    );
+    assert_eq!(volume(), own);
+
+    let adopted = "ExistingVolumeId=vol-0aaaaaaaaaaaaaaaa";
+    let done = emulator.done(&["deploy", "--stack", "persist", "--yes", "--parameter", adopted]);
+    says(&done.stderr, &["UPDATE_COMPLETE"]);
+    assert_eq!(volume(), "vol-0aaaaaaaaaaaaaaaa");
+    let again = emulator.done(&["deploy", "--all", "--yes"]);
+    assert_eq!(again.stderr.matches("nothing to change").count(), 6, "{}", again.stderr);
+    assert_eq!(volume(), "vol-0aaaaaaaaaaaaaaaa", "the next deployment keeps it");
+}
+
+#[test]
+fn what_is_imported_cannot_be_changed_and_a_tag_by_flag_stays() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    emulator.done(&["deploy", "--all", "--yes"]);
+    let name = "persist.PostgresDBName=another";
+    let failed = emulator.failed(&["deploy", "--stack", "persist", "--yes", "--parameter", name]);
+    says(
+        &failed.stderr,
+        &[
+            "PostgresDBName is given by a flag",
+            "goes back to that",
+            "customdb-name",
+            "in use by postgresasapp-compute",
+        ],
+    );
+
+    let tag = "CustomDBImageTag=9.9.9";
+    emulator.done(&["deploy", "--stack", "compute", "--yes", "--parameter", tag]);
+    let again = emulator.done(&["deploy", "--all", "--yes"]);
+    assert_eq!(again.stderr.matches("nothing to change").count(), 6, "{}", again.stderr);
 }

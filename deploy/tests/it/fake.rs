@@ -54,6 +54,7 @@ struct State {
     faults: VecDeque<(&'static str, CloudError)>,
     lost: VecDeque<&'static str>,
     calls: Vec<String>,
+    uploads: Vec<String>,
     n_ids: u64,
 }
 
@@ -127,6 +128,11 @@ impl Fake {
     /// The calls that change something, in their order.
     pub(crate) fn calls(&self) -> Vec<String> {
         self.0.lock().unwrap().calls.clone()
+    }
+
+    /// Keys of what was uploaded.
+    pub(crate) fn uploads(&self) -> Vec<String> {
+        self.0.lock().unwrap().uploads.clone()
     }
 
     pub(crate) fn status(&self, name: &str) -> Option<StackStatus> {
@@ -456,8 +462,13 @@ impl Cloud for Fake {
     }
 
     async fn upload(&self, bucket: &str, key: &str, _body: &str) -> CloudResult<String> {
+        self.edit(|state| state.uploads.push(key.to_owned()));
         let name = key.rsplit('/').next().unwrap_or_default();
         self.call("upload", &format!("{bucket} {name}"), |_| Ok(format!("https://{bucket}/{name}")))
+    }
+
+    async fn public_parameter(&self, name: &str) -> CloudResult<String> {
+        self.call("public_parameter", name, |_| Ok("ami-0123456789abcdef0".to_owned()))
     }
 
     fn region(&self) -> &str {

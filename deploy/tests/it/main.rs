@@ -16,6 +16,7 @@ mod local;
 mod login;
 mod looking;
 mod ops;
+mod recovery;
 mod statuses;
 mod support;
 mod terminal;

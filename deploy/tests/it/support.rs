@@ -87,6 +87,7 @@ pub(crate) fn with_stacks(stacks: &[(&str, &str)]) -> Setup {
             template_path: format!("{name}.yaml"),
             params_path: format!("{name}.json"),
             given,
+            overridden: Vec::new(),
         }
     };
     let specs: Vec<Spec> = stacks.iter().map(spec).collect();

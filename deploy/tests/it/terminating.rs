@@ -159,3 +159,24 @@ async fn what_cannot_be_deleted_can_be_left_behind() {
         "CloudFormation takes the list only after a failure"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_aws_would_refuse_in_the_middle_is_refused_before_anything_is_gone() {
+    let setup = setup();
+    let guarded = |status: &str| {
+        Fake::default().with_stack("app-vpc", "CREATE_COMPLETE").with_stack("app-rds", status).edit_stack(
+            "app-rds",
+            |it| {
+                it.parameters.insert("DeletionProtection".into(), "true".into());
+            },
+        )
+    };
+    let fake = guarded("UPDATE_COMPLETE");
+    let (outcome, text) = setup.terminate(&fake).await;
+    assert_eq!(outcome.exit_code(), 1);
+    assert!(text.contains("deploy --stack rds --parameter DeletionProtection=false"), "{text}");
+    assert_eq!(fake.calls(), Vec::<String>::new());
+    // A stack that was never made holds nothing.
+    let (outcome, text) = setup.terminate(&guarded("ROLLBACK_COMPLETE")).await;
+    assert_eq!(outcome.exit_code(), 0, "{text}");
+}

@@ -34,6 +34,54 @@ async fn superuser(server: &NativeServer, dbname: &str) -> Client {
     client
 }
 
+/// Tries to log in.
+async fn login(server: &NativeServer, user: &str, password: &str) -> Result<Client, tokio_postgres::Error> {
+    let mut config = Config::new();
+    config.host("127.0.0.1").port(server.port()).dbname("postgres").user(user).password(password);
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// A server reads its rules some time after it was told to.
+async fn wait_until(mut holds: impl AsyncFnMut() -> bool) {
+    let begin = std::time::Instant::now();
+    while !holds().await {
+        assert!(begin.elapsed().as_secs() < 60, "the server does not read its rules");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// A server that trusts who comes from its own machine, as the image of the custom database does; and what it did before.
+struct Loopback {
+    rules: String,
+    path: String,
+}
+
+impl Loopback {
+    async fn trusted(admin: &Client, server: &NativeServer, user: &str) -> Self {
+        let read = "SELECT pg_read_file(current_setting('hba_file')), current_setting('hba_file')";
+        let row = admin.query_one(read, &[]).await.expect("the server's rules");
+        let before = Self { rules: row.get(0), path: row.get(1) };
+        before.write(admin, "host all all 127.0.0.1/32 trust\n").await;
+        wait_until(async || login(server, user, "any").await.is_ok()).await;
+        before
+    }
+
+    async fn restore(self, admin: &Client, server: &NativeServer, user: &str) {
+        self.write(admin, &self.rules).await;
+        wait_until(async || login(server, user, "any").await.is_err()).await;
+    }
+
+    async fn write(&self, admin: &Client, rules: &str) {
+        // Two statements: the second sees what the first has made.
+        let make = "SELECT lo_from_bytea(0, convert_to($1::text, 'UTF8'))";
+        let object: u32 = admin.query_one(make, &[&rules]).await.expect("a large object").get(0);
+        let write = "SELECT lo_export($1::oid, $2::text), pg_reload_conf()";
+        admin.query_one(write, &[&object, &self.path]).await.expect("new rules");
+    }
+}
+
 /// Runs statements, one by one.
 async fn run(client: &Client, statements: &[String]) {
     for statement in statements {

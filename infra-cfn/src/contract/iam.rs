@@ -29,6 +29,7 @@ pub(super) const NO_WILDCARD_RESOURCE: Rule = Rule {
 /// Actions that AWS does not let anyone limit to a resource
 /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>).
 const WITHOUT_RESOURCE: &[&str] = &[
+    "autoscaling:DescribeAutoScalingInstances",
     "cloudwatch:PutMetricData",
     "ec2:DescribeVolumes",
     "ecr:GetAuthorizationToken",
@@ -67,13 +68,51 @@ fn mfa_for_administrator(subject: &Subject<'_>, report: &mut Report<'_>) {
     });
 }
 
+pub(super) const NOTHING_WITHOUT_MFA: Rule = Rule {
+    code: "CFN604",
+    title: "without MFA one may look and choose a password, and do nothing that leads to MFA",
+    check: nothing_without_mfa,
+};
+
+/// What a statement that denies everything without MFA may leave out. A key that was stolen can do it.
+const WITHOUT_MFA: &[&str] = &[
+    "iam:ChangePassword",
+    "iam:GetAccountPasswordPolicy",
+    "iam:GetMFADevice",
+    "iam:GetUser",
+    "iam:ListMFADevices",
+    "iam:ListVirtualMFADevices",
+    "sts:GetSessionToken",
+];
+
+fn nothing_without_mfa(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for_each(subject, "Deny", |line, policy, statement| {
+        if !statement["Condition"].to_string().contains("MultiFactorAuthPresent") {
+            return;
+        }
+        for action in strings(&statement["NotAction"]).into_iter().filter(|it| !WITHOUT_MFA.contains(it)) {
+            report.add(
+                line,
+                format!(
+                    "policy \"{}\" of resource \"{}\" leaves \"{action}\" open without MFA",
+                    policy.name, policy.logical_id
+                ),
+            );
+        }
+    });
+}
+
 /// Calls `visit` with line, policy and statement for everything that a template allows.
-fn for_each_allow(subject: &Subject<'_>, mut visit: impl FnMut(usize, &Policy, &Value)) {
+fn for_each_allow(subject: &Subject<'_>, visit: impl FnMut(usize, &Policy, &Value)) {
+    for_each(subject, "Allow", visit);
+}
+
+fn for_each(subject: &Subject<'_>, effect: &str, mut visit: impl FnMut(usize, &Policy, &Value)) {
     // The resources were evaluated before, so this cannot fail.
     for policy in extract::policies(&subject.scope).unwrap_or_default() {
         let line = subject.template.line_of(&policy.logical_id).unwrap_or(1);
         for statement in policy.document["Statement"].as_array().into_iter().flatten() {
-            if statement["Effect"] == "Allow" {
+            if statement["Effect"] == effect {
                 visit(line, &policy, statement);
             }
         }

@@ -37,17 +37,48 @@ fn no_secret_default(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 pub(super) const SECRETS_ONLY_IN_SECRETS_MANAGER: Rule = Rule {
     code: "CFN302",
-    title: "a secret parameter goes into a secret of Secrets Manager and into nothing else",
+    title: "a secret parameter goes into a secret of Secrets Manager and into nothing that can be read",
     check: secrets_only_in_secrets_manager,
 };
+
+/// Properties that nobody can read back. A dynamic reference is no better there, and reads the same after the secret has
+/// changed, so that the resource would keep what it had.
+const HIDDEN: [(&str, &str); 2] =
+    [("AWS::RDS::DBInstance", "MasterUserPassword"), ("AWS::RDS::DBCluster", "MasterUserPassword")];
 
 fn secrets_only_in_secrets_manager(subject: &Subject<'_>, report: &mut Report<'_>) {
     for (name, resource) in &subject.template.resources {
         if resource.kind == "AWS::SecretsManager::Secret" {
             continue;
         }
-        for (parameter, line) in secret_uses(subject, &resource.properties) {
+        let hidden = |property: &str| HIDDEN.contains(&(resource.kind.as_str(), property));
+        let shown = resource.properties.as_map().into_iter().flatten().filter(|(it, _)| !hidden(it));
+        for (parameter, line) in shown.flat_map(|(_, it)| secret_uses(subject, &it.node)) {
             report.add(line, format!("resource \"{name}\" uses the secret parameter \"{parameter}\"; put it into a secret and resolve that"));
+        }
+    }
+}
+
+pub(super) const PASSWORD_FOLLOWS: Rule = Rule {
+    code: "CFN305",
+    title: "a database's password follows the parameter when that changes",
+    check: password_follows,
+};
+
+fn password_follows(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for (name, resource) in &subject.template.resources {
+        for (kind, property) in HIDDEN.iter().filter(|(kind, _)| *kind == resource.kind) {
+            let mut resolves = false;
+            let node = resource.properties.get(property);
+            node.into_iter().for_each(|it| {
+                it.walk(&mut |it| resolves |= it.as_str().is_some_and(|it| it.contains("{{resolve:")));
+            });
+            if resolves {
+                report.add(
+                    resource.place.line,
+                    format!("{property} of resource \"{name}\" ({kind}) is a reference that reads the same after the secret has changed, so the password would stay; take the parameter"),
+                );
+            }
         }
     }
 }

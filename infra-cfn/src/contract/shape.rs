@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Report, Rule, Subject};
-use crate::template::{INLINE_LIMIT, Parameter};
+use crate::template::{INLINE_AIM, INLINE_LIMIT, Parameter};
 
 pub(super) const PARAMETERS_DOCUMENTED: Rule = Rule {
     code: "CFN101",
@@ -87,16 +87,18 @@ fn outputs_documented(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 pub(super) const FITS_INLINE: Rule = Rule {
     code: "CFN104",
-    title: "a template fits into a request, so that no bucket is needed to deploy it",
+    title: "a template fits into a request with a tenth to spare, so that no bucket is needed to deploy it",
     check: fits_inline,
 };
 
 fn fits_inline(subject: &Subject<'_>, report: &mut Report<'_>) {
     let n_bytes = subject.template.n_bytes;
-    if n_bytes > INLINE_LIMIT {
+    if n_bytes > INLINE_AIM {
         report.add(
             1,
-            format!("the template has {n_bytes} bytes, CloudFormation takes {INLINE_LIMIT} without S3"),
+            format!(
+                "the template is sent in {n_bytes} bytes; at most {INLINE_AIM} leave room below the {INLINE_LIMIT} that CloudFormation takes without S3"
+            ),
         );
     }
 }

@@ -27,6 +27,11 @@ fn script() -> String {
 const FAKE_AWS: &str = r#"#!/bin/bash
 echo "aws $*" >> "$FAKE_STATE/calls"
 case "$1 $2" in
+  "ssm get-parameter") echo vol-0123456789abcdef0 ;;
+  "autoscaling describe-auto-scaling-instances") echo app-compute-HostGroup-X ;;
+  "autoscaling set-instance-health")
+    # The group takes the host away.
+    echo Terminated > "$FAKE_STATE/lifecycle"; [ ! -e "$FAKE_STATE/mute" ] ;;
   "ec2 describe-volumes")
     # One line per answer; the last one is repeated.
     answer=$(head -n 1 "$FAKE_STATE/volume")
@@ -43,8 +48,21 @@ esac
 const FAKE_CURL: &str = r#"#!/bin/bash
 case "$*" in
   *latest/api/token) echo token ;;
-  *"X-aws-ec2-metadata-token: token"*/latest/meta-data/instance-id) echo "$INSTANCE" ;;
+  *"X-aws-ec2-metadata-token: token"*/latest/meta-data/instance-id) [ ! -e "$FAKE_STATE/no-metadata" ] && echo "$INSTANCE" ;;
+  *"X-aws-ec2-metadata-token: token"*/latest/meta-data/autoscaling/target-lifecycle-state) cat "$FAKE_STATE/lifecycle" ;;
+  *http://localhost:51678/v1/metadata)
+    [ -e "$FAKE_STATE/agent" ] && echo '{"Cluster": "Cluster","ContainerInstanceArn": "arn:aws:ecs:x:1:container-instance/Cluster/c1"}' ;;
   *) exit 22 ;;
+esac
+"#;
+
+/// Stands in for Docker with one container of each service.
+const FAKE_DOCKER: &str = r#"#!/bin/bash
+echo "docker $*" >> "$FAKE_STATE/calls"
+case "$*" in
+  *container-name=api) echo c-api ;;
+  *container-name=customdb) echo c-customdb ;;
+  inspect*) echo 4242 ;;
 esac
 "#;
 
@@ -126,9 +144,23 @@ impl Host {
         host.program("aws", FAKE_AWS);
         host.program("curl", FAKE_CURL);
         host.program("systemctl", FAKE_RECORDER);
+        host.program("docker", FAKE_DOCKER);
+        fs::write(host.path("state/lifecycle"), "InService\n").unwrap();
+        fs::write(host.path("state/agent"), "").unwrap();
         // The temporary folder's file system need not know the attribute.
         host.program("chattr", FAKE_RECORDER);
         host
+    }
+
+    /// What the kernel says of the container of the database: 30 % of its memory is its own, 79 % is files.
+    fn with_memory(self) -> Self {
+        fs::create_dir_all(self.path("state/4242")).unwrap();
+        fs::create_dir_all(self.path("state/cgroups/ecs/task")).unwrap();
+        fs::write(self.path("state/4242/cgroup"), "0::/ecs/task\n").unwrap();
+        fs::write(self.path("state/cgroups/ecs/task/memory.max"), "1000\n").unwrap();
+        let stat = "anon 200\nfile 790\nshmem 100\nkernel 5\n";
+        fs::write(self.path("state/cgroups/ecs/task/memory.stat"), stat).unwrap();
+        self
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -154,11 +186,14 @@ impl Host {
                 // A plain file cannot be mounted without rights, and its owner is whoever runs the test.
                 self.program("mount", FAKE_RECORDER);
                 let me = Command::new("id").arg("-u").output().unwrap().stdout;
-                let owner = format!("POSTGRES_UID={}", String::from_utf8(me).unwrap().trim());
-                script = script.replace("POSTGRES_UID=999", &owner).replace(
-                    "install -d -m 0700 -o \"$POSTGRES_UID\" -g \"$POSTGRES_UID\"",
-                    "install -d -m 0700 -o \"$POSTGRES_UID\"",
-                );
+                let me = String::from_utf8(me).unwrap();
+                for (name, uid) in [("POSTGRES_UID", "999"), ("API_UID", "65532")] {
+                    script =
+                        script.replace(&format!("{name}={uid}"), &format!("{name}={}", me.trim())).replace(
+                            &format!("install -d -m 0700 -o \"${name}\" -g \"${name}\""),
+                            &format!("install -d -m 0700 -o \"${name}\""),
+                        );
+                }
                 let mut bash = Command::new("bash");
                 bash.arg("-c");
                 bash
@@ -166,9 +201,23 @@ impl Host {
         };
         let file = self.path("user-data.sh");
         fs::write(&file, script).unwrap();
+        command.arg(format!("bash {} && {{ {then}\n}}", file.display()));
+        self.surround(&mut command, disk);
+        command.output().unwrap()
+    }
+
+    /// A program that the script has installed, after it was run.
+    fn installed(&self, disk: &Disk, program: &str) -> Output {
+        let mut command = Command::new("bash");
+        let path = self.path("root/usr/local/bin");
+        command.arg("-c").arg(format!("PATH={}:$PATH exec {program}", path.display()));
+        self.surround(&mut command, disk);
+        command.output().unwrap()
+    }
+
+    fn surround(&self, command: &mut Command, disk: &Disk) {
         let search = std::env::var("PATH").unwrap();
         command
-            .arg(format!("bash {} && {{ {then}\n}}", file.display()))
             .env("PATH", format!("{}:{search}:/usr/sbin:/sbin", self.path("bin").display()))
             .env("ROOT", self.path("root"))
             .env("DISKS", self.path("disks"))
@@ -176,8 +225,8 @@ impl Host {
             .env("FAKE_STATE", self.path("state"))
             .env("INSTANCE", INSTANCE)
             .env("POLL_SECONDS", "0")
-            .output()
-            .unwrap()
+            .env("WATCH_SECONDS", "0")
+            .env("SPOOL_MIB", "8");
     }
 
     fn calls(&self) -> Vec<String> {
@@ -212,6 +261,12 @@ fn refused(host: &Host, output: &Output, reason: &str) {
     assert_eq!(host.signal().as_deref(), Some("FAILURE"));
     assert!(host.has_call("systemctl mask ecs"), "a host without its volume must not join the cluster");
     assert!(!host.path("root/etc/ecs/ecs.config").exists());
+    assert!(
+        host.has_call(&format!(
+            "autoscaling set-instance-health --instance-id {INSTANCE} --health-status Unhealthy"
+        )),
+        "nobody would replace it"
+    );
 }
 
 fn uuid(disk: &Disk) -> String {
@@ -231,10 +286,13 @@ fn on_a_file_the_second_host_finds_the_file_system_and_grows_it() {
     let made = uuid(&disk);
     assert_eq!(made.len(), 36, "{made}");
     let fstab = fs::read_to_string(first.path("root/etc/fstab")).unwrap();
-    assert!(fstab.contains(&format!("UUID={made} ")) && fstab.contains("nofail"), "{fstab}");
+    assert!(fstab.contains(&format!("UUID={made} ")) && fstab.contains("nofail,x-systemd.growfs"), "{fstab}");
+    assert!(fstab.contains("/mnt/spool ext4 loop,noatime,nodev,nosuid,noexec,nofail"), "{fstab}");
+    assert_eq!(fs::metadata(first.path("root/var/lib/pgapp-spool.img")).unwrap().len(), 8 * Disk::MIB);
+    assert!(first.has_call("aws ssm get-parameter --name /postgres-as-app/volume"));
     let config = fs::read_to_string(first.path("root/etc/ecs/ecs.config")).unwrap();
     assert!(config.starts_with("ECS_CLUSTER=Cluster\nECS_AWSVPC_BLOCK_IMDS=true\n"), "{config}");
-    assert!(first.has_call("systemctl enable --now --no-block report-volume-use.timer"));
+    assert!(first.has_call("systemctl enable --now --no-block watch-host.service drain-host.service"));
 
     assert_eq!(disk.file_system_size(), 64 * Disk::MIB);
 
@@ -251,10 +309,10 @@ fn on_a_loop_device_a_row_survives_the_replacement_of_the_host() {
         eprintln!("skipped: no loop device or no right to mount; the same steps run on a file");
         return;
     };
-    let first = Host::new("available None");
+    let first = Host::new("available None").with_memory();
     let output = first.run(
         &disk,
-        r#"set -e; cd "$ROOT/mnt/customdb"; stat -c '%a %u' data; echo row > data/row; sync; "$ROOT/usr/local/bin/report-volume-use""#,
+        r#"set -e; cd "$ROOT/mnt/customdb"; stat -c '%a %u' data; echo row > data/row; sync; PROC="$FAKE_STATE" CGROUPS="$FAKE_STATE/cgroups" "$ROOT/usr/local/bin/report-host""#,
     );
     succeeded(&first, &output);
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().last(), Some("700 999"));
@@ -283,7 +341,7 @@ fn on_a_loop_device_the_script_can_run_again_on_the_same_host() {
     succeeded(&host, &output);
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().last(), Some("row"));
     let fstab = fs::read_to_string(host.path("root/etc/fstab")).unwrap();
-    assert_eq!(fstab.matches("UUID=").count(), 1, "{fstab}");
+    assert_eq!((fstab.matches("UUID=").count(), fstab.matches("spool").count()), (1, 2), "{fstab}");
 }
 
 #[test]
@@ -338,4 +396,88 @@ fn data_that_is_not_ours_is_never_formatted() {
         refused(&host, &host.run(&disk, "true"), reason);
         assert!(fs::read(&disk.file).unwrap() == before, "the disk was written to: {reason}");
     }
+}
+
+#[test]
+fn a_host_that_can_say_nothing_stops_itself() {
+    let disk = Disk::new();
+    let host = Host::new("available None");
+    fs::write(host.path("state/no-metadata"), "").unwrap();
+    fs::write(host.path("state/mute"), "").unwrap();
+    let output = host.run(&disk, "true");
+    assert!(!output.status.success());
+    assert!(
+        host.has_call("systemctl mask ecs") && host.has_call("systemctl poweroff"),
+        "{:#?}",
+        host.calls()
+    );
+}
+
+#[test]
+fn a_host_that_has_to_go_stops_the_api_then_the_database_and_says_so() {
+    let disk = Disk::new();
+    let host = Host::new("available None");
+    succeeded(&host, &host.run(&disk, "true"));
+    fs::write(host.path("state/lifecycle"), "Terminated\n").unwrap();
+    fs::write(host.path("state/calls"), "").unwrap();
+    let output = host.installed(&disk, "watch-host");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let done: Vec<String> = host
+        .calls()
+        .into_iter()
+        .filter(|it| !it.starts_with("docker ps") && !it.starts_with("systemctl"))
+        .map(|it| it.split(' ').take(3).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        done,
+        [
+            "aws ecs update-container-instances-state",
+            "docker stop -t",
+            "docker stop -t",
+            "aws autoscaling describe-auto-scaling-instances",
+            "aws autoscaling complete-lifecycle-action",
+        ],
+        "{:#?}",
+        host.calls()
+    );
+    assert!(host.has_call("docker stop -t 20 c-api") && host.has_call("docker stop -t 110 c-customdb"));
+    assert!(host.has_call("--auto-scaling-group-name app-compute-HostGroup-X --instance-id i-"));
+    // A system that restarts stops them, too, but comes back: its host must take tasks again.
+    fs::write(host.path("state/calls"), "").unwrap();
+    assert!(host.installed(&disk, "drain-host").status.success());
+    assert!(host.has_call("docker stop -t 110 c-customdb") && !host.has_call("DRAINING"));
+    let unit = fs::read_to_string(host.path("root/etc/systemd/system/drain-host.service")).unwrap();
+    assert!(unit.contains("ExecStop=/usr/local/bin/drain-host\n") && unit.contains("After=docker.service"));
+}
+
+#[test]
+fn a_host_whose_agent_is_dead_gives_way() {
+    let disk = Disk::new();
+    let host = Host::new("available None");
+    succeeded(&host, &host.run(&disk, "true"));
+    fs::remove_file(host.path("state/agent")).unwrap();
+    let output = host.installed(&disk, "watch-host");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(host.has_call("autoscaling set-instance-health"), "{:#?}", host.calls());
+}
+
+#[test]
+fn memory_is_what_cannot_be_given_back() {
+    let disk = Disk::new();
+    let host = Host::new("available None").with_memory();
+    succeeded(&host, &host.run(&disk, "true"));
+    host.program("findmnt", "#!/bin/bash\necho /dev/x\n");
+    host.program("resize2fs", FAKE_RECORDER);
+    host.program("df", "#!/bin/bash\necho ' Use%'; echo ' 42%'\n");
+    let state = host.path("state");
+    let program = format!("env PROC={0} CGROUPS={0}/cgroups report-host", state.display());
+    let output = host.installed(&disk, &program);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(host.has_call(
+        "--metric-name MemoryUsedPercent --dimensions Stack=app-compute --unit Percent --value 30"
+    ));
+    assert!(host.has_call(
+        "--metric-name VolumeUsedPercent --dimensions Stack=app-compute --unit Percent --value 42"
+    ));
+    assert!(host.has_call("resize2fs /dev/x"), "the file system follows its volume");
 }

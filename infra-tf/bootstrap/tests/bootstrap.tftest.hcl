@@ -54,3 +54,22 @@ run "rejects_keeping_no_version" {
   variables { state_versions_kept = 0 }
   expect_failures = [var.state_versions_kept]
 }
+
+run "rejects_names_that_leave_no_room_for_the_log_bucket" {
+  command = plan
+  variables {
+    project = "abcdefghijklmnopqrstuvwx"
+    region  = "ap-southeast-2"
+  }
+  expect_failures = [var.project]
+}
+
+run "a_key_for_databases_when_asked" {
+  command = plan
+  variables { database_key_enabled = true }
+
+  assert {
+    condition     = aws_kms_key.database[0].enable_key_rotation && aws_kms_alias.database[0].name == "alias/postgresasapp-database"
+    error_message = "the key of the databases must be rotated and have an alias"
+  }
+}

@@ -35,6 +35,7 @@ module "database" {
   reader_count                        = 2
   performance_insights_retention_days = 93
   backup_retention_days               = 35
+  deletion_protection                 = var.deletion_protection
   permissions_boundary_arn            = module.github_oidc.permissions_boundary_arn
   tags                                = local.tags
 }
@@ -66,6 +67,7 @@ module "api_gateway" {
   name                     = local.name
   invoke_arns              = module.lambda.alias_invoke_arns
   function_names           = module.lambda.function_names
+  function_alias           = module.lambda.alias_name
   cache_enabled            = true
   permissions_boundary_arn = module.github_oidc.permissions_boundary_arn
   tags                     = local.tags

@@ -20,3 +20,10 @@ variable "lambda_artifact_path" {
     error_message = "The Lambda artifact does not exist. Build it with: cargo xtask lambda build"
   }
 }
+
+variable "deletion_protection" {
+  description = "Refuse to delete the cluster; turned off and applied before a destroy."
+  type        = bool
+  default     = true
+  nullable    = false
+}

@@ -11,7 +11,7 @@ variable "region" {
 }
 
 variable "lambda_artifact_path" {
-  description = "Zip with the bootstrap binary, as made by cargo xtask lambda build."
+  description = "Zip with the bootstrap binary and RDS's authorities, as made by cargo xtask lambda build --ca-bundle."
   type        = string
   nullable    = false
 
@@ -19,4 +19,11 @@ variable "lambda_artifact_path" {
     condition     = fileexists(var.lambda_artifact_path)
     error_message = "The Lambda artifact does not exist. Build it with: cargo xtask lambda build"
   }
+}
+
+variable "bastion_enabled" {
+  description = "Make the bastion and its endpoints, about 26 dollars a month; false once table and user are made."
+  type        = bool
+  default     = true
+  nullable    = false
 }

@@ -79,13 +79,18 @@ resource "aws_api_gateway_integration" "this" {
 resource "aws_lambda_permission" "this" {
   for_each = local.routes
 
-  statement_id  = "${var.name}-${replace(each.key, "_", "-")}"
+  # One per API and alias, so that a new one of either can be let in before the old one goes.
+  statement_id  = "${var.name}-${replace(each.key, "_", "-")}-${aws_api_gateway_rest_api.this.id}"
   action        = "lambda:InvokeFunction"
   function_name = var.function_names[each.value.function]
   qualifier     = var.function_alias
   principal     = "apigateway.amazonaws.com"
   # One permission per route: method and path of this API, in any stage. A path parameter is a wildcard there.
   source_arn = "${aws_api_gateway_rest_api.this.execution_arn}/*/${replace(each.value.method, "ANY", "*")}${replace(local.paths[each.value.path], "{name}", "*")}"
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # Answers that never reach a function have the same shape as those that do.

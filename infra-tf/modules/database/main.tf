@@ -3,7 +3,6 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  major_version = split(".", var.engine_version)[0]
   # The writer is number 0; after a failover the numbers stay and the roles move.
   instances = toset([for index in range(1 + var.reader_count) : tostring(index)])
 }
@@ -16,19 +15,26 @@ resource "aws_db_subnet_group" "this" {
   tags = var.tags
 }
 
+# One per major version: a cluster that is upgraded takes the new group before the old one goes, and where AWS refuses the
+# upgrade, the old one is still there to go back to.
 resource "aws_rds_cluster_parameter_group" "this" {
-  name        = "${var.name}-aurora-postgresql${local.major_version}"
-  family      = "aurora-postgresql${local.major_version}"
+  for_each = toset([local.major_version])
+
+  name        = "${var.name}-aurora-postgresql${each.key}"
+  family      = "aurora-postgresql${each.key}"
   description = "TLS for everyone, statement statistics, slow and schema-changing statements logged"
 
   dynamic "parameter" {
-    for_each = {
+    for_each = merge({
       "rds.force_ssl"                       = { value = "1", method = "immediate" }
       "shared_preload_libraries"            = { value = "pg_stat_statements", method = "pending-reboot" }
       "log_statement"                       = { value = "ddl", method = "immediate" }
       "log_min_duration_statement"          = { value = "1000", method = "immediate" }
       "idle_in_transaction_session_timeout" = { value = "60000", method = "immediate" }
-    }
+      },
+      # A cluster pauses when it has no connection at all, and a function that sleeps keeps its own.
+      var.min_capacity == 0 ? { "idle_session_timeout" = { value = "300000", method = "immediate" } } : {},
+    )
     content {
       name         = parameter.key
       value        = parameter.value.value
@@ -37,10 +43,17 @@ resource "aws_rds_cluster_parameter_group" "this" {
   }
 
   tags = var.tags
+}
 
-  lifecycle {
-    create_before_destroy = true
-  }
+# What a group of before was called in the state, so that it is kept.
+moved {
+  from = aws_rds_cluster_parameter_group.this
+  to   = aws_rds_cluster_parameter_group.this["17"]
+}
+
+# Drawn once for each cluster: a second one of this name must not meet the last snapshot of the first.
+resource "terraform_data" "final_snapshot" {
+  triggers_replace = var.name
 }
 
 # Made here and not by the cluster, so that the logs have a retention and a key from the first line on.
@@ -58,7 +71,7 @@ resource "aws_rds_cluster" "this" {
   cluster_identifier = var.name
   engine             = "aurora-postgresql"
   engine_mode        = "provisioned"
-  engine_version     = var.engine_version
+  engine_version     = local.engine_version
   database_name      = var.database_name
   port               = var.port
 
@@ -68,10 +81,10 @@ resource "aws_rds_cluster" "this" {
 
   iam_database_authentication_enabled = true
   storage_encrypted                   = true
-  kms_key_id                          = var.kms_key_arn
+  kms_key_id                          = var.storage_kms_key_arn
 
   db_subnet_group_name            = aws_db_subnet_group.this.name
-  db_cluster_parameter_group_name = aws_rds_cluster_parameter_group.this.name
+  db_cluster_parameter_group_name = aws_rds_cluster_parameter_group.this[local.major_version].name
   vpc_security_group_ids          = [aws_security_group.cluster.id]
 
   backup_retention_period         = var.backup_retention_days
@@ -80,9 +93,11 @@ resource "aws_rds_cluster" "this" {
   copy_tags_to_snapshot           = true
   deletion_protection             = var.deletion_protection
   skip_final_snapshot             = var.skip_final_snapshot
-  final_snapshot_identifier       = var.skip_final_snapshot ? null : "${var.name}-final"
+  final_snapshot_identifier       = var.skip_final_snapshot ? null : "${var.name}-final-${substr(terraform_data.final_snapshot.id, 0, 8)}"
   enabled_cloudwatch_logs_exports = ["postgresql"]
-  apply_immediately               = var.apply_immediately
+  # A major upgrade that waits for its window would leave the old parameter group in use until then, and no plan empty.
+  allow_major_version_upgrade = var.allow_major_version_upgrade
+  apply_immediately           = var.apply_immediately || var.allow_major_version_upgrade
 
   serverlessv2_scaling_configuration {
     min_capacity             = var.min_capacity
@@ -96,19 +111,19 @@ resource "aws_rds_cluster" "this" {
 }
 
 resource "aws_rds_cluster_instance" "this" {
+  #checkov:skip=CKV_AWS_226:a bare major, the default, follows minor versions by itself; a full one is stated to stay
   for_each = local.instances
 
   identifier           = "${var.name}-${each.key}"
   cluster_identifier   = aws_rds_cluster.this.id
   engine               = aws_rds_cluster.this.engine
-  engine_version       = var.engine_version
   instance_class       = "db.serverless"
   db_subnet_group_name = aws_db_subnet_group.this.name
   publicly_accessible  = false
   # The first reader follows the writer's capacity and takes over from it; the others scale on their own.
   promotion_tier = min(tonumber(each.key), 15)
 
-  auto_minor_version_upgrade   = true
+  auto_minor_version_upgrade   = local.follows_minors
   copy_tags_to_snapshot        = true
   monitoring_interval          = var.enhanced_monitoring_seconds
   monitoring_role_arn          = var.enhanced_monitoring_seconds > 0 ? aws_iam_role.monitoring[0].arn : null

@@ -51,7 +51,7 @@ variable "direct_clients" {
 }
 
 variable "engine_version" {
-  description = "Aurora PostgreSQL version: a major (17) follows the default minor, a full one (17.5) stays there."
+  description = "Aurora PostgreSQL version: a major (17), whose minor versions AWS brings by itself, or a full one (17.5), which is changed here only."
   type        = string
   default     = "17"
   nullable    = false
@@ -69,8 +69,8 @@ variable "database_name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-zA-Z][a-zA-Z0-9_]{0,62}$", var.database_name))
-    error_message = "database_name must start with a letter and hold at most 63 letters, digits and underscores."
+    condition     = can(regex("^[a-zA-Z][a-zA-Z0-9_]{0,62}$", var.database_name)) && !contains(["all", "create", "db", "rdsadmin", "select", "table", "template0", "template1", "user"], lower(var.database_name))
+    error_message = "database_name must start with a letter, hold at most 63 letters, digits and underscores, and be no word that the engine keeps for itself."
   }
 }
 
@@ -93,7 +93,7 @@ variable "master_username" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-zA-Z][a-zA-Z0-9_]{0,62}$", var.master_username)) && !contains(["admin", "rdsadmin", "rds_superuser"], var.master_username)
+    condition     = can(regex("^[a-zA-Z][a-zA-Z0-9_]{0,62}$", var.master_username)) && !contains(["admin", "all", "create", "current_user", "grant", "none", "public", "select", "session_user", "table", "user"], lower(var.master_username)) && !startswith(lower(var.master_username), "rds") && !startswith(lower(var.master_username), "pg_")
     error_message = "master_username must start with a letter, hold letters, digits and underscores, and be no name that RDS keeps for itself."
   }
 }
@@ -258,6 +258,13 @@ variable "skip_final_snapshot" {
   nullable    = false
 }
 
+variable "allow_major_version_upgrade" {
+  description = "Let a change of engine_version take the cluster to another major, at once: it is away for minutes."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "apply_immediately" {
   description = "Apply changes that interrupt the service at once instead of in the maintenance window."
   type        = bool
@@ -277,8 +284,19 @@ variable "log_retention_days" {
   }
 }
 
+variable "storage_kms_key_arn" {
+  description = "KMS key that encrypts the cluster and its snapshots. They outlive the cluster, so the key must outlive it, too; null uses the key that AWS manages."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.storage_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", var.storage_kms_key_arn))
+    error_message = "storage_kms_key_arn must be the ARN of a KMS key, not of an alias."
+  }
+}
+
 variable "kms_key_arn" {
-  description = "KMS key that encrypts what this module stores; null uses the keys that AWS manages."
+  description = "KMS key that encrypts the master secret, Performance Insights and the logs, which go with the cluster; null uses the keys that AWS manages."
   type        = string
   default     = null
 

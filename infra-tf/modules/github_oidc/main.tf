@@ -14,6 +14,11 @@ locals {
   test_role_name   = "${var.name}-ci-tester"
   boundary_name    = "${var.name}-workload-boundary"
   boundary_arn     = "arn:${local.partition}:iam::${local.account}:policy/${local.boundary_name}"
+
+  # GitHub writes the numbers of owner and repository behind their names once the repository has immutable subjects.
+  # Only the one form in use is trusted: a name alone can be taken over by somebody else.
+  github_names = split("/", var.github_repository)
+  subject      = var.github_owner_id == null ? "repo:${var.github_repository}" : "repo:${local.github_names[0]}@${var.github_owner_id}/${local.github_names[1]}@${var.github_repository_id}"
 }
 
 # AWS checks GitHub's certificate itself, so no thumbprint is pinned that would have to be kept up.
@@ -45,7 +50,14 @@ data "aws_iam_policy_document" "deploy_trust" {
     condition {
       test     = "StringEquals"
       variable = "${local.issuer}:sub"
-      values   = ["repo:${var.github_repository}:environment:${var.github_environment}"]
+      values   = ["${local.subject}:environment:${var.github_environment}"]
+    }
+
+    # An environment of GitHub that is open to every branch would let any of them deploy.
+    condition {
+      test     = "StringEquals"
+      variable = "${local.issuer}:ref"
+      values   = ["refs/heads/${var.github_branch}"]
     }
   }
 }
@@ -70,8 +82,8 @@ data "aws_iam_policy_document" "test_trust" {
       test     = "StringEquals"
       variable = "${local.issuer}:sub"
       values = [
-        "repo:${var.github_repository}:pull_request",
-        "repo:${var.github_repository}:ref:refs/heads/${var.github_branch}",
+        "${local.subject}:pull_request",
+        "${local.subject}:ref:refs/heads/${var.github_branch}",
       ]
     }
   }
@@ -99,31 +111,40 @@ locals {
   # Both roles read what a plan reads and call the API as verify does, also where it wants signed requests;
   # only one of them writes.
   policies = {
-    read     = data.aws_iam_policy_document.read.json
-    network  = data.aws_iam_policy_document.network.json
-    services = data.aws_iam_policy_document.services.json
-    iam      = data.aws_iam_policy_document.iam.json
-    test     = data.aws_iam_policy_document.test.json
+    data      = data.aws_iam_policy_document.data.json
+    edge      = data.aws_iam_policy_document.edge.json
+    functions = data.aws_iam_policy_document.functions.json
+    iam       = data.aws_iam_policy_document.iam.json
+    network   = data.aws_iam_policy_document.network.json
+    pass      = data.aws_iam_policy_document.pass.json
+    read      = data.aws_iam_policy_document.read.json
+    test      = data.aws_iam_policy_document.test.json
+    watch     = data.aws_iam_policy_document.watch.json
   }
-  attachments = {
-    deploy-read     = { role = local.deploy_role_name, policy = "read" }
-    deploy-network  = { role = local.deploy_role_name, policy = "network" }
-    deploy-services = { role = local.deploy_role_name, policy = "services" }
-    deploy-iam      = { role = local.deploy_role_name, policy = "iam" }
-    deploy-test     = { role = local.deploy_role_name, policy = "test" }
-    test-read       = { role = local.test_role_name, policy = "read" }
-    test-test       = { role = local.test_role_name, policy = "test" }
-  }
+  attachments = merge(
+    { for policy in local.policy_names : "deploy-${policy}" => { role = local.deploy_role_name, policy = policy } },
+    { for policy in ["read", "test"] : "test-${policy}" => { role = local.test_role_name, policy = policy } },
+  )
+
+  # IAM counts characters without white space.
+  policy_sizes = { for name, policy in local.policies : name => length(jsonencode(jsondecode(policy))) }
 }
 
 resource "aws_iam_policy" "ci" {
-  for_each = local.policies
+  for_each = toset(local.policy_names)
 
   name        = "${var.name}-ci-${each.key}"
   description = "CI of ${var.name}: ${each.key}"
-  policy      = each.value
+  policy      = local.policies[each.key]
 
   tags = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = local.policy_sizes[each.key] <= 6144
+      error_message = "The policy ${each.key} has ${local.policy_sizes[each.key]} characters, and IAM takes 6144: move a statement into another policy."
+    }
+  }
 }
 
 resource "aws_iam_role_policy_attachment" "ci" {

@@ -7,8 +7,8 @@ data "aws_iam_policy_document" "read" {
       "ec2:Describe*", "rds:Describe*", "rds:ListTagsForResource", "kms:ListAliases",
       "logs:DescribeLogGroups", "logs:DescribeQueryDefinitions", "logs:ListTagsForResource",
       "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource",
-      "xray:GetGroup", "xray:GetGroups", "xray:GetSamplingRules", "xray:ListTagsForResource",
-      "sns:GetSubscriptionAttributes", "sts:GetCallerIdentity",
+      "xray:GetGroup", "xray:GetSamplingRules", "xray:ListTagsForResource",
+      "sns:GetSubscriptionAttributes",
     ]
     resources = ["*"]
   }
@@ -16,27 +16,14 @@ data "aws_iam_policy_document" "read" {
   statement {
     sid = "ReadOwn"
     actions = [
-      "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
-      "lambda:GetPolicy", "lambda:GetProvisionedConcurrencyConfig", "lambda:ListTags", "lambda:ListVersionsByFunction",
+      "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:GetPolicy",
+      "lambda:GetProvisionedConcurrencyConfig", "lambda:ListTags", "lambda:ListVersionsByFunction",
       "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource",
-      "codedeploy:GetApplication", "codedeploy:GetDeploymentConfig", "codedeploy:GetDeploymentGroup", "codedeploy:ListTagsForResource",
+      "codedeploy:GetApplication", "codedeploy:GetDeploymentGroup", "codedeploy:ListTagsForResource",
       "backup:DescribeBackupVault", "backup:ListTags",
-      "iam:GetInstanceProfile", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy",
-      "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListPolicyVersions", "iam:ListRolePolicies",
       "wafv2:GetLoggingConfiguration", "wafv2:GetWebACL", "wafv2:ListTagsForResource",
     ]
-    resources = [
-      "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-*",
-      "arn:${local.partition}:sns:${local.region}:${local.account}:${var.name}-*",
-      "arn:${local.partition}:codedeploy:${local.region}:${local.account}:application:${var.name}",
-      "arn:${local.partition}:codedeploy:${local.region}:${local.account}:deploymentgroup:${var.name}/${var.name}-*",
-      "arn:${local.partition}:codedeploy:${local.region}:${local.account}:deploymentconfig:CodeDeployDefault.*",
-      "arn:${local.partition}:backup:${local.region}:${local.account}:backup-vault:${var.name}",
-      "arn:${local.partition}:iam::${local.account}:role/${var.name}-*",
-      "arn:${local.partition}:iam::${local.account}:instance-profile/${var.name}-*",
-      "arn:${local.partition}:iam::${local.account}:policy/${var.name}-*",
-      "arn:${local.partition}:wafv2:${local.region}:${local.account}:regional/webacl/${var.name}/*",
-    ]
+    resources = concat(local.function_arns, local.codedeploy_arns, [local.topic_arn, local.vault_arn, local.web_acl_arn])
   }
 
   # Identifiers that AWS draws, so there is no prefix to name.
@@ -56,17 +43,17 @@ data "aws_iam_policy_document" "read" {
     sid     = "ReadApi"
     actions = ["apigateway:GET"]
     resources = [
-      "arn:${local.partition}:apigateway:${local.region}::/restapis/${var.rest_api_id}",
-      "arn:${local.partition}:apigateway:${local.region}::/restapis/${var.rest_api_id}/*",
+      local.api_arn,
+      "${local.api_arn}/*",
       "arn:${local.partition}:apigateway:${local.region}::/account",
-      "arn:${local.partition}:apigateway:${local.region}::/tags/*",
+      "arn:${local.partition}:apigateway:${local.region}::/tags/arn%3A${local.partition}%3Aapigateway%3A${local.region}%3A%3A%2Frestapis%2F${var.rest_api_id}*",
     ]
   }
 
   statement {
     sid       = "ReadWebAclOfTheStage"
     actions   = ["wafv2:GetWebACLForResource"]
-    resources = ["arn:${local.partition}:apigateway:${local.region}::/restapis/${var.rest_api_id}/stages/*", "arn:${local.partition}:wafv2:${local.region}:${local.account}:regional/webacl/${var.name}/*"]
+    resources = ["${local.api_arn}/stages/*", local.web_acl_arn]
   }
 
   statement {
@@ -92,7 +79,7 @@ data "aws_iam_policy_document" "read" {
         test     = "StringLike"
         variable = "s3:prefix"
         # The second is where `terraform init` looks for workspaces, whether there are any or not.
-        values = ["${var.state_key_prefix}/*", "env:/"]
+        values = [local.state_key, "env:/"]
       }
     }
   }
@@ -102,7 +89,7 @@ data "aws_iam_policy_document" "read" {
     content {
       sid       = "ReadState"
       actions   = ["s3:GetObject"]
-      resources = ["arn:${local.partition}:s3:::${statement.value}/${var.state_key_prefix}/*"]
+      resources = ["arn:${local.partition}:s3:::${statement.value}/${local.state_key}"]
     }
   }
 
@@ -115,17 +102,28 @@ data "aws_iam_policy_document" "read" {
     }
   }
 
+  # Decrypt, because Lambda leaves the variables of a function out for those who may not: a plan would want to set them.
   dynamic "statement" {
     for_each = var.kms_key_enabled ? [1] : []
     content {
       sid       = "ReadKey"
-      actions   = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
+      actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
       resources = [var.kms_key_arn]
     }
   }
 }
 
+# Both roles have this, too: the rest of what a plan reads, apart because of the size, and calling the API.
 data "aws_iam_policy_document" "test" {
+  statement {
+    sid = "ReadRolesAndPolicies"
+    actions = [
+      "iam:GetInstanceProfile", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy",
+      "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListPolicyVersions", "iam:ListRolePolicies",
+    ]
+    resources = concat(local.workload_role_arns, local.ci_role_arns, local.policy_arns, [local.instance_profile_arn])
+  }
+
   statement {
     sid       = "CallApi"
     actions   = ["execute-api:Invoke"]
@@ -142,7 +140,7 @@ data "aws_iam_policy_document" "network" {
     sid = "CreateTagged"
     actions = [
       "ec2:AllocateAddress", "ec2:CreateFlowLogs", "ec2:CreateInternetGateway", "ec2:CreateNatGateway", "ec2:CreateRouteTable",
-      "ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateVpc", "ec2:CreateVpcEndpoint", "ec2:RunInstances",
+      "ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateVpcEndpoint", "ec2:RunInstances",
       "ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress",
     ]
     resources = ["arn:${local.partition}:ec2:${local.region}:${local.account}:*"]
@@ -164,8 +162,8 @@ data "aws_iam_policy_document" "network" {
       "ec2:DetachInternetGateway", "ec2:DisassociateAddress", "ec2:DisassociateRouteTable", "ec2:ModifyInstanceAttribute",
       "ec2:ModifyInstanceMetadataOptions", "ec2:ModifySecurityGroupRules", "ec2:ModifySubnetAttribute", "ec2:ModifyVpcAttribute",
       "ec2:ModifyVpcEndpoint", "ec2:ReleaseAddress", "ec2:ReplaceRoute", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress",
-      "ec2:RunInstances", "ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances", "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
-      "ec2:UpdateSecurityGroupRuleDescriptionsIngress", "ec2:CreateTags", "ec2:DeleteTags", "ec2:MonitorInstances", "ec2:UnmonitorInstances",
+      "ec2:RunInstances", "ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances",
+      "ec2:CreateTags", "ec2:DeleteTags", "ec2:MonitorInstances",
     ]
     resources = ["arn:${local.partition}:ec2:${local.region}:${local.account}:*"]
 
@@ -193,166 +191,9 @@ data "aws_iam_policy_document" "network" {
       variable = "ec2:CreateAction"
       values = [
         "AllocateAddress", "AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress", "CreateFlowLogs", "CreateInternetGateway",
-        "CreateNatGateway", "CreateRouteTable", "CreateSecurityGroup", "CreateSubnet", "CreateVpc", "CreateVpcEndpoint", "RunInstances",
+        "CreateNatGateway", "CreateRouteTable", "CreateSecurityGroup", "CreateSubnet", "CreateVpcEndpoint", "RunInstances",
       ]
     }
-  }
-}
-
-data "aws_iam_policy_document" "services" {
-  #checkov:skip=CKV_AWS_111:the resources of the last two statements are drawn by AWS; see the reason there
-  #checkov:skip=CKV_AWS_356:as above
-  #checkov:skip=CKV_AWS_109:resource policies are changed on functions and topics of this project only
-  statement {
-    sid = "Database"
-    actions = [
-      "rds:AddTagsToResource", "rds:CreateDBCluster", "rds:CreateDBClusterParameterGroup", "rds:CreateDBClusterSnapshot", "rds:CreateDBInstance",
-      "rds:CreateDBSubnetGroup", "rds:DeleteDBCluster", "rds:DeleteDBClusterParameterGroup", "rds:DeleteDBInstance", "rds:DeleteDBSubnetGroup",
-      "rds:DeregisterDBProxyTargets", "rds:ModifyDBCluster", "rds:ModifyDBClusterParameterGroup", "rds:ModifyDBInstance", "rds:ModifyDBSubnetGroup",
-      "rds:RebootDBInstance", "rds:RegisterDBProxyTargets", "rds:RemoveTagsFromResource", "rds:ResetDBClusterParameterGroup",
-    ]
-    # ... and the groups that Amazon brings, which a new cluster or instance takes where it is given none.
-    resources = concat(
-      [for kind in ["cluster", "cluster-pg", "cluster-snapshot", "db", "subgrp"] : "arn:${local.partition}:rds:${local.region}:${local.account}:${kind}:${var.name}*"],
-      [for kind in ["og", "pg"] : "arn:${local.partition}:rds:${local.region}:${local.account}:${kind}:default*"],
-    )
-  }
-
-  statement {
-    sid       = "Proxy"
-    actions   = ["rds:AddTagsToResource", "rds:DeleteDBProxy", "rds:DeregisterDBProxyTargets", "rds:ModifyDBProxy", "rds:ModifyDBProxyTargetGroup", "rds:RegisterDBProxyTargets", "rds:RemoveTagsFromResource"]
-    resources = ["arn:${local.partition}:rds:${local.region}:${local.account}:db-proxy:*"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project_tag]
-    }
-  }
-
-  # Target groups are named by AWS and bear no tags.
-  statement {
-    sid       = "ProxyTargets"
-    actions   = ["rds:DeregisterDBProxyTargets", "rds:ModifyDBProxyTargetGroup", "rds:RegisterDBProxyTargets"]
-    resources = ["arn:${local.partition}:rds:${local.region}:${local.account}:target-group:*"]
-  }
-
-  # RDS knows no resource for a proxy that is yet to be made.
-  statement {
-    sid       = "CreateTagged"
-    actions   = ["rds:CreateDBProxy", "backup:CreateBackupPlan"]
-    resources = ["*"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project_tag]
-    }
-  }
-
-  statement {
-    sid       = "BackupPlan"
-    actions   = ["backup:CreateBackupSelection", "backup:DeleteBackupPlan", "backup:DeleteBackupSelection", "backup:TagResource", "backup:UntagResource", "backup:UpdateBackupPlan"]
-    resources = ["arn:${local.partition}:backup:${local.region}:${local.account}:backup-plan:*"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project_tag]
-    }
-  }
-
-  statement {
-    sid       = "MasterSecretRotation"
-    actions   = ["secretsmanager:CancelRotateSecret", "secretsmanager:CreateSecret", "secretsmanager:TagResource", "secretsmanager:RotateSecret"]
-    resources = ["arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:rds!cluster-*"]
-  }
-
-  statement {
-    sid = "OwnByName"
-    actions = [
-      "lambda:AddPermission", "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction",
-      "lambda:DeleteFunctionConcurrency", "lambda:DeleteProvisionedConcurrencyConfig", "lambda:PublishVersion", "lambda:PutFunctionConcurrency",
-      "lambda:PutProvisionedConcurrencyConfig", "lambda:RemovePermission", "lambda:TagResource", "lambda:UntagResource", "lambda:UpdateAlias",
-      "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
-      "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource", "logs:AssociateKmsKey",
-      "cloudwatch:DeleteAlarms", "cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource",
-      "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:UntagResource",
-      "codedeploy:CreateApplication", "codedeploy:CreateDeployment", "codedeploy:CreateDeploymentGroup", "codedeploy:DeleteApplication",
-      "codedeploy:DeleteDeploymentGroup", "codedeploy:GetDeployment", "codedeploy:RegisterApplicationRevision", "codedeploy:GetApplicationRevision",
-      "codedeploy:TagResource", "codedeploy:UntagResource", "codedeploy:UpdateDeploymentGroup",
-      "wafv2:CreateWebACL", "wafv2:DeleteLoggingConfiguration", "wafv2:DeleteWebACL", "wafv2:PutLoggingConfiguration", "wafv2:TagResource",
-      "wafv2:UntagResource", "wafv2:UpdateWebACL", "wafv2:AssociateWebACL", "wafv2:DisassociateWebACL",
-      "backup:CreateBackupVault", "backup:DeleteBackupVault", "backup:DeleteBackupVaultLockConfiguration", "backup:PutBackupVaultLockConfiguration",
-      "backup:TagResource", "backup:UntagResource",
-    ]
-    resources = [
-      "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-*",
-      "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:*${var.name}*",
-      "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:API-Gateway-Execution-Logs_${var.rest_api_id}/*",
-      "arn:${local.partition}:cloudwatch:${local.region}:${local.account}:alarm:${var.name}-*",
-      "arn:${local.partition}:cloudwatch::${local.account}:dashboard/${var.name}*",
-      "arn:${local.partition}:sns:${local.region}:${local.account}:${var.name}-*",
-      "arn:${local.partition}:codedeploy:${local.region}:${local.account}:application:${var.name}",
-      "arn:${local.partition}:codedeploy:${local.region}:${local.account}:deploymentgroup:${var.name}/${var.name}-*",
-      "arn:${local.partition}:wafv2:${local.region}:${local.account}:regional/webacl/${var.name}/*",
-      "arn:${local.partition}:apigateway:${local.region}::/restapis/${var.rest_api_id}/stages/*",
-      "arn:${local.partition}:backup:${local.region}:${local.account}:backup-vault:${var.name}",
-    ]
-  }
-
-  statement {
-    sid     = "Api"
-    actions = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT", "apigateway:SetWebACL"]
-    resources = [
-      "arn:${local.partition}:apigateway:${local.region}::/restapis/${var.rest_api_id}",
-      "arn:${local.partition}:apigateway:${local.region}::/restapis/${var.rest_api_id}/*",
-      "arn:${local.partition}:apigateway:${local.region}::/tags/arn%3A${local.partition}%3Aapigateway%3A${local.region}%3A%3A%2Frestapis%2F${var.rest_api_id}*",
-    ]
-  }
-
-  dynamic "statement" {
-    for_each = var.state_bucket_name == null ? [] : [var.state_bucket_name]
-    content {
-      sid       = "WriteState"
-      actions   = ["s3:PutObject", "s3:DeleteObject"]
-      resources = ["arn:${local.partition}:s3:::${statement.value}/${var.state_key_prefix}/*"]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.state_kms_key_arn == null ? [] : [var.state_kms_key_arn]
-    content {
-      sid       = "EncryptState"
-      actions   = ["kms:GenerateDataKey"]
-      resources = [statement.value]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.kms_key_enabled ? [1] : []
-    content {
-      sid       = "UseKey"
-      actions   = ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
-      resources = [var.kms_key_arn]
-    }
-  }
-
-  # Log delivery, saved queries and subscriptions know no resources.
-  statement {
-    sid = "LogDeliveryQueriesSubscriptions"
-    actions = [
-      "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:UpdateLogDelivery",
-      "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:PutQueryDefinition", "logs:DeleteQueryDefinition",
-      "sns:Unsubscribe",
-    ]
-    resources = ["*"]
-  }
-
-  statement {
-    sid       = "TraceGroups"
-    actions   = ["xray:CreateGroup", "xray:CreateSamplingRule", "xray:DeleteGroup", "xray:DeleteSamplingRule", "xray:TagResource", "xray:UntagResource", "xray:UpdateGroup", "xray:UpdateSamplingRule"]
-    resources = ["arn:${local.partition}:xray:${local.region}:${local.account}:group/${var.name}/*", "arn:${local.partition}:xray:${local.region}:${local.account}:sampling-rule/${var.name}"]
   }
 }
 
@@ -364,7 +205,7 @@ data "aws_iam_policy_document" "iam" {
   statement {
     sid       = "WriteRolesInsideTheBoundary"
     actions   = ["iam:CreateRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary"]
-    resources = ["arn:${local.partition}:iam::${local.account}:role/${var.name}-*"]
+    resources = local.workload_role_arns
 
     condition {
       test     = "StringEquals"
@@ -376,7 +217,7 @@ data "aws_iam_policy_document" "iam" {
   statement {
     sid       = "AttachKnownPoliciesInsideTheBoundary"
     actions   = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
-    resources = ["arn:${local.partition}:iam::${local.account}:role/${var.name}-*"]
+    resources = local.workload_role_arns
 
     condition {
       test     = "StringEquals"
@@ -398,28 +239,13 @@ data "aws_iam_policy_document" "iam" {
   statement {
     sid       = "KeepRoles"
     actions   = ["iam:DeleteRole", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:UpdateRoleDescription"]
-    resources = ["arn:${local.partition}:iam::${local.account}:role/${var.name}-*"]
+    resources = local.workload_role_arns
   }
 
   statement {
     sid       = "InstanceProfiles"
     actions   = ["iam:AddRoleToInstanceProfile", "iam:CreateInstanceProfile", "iam:DeleteInstanceProfile", "iam:RemoveRoleFromInstanceProfile", "iam:TagInstanceProfile", "iam:UntagInstanceProfile"]
-    resources = ["arn:${local.partition}:iam::${local.account}:instance-profile/${var.name}-*"]
-  }
-
-  statement {
-    sid       = "PassRolesToTheirServices"
-    actions   = ["iam:PassRole"]
-    resources = ["arn:${local.partition}:iam::${local.account}:role/${var.name}-*"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "iam:PassedToService"
-      values = [
-        "apigateway.amazonaws.com", "backup.amazonaws.com", "codedeploy.amazonaws.com", "ec2.amazonaws.com", "lambda.amazonaws.com",
-        "monitoring.rds.amazonaws.com", "rds.amazonaws.com", "vpc-flow-logs.amazonaws.com",
-      ]
-    }
+    resources = [local.instance_profile_arn]
   }
 
   # By their endings, so that the CI roles of environments whose names begin alike (dev, dev-2) are out of reach, too.
@@ -442,5 +268,30 @@ data "aws_iam_policy_document" "iam" {
       "iam:DeleteRolePermissionsBoundary", "iam:UpdateOpenIDConnectProviderThumbprint",
     ]
     resources = ["*"]
+  }
+}
+
+# Handing roles over, and the tags of what CI may not touch otherwise; apart, because of the size.
+data "aws_iam_policy_document" "pass" {
+  statement {
+    sid       = "PassRolesToTheirServices"
+    actions   = ["iam:PassRole"]
+    resources = local.workload_role_arns
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values = [
+        "apigateway.amazonaws.com", "backup.amazonaws.com", "codedeploy.amazonaws.com", "ec2.amazonaws.com", "lambda.amazonaws.com",
+        "monitoring.rds.amazonaws.com", "rds.amazonaws.com", "vpc-flow-logs.amazonaws.com",
+      ]
+    }
+  }
+
+  # Default tags are on the fence, too; nothing here is decided by the tags of a role or a policy.
+  statement {
+    sid       = "TagTheFence"
+    actions   = ["iam:TagOpenIDConnectProvider", "iam:TagPolicy", "iam:TagRole", "iam:UntagOpenIDConnectProvider", "iam:UntagPolicy", "iam:UntagRole"]
+    resources = concat(local.ci_role_arns, local.policy_arns, var.create_oidc_provider ? [local.provider_arn] : [])
   }
 }

@@ -20,8 +20,35 @@ variable "github_repository" {
   }
 }
 
+variable "github_owner_id" {
+  description = "Number of the repository's owner, where GitHub sends immutable subjects (owner@number/name@number); null where it sends names only."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_owner_id == null || can(regex("^[0-9]+$", var.github_owner_id))
+    error_message = "github_owner_id must be a number."
+  }
+
+  validation {
+    condition     = (var.github_owner_id == null) == (var.github_repository_id == null)
+    error_message = "github_owner_id and github_repository_id belong together: set both or neither."
+  }
+}
+
+variable "github_repository_id" {
+  description = "Number of the repository, together with github_owner_id."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_repository_id == null || can(regex("^[0-9]+$", var.github_repository_id))
+    error_message = "github_repository_id must be a number."
+  }
+}
+
 variable "github_environment" {
-  description = "GitHub environment whose jobs may deploy; protect it with required reviewers."
+  description = "GitHub environment whose jobs may deploy; let it admit github_branch only."
   type        = string
   default     = "production"
   nullable    = false
@@ -33,7 +60,7 @@ variable "github_environment" {
 }
 
 variable "github_branch" {
-  description = "Branch whose jobs, beside those of pull requests, may plan and test."
+  description = "Branch whose jobs may deploy, and, beside those of pull requests, plan and test."
   type        = string
   default     = "main"
   nullable    = false
@@ -85,9 +112,9 @@ variable "state_kms_key_arn" {
 }
 
 variable "state_key_prefix" {
-  description = "Folder in the state bucket that holds the state of this environment."
+  description = "Folder in the state bucket with this environment's terraform.tfstate, and no other environment's."
   type        = string
-  default     = "infra-tf"
+  default     = "infra-tf/dev"
   nullable    = false
 
   validation {
@@ -118,6 +145,29 @@ variable "kms_key_enabled" {
   type        = bool
   default     = false
   nullable    = false
+}
+
+variable "database_kms_key_arn" {
+  description = "KMS key that encrypts the database and its snapshots; null means the key that AWS manages."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.database_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:", var.database_kms_key_arn))
+    error_message = "database_kms_key_arn must be the ARN of a KMS key."
+  }
+}
+
+variable "database_iam_username" {
+  description = "The one database user that a role made by CI may log in as."
+  type        = string
+  default     = "lambda_iam"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z_][a-z0-9_]{0,62}$", var.database_iam_username))
+    error_message = "database_iam_username must be a lower-case identifier."
+  }
 }
 
 variable "tags" {

@@ -7,6 +7,7 @@ locals {
   artifact_sources = try(trimspace(file("${var.artifact_path}.sources")), null)
   artifact_stale   = var.expected_source_digest != null && local.artifact_sources != null && local.artifact_sources != var.expected_source_digest
   uses_codedeploy  = var.deployment_strategy != "all_at_once"
+  alias_name       = local.uses_codedeploy ? "live-shifted" : "live"
 }
 
 resource "aws_security_group" "this" {
@@ -86,11 +87,12 @@ resource "aws_lambda_function" "this" {
   depends_on = [aws_iam_role_policy.this]
 }
 
-# Two resources for one alias, since `ignore_changes` cannot depend on a variable: CodeDeploy moves the alias itself.
+# Two aliases of two names, since `ignore_changes` cannot depend on a variable and CodeDeploy moves its alias itself. A
+# change of the strategy makes the other alias first, then leads API Gateway to it, and removes the one of before.
 resource "aws_lambda_alias" "terraform_moved" {
   for_each = local.uses_codedeploy ? toset([]) : var.functions
 
-  name             = "live"
+  name             = local.alias_name
   description      = "What API Gateway calls"
   function_name    = aws_lambda_function.this[each.key].function_name
   function_version = aws_lambda_function.this[each.key].version
@@ -99,7 +101,7 @@ resource "aws_lambda_alias" "terraform_moved" {
 resource "aws_lambda_alias" "codedeploy_moved" {
   for_each = local.uses_codedeploy ? var.functions : toset([])
 
-  name             = "live"
+  name             = local.alias_name
   description      = "What API Gateway calls, moved by CodeDeploy"
   function_name    = aws_lambda_function.this[each.key].function_name
   function_version = aws_lambda_function.this[each.key].version

@@ -10,7 +10,7 @@ output "alias_invoke_arns" {
 
 output "alias_name" {
   description = "Name of the alias that is called."
-  value       = "live"
+  value       = local.alias_name
 }
 
 output "security_group_id" {

@@ -1,6 +1,7 @@
 data "aws_availability_zones" "available" {
   #checkov:skip=CKV_AWS_394:a subnet keeps the zone it was made in, whatever zones AWS adds (ignore_changes)
-  state = "available"
+  state            = "available"
+  exclude_zone_ids = var.exclude_zone_ids
 
   filter {
     name   = "opt-in-status"
@@ -15,6 +16,8 @@ locals {
   zones       = { for index in range(var.availability_zone_count) : tostring(index) => index }
   nat_zones   = var.nat_mode == "none" ? {} : var.nat_mode == "single" ? { "0" = 0 } : local.zones
   public_zone = var.nat_mode == "none" ? {} : local.zones
+  # Where there are too few, the VPC says so before anything is made.
+  zone_names = data.aws_availability_zones.available.names
 }
 
 resource "aws_vpc" "this" {
@@ -23,6 +26,13 @@ resource "aws_vpc" "this" {
   enable_dns_hostnames = true
 
   tags = merge(var.tags, { Name = var.name })
+
+  lifecycle {
+    precondition {
+      condition     = length(local.zone_names) >= var.availability_zone_count
+      error_message = "The region has ${length(local.zone_names)} availability zones beside the excluded ones, fewer than availability_zone_count."
+    }
+  }
 }
 
 # Taken over without a single rule: nothing that forgets to name a security group gets any traffic.
@@ -37,7 +47,7 @@ resource "aws_subnet" "private" {
 
   vpc_id            = aws_vpc.this.id
   cidr_block        = cidrsubnet(var.cidr_block, 4, each.value)
-  availability_zone = data.aws_availability_zones.available.names[each.value]
+  availability_zone = try(local.zone_names[each.value], null)
 
   tags = merge(var.tags, { Name = "${var.name}-private-${each.key}", Tier = "private" })
 
@@ -52,7 +62,7 @@ resource "aws_subnet" "public" {
 
   vpc_id                  = aws_vpc.this.id
   cidr_block              = cidrsubnet(var.cidr_block, 4, 8 + each.value)
-  availability_zone       = data.aws_availability_zones.available.names[each.value]
+  availability_zone       = try(local.zone_names[each.value], null)
   map_public_ip_on_launch = false
 
   tags = merge(var.tags, { Name = "${var.name}-public-${each.key}", Tier = "public" })

@@ -33,6 +33,18 @@ variable "availability_zone_count" {
   }
 }
 
+variable "exclude_zone_ids" {
+  description = "Availability zones, by id, that get no subnet because they lack a service (Lambda, RDS Proxy or Graviton)."
+  type        = set(string)
+  default     = ["use1-az3"]
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for zone in var.exclude_zone_ids : can(regex("^[a-z0-9]+-az[0-9]+$", zone))])
+    error_message = "exclude_zone_ids must hold ids of zones, like use1-az3, and not names, like us-east-1a: each account has its own letters."
+  }
+}
+
 variable "nat_mode" {
   description = "NAT gateways: none (VPC endpoints only), single (one for all zones) or per_az (one in each zone)."
   type        = string

@@ -2,11 +2,17 @@ data "aws_region" "current" {}
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 
+locals {
+  # X-Ray takes 32 characters. A longer name keeps its beginning and gets a digest, so that two of them stay apart.
+  trace_name = length(var.name) <= 32 ? var.name : "${substr(var.name, 0, 23)}-${substr(sha256(var.name), 0, 8)}"
+}
+
 resource "aws_sns_topic" "alarms" {
   count = var.alarms_enabled ? 1 : 0
 
+  #checkov:skip=CKV_AWS_26:without a key of one's own it is not encrypted: CloudWatch may not use alias/aws/sns, and no alarm would arrive
   name              = "${var.name}-alarms"
-  kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
+  kms_master_key_id = var.kms_key_arn
 
   tags = var.tags
 }
@@ -50,7 +56,7 @@ resource "aws_sns_topic_subscription" "email" {
 resource "aws_xray_group" "this" {
   count = var.tracing_enabled ? 1 : 0
 
-  group_name        = var.name
+  group_name        = local.trace_name
   filter_expression = "service(\"${var.rest_api_name}/${var.stage_name}\")"
 
   insights_configuration {
@@ -64,18 +70,18 @@ resource "aws_xray_group" "this" {
 resource "aws_xray_sampling_rule" "this" {
   count = var.tracing_enabled ? 1 : 0
 
-  # X-Ray allows 32 characters.
-  rule_name      = substr(var.name, 0, 32)
+  rule_name      = local.trace_name
   priority       = 1000
   version        = 1
   reservoir_size = 1
   fixed_rate     = var.trace_sampling_rate
-  service_name   = "${var.rest_api_name}/${var.stage_name}"
-  service_type   = "*"
-  host           = "*"
-  http_method    = "*"
-  url_path       = "*"
-  resource_arn   = "arn:${data.aws_partition.current.partition}:apigateway:${data.aws_region.current.region}::/restapis/*"
+  # X-Ray takes 64 characters, and a stage may have twice as many.
+  service_name = "${var.rest_api_name}/*"
+  service_type = "*"
+  host         = "*"
+  http_method  = "*"
+  url_path     = "*"
+  resource_arn = "arn:${data.aws_partition.current.partition}:apigateway:${data.aws_region.current.region}::/restapis/*"
 
   tags = var.tags
 }

@@ -10,6 +10,21 @@ use xshell::{Shell, cmd};
 use super::{Outcome, files};
 use crate::{output, python, workspace};
 
+/// What the promises know of AWS, within the workspace.
+pub(crate) const FACTS: &str = "infra-cfn/checks/schemas.json";
+
+/// The same, made anew from what cfn-lint brings.
+pub(crate) fn facts(sh: &Shell) -> Result<String> {
+    let cargo = workspace::cargo();
+    let needs = cmd!(sh, "{cargo} run --quiet --package infra-cfn -- needs").quiet().read()?;
+    let python = python::checking_interpreter(sh)?;
+    let script = workspace::root().join("infra-cfn/checks/schemas.py");
+    let mut text =
+        cmd!(sh, "{python} {script}").quiet().stdin(needs).read().context("read cfn-lint's schemas")?;
+    text.push('\n');
+    Ok(text)
+}
+
 /// Runs every check; the first that finds something ends the step.
 pub(super) fn run(sh: &Shell) -> Result<Outcome> {
     let cargo = workspace::cargo();
@@ -20,13 +35,24 @@ pub(super) fn run(sh: &Shell) -> Result<Outcome> {
         .context("keep the promises")?;
     cmd!(sh, "{cargo} run --quiet --package infra-cfn -- extract {taken_out}").quiet().run()?;
 
+    if facts(sh)? != sh.read_file(workspace::root().join(FACTS))? {
+        bail!("{FACTS} is out of date: write it anew with `cargo xtask codegen`");
+    }
+    output::note("facts about AWS: as cfn-lint has them");
+
     let folder = workspace::root().join("infra-cfn").join("templates");
     let templates = files(sh, &folder, "yaml")?;
+    let sent = files(sh, &taken_out.join("templates"), "yaml")?;
     let cfn_lint = python::tool(sh, "cfn-lint")?;
     // A warning fails it as an error does.
     let n_templates = templates.len();
     cmd!(sh, "{cfn_lint} {templates...}").quiet().run().context("cfn-lint")?;
-    output::note(&format!("cfn-lint: {n_templates} templates, no findings"));
+    // What tells cfn-lint of warnings that are meant is not sent.
+    cmd!(sh, "{cfn_lint} --ignore-checks W -- {sent...}")
+        .quiet()
+        .run()
+        .context("cfn-lint of what is sent")?;
+    output::note(&format!("cfn-lint: {n_templates} templates, as written and as sent, no findings"));
     output::note(&checkov(sh, &folder)?);
 
     let policies = taken_out.join("policies");

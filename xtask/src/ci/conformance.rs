@@ -6,12 +6,12 @@ use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
 use super::Outcome;
-use crate::{output, workspace};
+use crate::{doctor, output, workspace};
 
 /// Cases that must pass; fewer is a regression. The rest are named in `docs/coming-from-postgrest.md`.
 const FLOOR: u32 = 920;
 
-/// Runs the suite and compares the count with [`FLOOR`].
+/// Runs the suite over each server and compares the count with [`FLOOR`].
 pub(super) fn run(sh: &Shell) -> Result<Outcome> {
     let suite = workspace::root().join("..").join("shared").join("conformance");
     if !suite.join("run.py").is_file() {
@@ -23,17 +23,21 @@ pub(super) fn run(sh: &Shell) -> Result<Outcome> {
     let (runner, cases) = (suite.join("run.py"), suite.join("cases.jsonl"));
     let fixtures = fixtures(sh, &suite)?;
     let python = workspace::find_program(&["python3"]).context("find python3")?;
-    let text = cmd!(
-        sh,
-        "{python} {runner} --server-cmd {server} --cases {cases} --fixtures {fixtures} --jobs 2 --show-failures 20"
-    )
-    .quiet()
-    .read()
-    .context("run the conformance suite")?;
-    output::note(&text);
-    let passed = passed_cases(&text).context("read the suite's closing line")?;
-    if passed < FLOOR {
-        bail!("{passed} cases passed, {FLOOR} are expected to");
+    for postgres in doctor::postgres_servers() {
+        let bin_dir = &postgres.dir;
+        output::note(&format!("over Postgres {} in {}", postgres.version, bin_dir.display()));
+        let text = cmd!(
+            sh,
+            "{python} {runner} --server-cmd {server} --cases {cases} --fixtures {fixtures} --pg-bin {bin_dir} --jobs 2 --show-failures 20"
+        )
+        .quiet()
+        .read()
+        .context("run the conformance suite")?;
+        output::note(&text);
+        let passed = passed_cases(&text).context("read the suite's closing line")?;
+        if passed < FLOOR {
+            bail!("{passed} cases passed over Postgres {}, {FLOOR} are expected to", postgres.version);
+        }
     }
     Ok(Outcome::Done)
 }

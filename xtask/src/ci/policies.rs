@@ -72,6 +72,52 @@ fn file_name(life: &str, address: &str) -> String {
     format!("{life}--{address}.json").chars().map(plain).collect()
 }
 
+/// Policies that IAM would not take, a line each: it counts characters without white space.
+pub(super) fn too_large(life: &Life) -> Vec<String> {
+    const MANAGED: usize = 6_144;
+    const TRUST: usize = 2_048;
+    const INLINE_OF_A_ROLE: usize = 10_240;
+    const ATTACHED_TO_A_ROLE: usize = 10;
+    let size = |it: &Value| {
+        let document: Value = serde_json::from_str(it.as_str().unwrap_or_default()).unwrap_or_default();
+        document.to_string().chars().count()
+    };
+    let mut found = Vec::new();
+    let mut inline: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut attached: BTreeMap<&str, usize> = BTreeMap::new();
+    for it in life.resources.iter().filter(|it| it["mode"] == "managed") {
+        let values = &it["values"];
+        let role = values["role"].as_str().unwrap_or_default();
+        let (n, most) = match it["type"].as_str() {
+            Some("aws_iam_policy") => (size(&values["policy"]), MANAGED),
+            Some("aws_iam_role") => (size(&values["assume_role_policy"]), TRUST),
+            Some("aws_iam_role_policy") => {
+                *inline.entry(role).or_default() += size(&values["policy"]);
+                continue;
+            }
+            Some("aws_iam_role_policy_attachment") => {
+                *attached.entry(role).or_default() += 1;
+                continue;
+            }
+            _ => continue,
+        };
+        if n > most {
+            found.push(format!("{}: {} has {n} characters, IAM takes {most}", life.name, it["address"]));
+        }
+    }
+    let of_roles = [
+        (inline, INLINE_OF_A_ROLE, "characters in inline policies"),
+        (attached, ATTACHED_TO_A_ROLE, "policies attached"),
+    ];
+    for (roles, most, what) in of_roles {
+        let over = roles.iter().filter(|(_, n)| **n > most);
+        found.extend(
+            over.map(|(role, n)| format!("{}: role {role} has {n} {what}, IAM takes {most}", life.name)),
+        );
+    }
+    found
+}
+
 /// A policy that grants each action on all the resources that the statements of this one name for it.
 ///
 /// Conditions and principals are left out. A denial and the trust of a role only count for the names of actions.
@@ -134,6 +180,26 @@ mod tests {
         let life = Life::of("x", vec![json!({"type": "aws_vpc"}), data]);
         let document = json!({"Version": "x"});
         assert_eq!(of(&life).expect("one"), [Policy { address: "module.a.data.x".to_owned(), document }]);
+    }
+
+    #[test]
+    fn policies_that_iam_would_not_take() {
+        let made = |kind: &str, values: Value| json!({"mode": "managed", "type": kind, "address": kind, "values": values});
+        let policy = |n: usize| format!("{{ \"Statement\": [\"{}\"] }}", "x".repeat(n));
+        // {"Statement":["…"]} has 18 characters beside.
+        let found = |resources: Vec<Value>| too_large(&Life::of("x", resources)).len();
+        for (n, expected) in [(6_126, 0), (6_127, 1)] {
+            assert_eq!(found(vec![made("aws_iam_policy", json!({"policy": policy(n)}))]), expected, "{n}");
+        }
+        for (n, expected) in [(2_030, 0), (2_031, 1)] {
+            let role = json!({"assume_role_policy": policy(n)});
+            assert_eq!(found(vec![made("aws_iam_role", role)]), expected, "{n}");
+        }
+        let inline = |n: usize| made("aws_iam_role_policy", json!({"role": "r", "policy": policy(n)}));
+        assert_eq!(found(vec![inline(5_000), inline(5_204)]), 0);
+        assert_eq!(found(vec![inline(5_000), inline(5_205)]), 1);
+        let attached = |n: usize| vec![made("aws_iam_role_policy_attachment", json!({"role": "r"})); n];
+        assert_eq!((found(attached(10)), found(attached(11))), (0, 1));
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(super) fn broken(life: &Life) -> Vec<String> {
         found.extend(traffic(resource));
         found.extend(logs(resource, &groups));
         found.extend(database(resource));
+        found.extend(name(resource));
+        found.extend(alarms(resource));
         if has_boundaries {
             found.extend(boundary(resource));
         }
@@ -56,7 +58,8 @@ impl Resource<'_> {
 /// Nothing talks to the database while Terraform runs: tables, users and grants come after it, in an order that works.
 fn provider(it: &Resource) -> Option<String> {
     let provider = it.0["provider_name"].as_str().unwrap_or_default();
-    let is_known = provider.ends_with("/hashicorp/aws");
+    // What Terraform brings itself makes nothing.
+    let is_known = provider.ends_with("/hashicorp/aws") || provider == "terraform.io/builtin/terraform";
     (!is_known).then(|| it.says(&format!("is made by {provider}; only AWS is known here")))
 }
 
@@ -126,6 +129,55 @@ fn database(it: &Resource) -> Option<String> {
     None
 }
 
+/// How long a name may be: type, attribute, characters. From the API references of the services.
+const NAMES: &[(&str, &str, usize)] = &[
+    ("aws_api_gateway_stage", "stage_name", 128),
+    ("aws_backup_selection", "name", 50),
+    ("aws_backup_vault", "name", 50),
+    ("aws_cloudwatch_dashboard", "dashboard_name", 255),
+    ("aws_cloudwatch_log_group", "name", 512),
+    ("aws_cloudwatch_metric_alarm", "alarm_name", 255),
+    ("aws_codedeploy_app", "name", 100),
+    ("aws_codedeploy_deployment_group", "deployment_group_name", 100),
+    ("aws_db_proxy", "name", 63),
+    ("aws_db_subnet_group", "name", 255),
+    ("aws_iam_instance_profile", "name", 128),
+    ("aws_iam_policy", "name", 128),
+    ("aws_iam_role", "name", 64),
+    ("aws_iam_role_policy", "name", 128),
+    ("aws_kms_alias", "name", 256),
+    ("aws_lambda_alias", "name", 128),
+    ("aws_lambda_function", "function_name", 64),
+    ("aws_lambda_permission", "statement_id", 100),
+    ("aws_rds_cluster", "cluster_identifier", 63),
+    ("aws_rds_cluster", "final_snapshot_identifier", 255),
+    ("aws_rds_cluster_instance", "identifier", 63),
+    ("aws_rds_cluster_parameter_group", "name", 255),
+    ("aws_s3_bucket", "bucket", 63),
+    ("aws_security_group", "description", 255),
+    ("aws_security_group", "name", 255),
+    ("aws_sns_topic", "name", 256),
+    ("aws_wafv2_web_acl", "name", 128),
+    ("aws_xray_group", "group_name", 32),
+    ("aws_xray_sampling_rule", "rule_name", 32),
+    ("aws_xray_sampling_rule", "service_name", 64),
+];
+
+/// Names that a service would not take. `tests/longest.tfvars` has the longest that the variables let through.
+fn name(it: &Resource) -> Option<String> {
+    let too_long = NAMES.iter().filter(|(kind, ..)| it.is(kind)).find_map(|(_, attribute, most)| {
+        let n = it.text(attribute).chars().count();
+        (n > *most).then(|| format!("has {n} characters in {attribute}, and {most} is all it takes"))
+    });
+    too_long.map(|what| it.says(&what))
+}
+
+/// CloudWatch may not use the key that AWS manages for SNS: the alarm would be lost without a word.
+fn alarms(it: &Resource) -> Option<String> {
+    let is_lost = it.is("aws_sns_topic") && it.text("kms_master_key_id").ends_with("alias/aws/sns");
+    is_lost.then(|| it.says("is encrypted with a key that no alarm can use"))
+}
+
 /// CI may only make roles inside the boundary, so one without it stops the pipeline. CI's own roles come from an
 /// administrator.
 fn boundary(it: &Resource) -> Option<String> {
@@ -188,6 +240,36 @@ mod tests {
         let proxy = |debug: bool, scheme: &str| json!({"name": "x", "debug_logging": debug, "require_tls": true, "default_auth_scheme": scheme});
         for (debug, scheme, n) in [(true, "IAM_AUTH", 1), (false, "NONE", 1), (false, "IAM_AUTH", 0)] {
             assert_eq!(found(&[group.clone(), ("aws_db_proxy", proxy(debug, scheme))]).len(), n, "{scheme}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_too_long_and_alarms_that_are_lost() {
+        finds("aws_xray_group", json!({"group_name": "x".repeat(33)}), "33 characters in group_name");
+        finds(
+            "aws_xray_sampling_rule",
+            json!({"rule_name": "x", "service_name": "x".repeat(65)}),
+            "service_name",
+        );
+        finds("aws_s3_bucket", json!({"bucket": "x".repeat(64)}), "64 characters");
+        assert_eq!(found(&[("aws_s3_bucket", json!({"bucket": "x".repeat(63)}))]), Vec::<String>::new());
+        finds("aws_sns_topic", json!({"kms_master_key_id": "alias/aws/sns"}), "no alarm can use");
+        assert_eq!(found(&[("aws_sns_topic", json!({"kms_master_key_id": null}))]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_longest_names_are_tried() {
+        let infra = crate::workspace::root().join("infra-tf");
+        let read = |name: &str| std::fs::read_to_string(infra.join(name)).expect("a file");
+        let (variables, longest) = (read("variables.tf"), read("tests/longest.tfvars"));
+        for (variable, most) in [("project", 24), ("environment", 12), ("api_stage_name", 128)] {
+            let line = longest.lines().find(|it| it.split_whitespace().next() == Some(variable));
+            let value = line.and_then(|it| it.split('"').nth(1)).expect("a value");
+            assert_eq!(value.len(), most, "{variable} in tests/longest.tfvars");
+            let block = variables.split_once(&format!("variable \"{variable}\" {{")).expect("the variable").1;
+            let block = block.split("\n}\n").next().expect("its text");
+            let limits = [format!("<= {most}"), format!("{{1,{most}}}")];
+            assert!(limits.iter().any(|it| block.contains(it)), "{variable} takes no more than {most}");
         }
     }
 

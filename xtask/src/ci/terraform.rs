@@ -36,7 +36,8 @@ pub(super) fn run(sh: &Shell) -> Result<Outcome> {
         Providers::StandIn(env) => {
             let (verdict, lives) = check::validate_test_and_live(&infra, &env)?;
             pass(verdict)?;
-            let broken: Vec<String> = lives.iter().flat_map(promises::broken).collect();
+            let broken = lives.iter().flat_map(|it| [promises::broken(it), policies::too_large(it)].concat());
+            let broken: Vec<String> = broken.collect();
             if !broken.is_empty() {
                 bail!("promises are broken\n{}", broken.join("\n"));
             }

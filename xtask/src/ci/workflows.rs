@@ -68,6 +68,21 @@ mod tests {
     }
 
     #[test]
+    fn artifact_of_the_pipeline_is_that_of_the_environment() {
+        let path = workspace::root().join(".github/workflows/gitops.yml");
+        let gitops = std::fs::read_to_string(path).expect("a file");
+        let (plan, apply) =
+            gitops.split_once("\n  plan:\n").expect("a job").1.split_once("\n  apply:\n").expect("jobs");
+        for job in [plan, apply] {
+            let artifact = job.split_once("- name: Lambda artifact").expect("a step").1;
+            let artifact = artifact.split("- uses:").next().expect("its text");
+            assert!(artifact.contains("cargo xtask lambda build --env \"$TF_ENVIRONMENT\""), "{artifact}");
+            assert!(artifact.contains("bundle=infra-tf/rds-ca-bundle.pem"), "{artifact}");
+            assert!(!artifact.contains("--arch"), "the environment states the processor: {artifact}");
+        }
+    }
+
+    #[test]
     fn commits_are_checked_as_pull_requests_are() {
         let read = |path: &str| std::fs::read_to_string(workspace::root().join(path)).expect("a file");
         let gitops = read(".github/workflows/gitops.yml");

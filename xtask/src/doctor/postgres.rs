@@ -17,6 +17,44 @@ pub(crate) fn major() -> Option<u32> {
     ServerBinaries::find(&SearchPath::from_env(), None).ok().flatten().map(|it| it.major)
 }
 
+/// Server binaries of every major version at hand: first the one that tests use, then the others, newest first.
+pub(crate) fn servers() -> Vec<ServerBinaries> {
+    let search = SearchPath::from_env();
+    let Some(first) = ServerBinaries::find(&search, None).ok().flatten() else { return Vec::new() };
+    let more = std::env::var_os("PGAPP_PG_BIN_DIRS").unwrap_or_default();
+    let others = ServerBinaries::of_other_majors(&search, &more, first.major);
+    std::iter::once(first).chain(others.into_iter().filter(|it| it.major >= OLDEST)).collect()
+}
+
+/// The one whose major version is farthest from that of the server that tests use; `None` where there is no other.
+pub(crate) fn farthest() -> Option<ServerBinaries> {
+    let mut servers = servers().into_iter();
+    let first = servers.next()?;
+    servers.max_by_key(|it| it.major.abs_diff(first.major))
+}
+
+/// Whether the gate finds another major version to run the tests over that need a database.
+fn other_major() -> Finding {
+    let what = "another Postgres";
+    match farthest() {
+        Some(it) => {
+            let found = format!(
+                "{} in {}; `ci` runs the tests over a database there too",
+                it.version,
+                it.dir.display()
+            );
+            Finding::ok(Purpose::Checks, what, found)
+        }
+        None => {
+            let found = "none; `ci` runs the tests over a database on one major version only";
+            let fix =
+                "Install a second major version, or name the folder of its programs in PGAPP_PG_BIN_DIRS.";
+            Finding::new(Purpose::Checks, Level::Note, what, found.to_owned())
+                .fix(Fix::everywhere(fix.to_owned()))
+        }
+    }
+}
+
 /// The server and its extensions.
 pub(super) fn server() -> Vec<Finding> {
     let what = "Postgres server";
@@ -40,7 +78,7 @@ pub(super) fn server() -> Vec<Finding> {
         }
     };
     let found = format!("{} in {} (from {})", server.version, server.dir.display(), server.found_by);
-    vec![Finding::ok(Purpose::Up, what, found), fdw(&server), cron(&server)]
+    vec![Finding::ok(Purpose::Up, what, found), fdw(&server), cron(&server), other_major()]
 }
 
 fn fdw(server: &ServerBinaries) -> Finding {

@@ -1,7 +1,7 @@
 //! A digest of what the artifact is made of, the same that Terraform computes from what is checked out.
 //!
-//! `infra-tf/main.tf` makes it of the same files: the manifests and the lock file, and whatever below `api/src` goes
-//! into the binary (code, SQL and HTML).
+//! `infra-tf/main.tf` makes it of the same files: the manifests and the lock file, whatever below `api/src` goes into
+//! the binary (code, SQL and HTML), and the authorities that are packed beside it, where the project keeps some.
 //! It is the SHA-256 of the listing that `sha256sum` prints of them, in order of path.
 
 use std::path::Path;
@@ -15,6 +15,9 @@ const EXTENSIONS: &[&str] = &["html", "rs", "sql"];
 /// The digest of the sources of the workspace at `root`.
 pub(super) fn digest(root: &Path) -> Result<String> {
     let mut files: Vec<String> = FILES.iter().map(|&it| it.to_owned()).collect();
+    if root.join(super::KEPT_BUNDLE).is_file() {
+        files.push(super::KEPT_BUNDLE.to_owned());
+    }
     collect(root, "api/src", &mut files)?;
     files.sort();
     let mut listing = String::new();
@@ -72,6 +75,9 @@ mod tests {
             line("sql", "api/src/a/c.sql"),
             line("lib", "api/src/lib.rs"),
         ];
+        assert_eq!(digest(dir.path()).expect("a digest"), sha256(listing.concat().as_bytes()));
+        put(super::super::KEPT_BUNDLE, "pem");
+        let listing = [listing.concat(), line("pem", super::super::KEPT_BUNDLE)];
         assert_eq!(digest(dir.path()).expect("a digest"), sha256(listing.concat().as_bytes()));
         assert_eq!(sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }

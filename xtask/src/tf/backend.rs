@@ -7,32 +7,59 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::summary::Summary;
 use super::terraform::{Ended, Terraform};
-use super::{BackendArgs, REFUSED};
+use super::{BackendArgs, REFUSED, remove};
 use crate::output;
 
 /// Makes the bucket, or brings it up to date, and writes the file.
 ///
 /// The configuration in `bootstrap/` has a local state of its own: a bucket cannot hold the state it is made from.
+/// Where there is one already, its region stays unless another is named, and nothing that holds a state is replaced.
 pub(super) fn run(
     terraform: &Terraform,
     args: &BackendArgs,
     folder: &Path,
-    can_ask: bool,
+    ask: fn(&str) -> Result<Option<String>>,
 ) -> Result<ExitCode> {
-    if !args.yes && !can_ask {
-        output::note("there is no terminal to ask on; say --yes to make the bucket without a question");
-        return Ok(ExitCode::from(REFUSED));
-    }
     let init = terraform.run(["init", "-input=false"])?;
     if init != Ended::Well {
         return Ok(init.code());
     }
-    // Terraform shows the plan and asks by itself.
-    let mut all: Vec<OsString> = vec!["apply".into()];
-    all.extend(args.yes.then(|| "-auto-approve".into()));
+    let plan_file = folder.join(".terraform").join("backend.tfplan");
+    std::fs::create_dir_all(folder.join(".terraform")).context("make the folder of the plan")?;
+    let mut all: Vec<OsString> = vec!["plan".into(), "-input=false".into()];
+    let mut out = OsString::from("-out=");
+    out.push(&plan_file);
+    all.push(out);
+    let known = terraform.read(["output", "-json"])?;
+    all.extend(earlier(&known, &args.args)?.into_iter().map(OsString::from));
     all.extend(args.args.iter().cloned());
-    let applied = terraform.run(&all)?;
+    let planned = terraform.run(&all)?;
+    if planned != Ended::Well {
+        return Ok(planned.code());
+    }
+    let ended = apply(terraform, args, folder, &plan_file, ask);
+    remove(&plan_file)?;
+    ended
+}
+
+fn apply(
+    terraform: &Terraform,
+    args: &BackendArgs,
+    folder: &Path,
+    plan_file: &Path,
+    ask: fn(&str) -> Result<Option<String>>,
+) -> Result<ExitCode> {
+    let show = [OsString::from("show"), "-json".into(), plan_file.into()];
+    let summary = Summary::read(&terraform.read(show)?)?;
+    output::note(&summary.to_text());
+    summary.refuse_data_loss(false)?;
+    if !args.yes && !summary.is_empty() && ask("Make this? Type yes: ")?.as_deref() != Some("yes") {
+        output::note("nothing was made; say --yes to make it without a question");
+        return Ok(ExitCode::from(REFUSED));
+    }
+    let applied = terraform.run([OsString::from("apply"), "-input=false".into(), plan_file.into()])?;
     if applied != Ended::Well {
         return Ok(applied.code());
     }
@@ -43,6 +70,26 @@ pub(super) fn run(
     output::note("The bucket's own state is infra-tf/bootstrap/terraform.tfstate: keep a copy of it.");
     output::note("Next: cargo xtask tf init --env NAME");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the bucket that is there was made with, as arguments, where those given say nothing of it: the defaults may be
+/// others, and would replace it.
+fn earlier(outputs: &str, args: &[OsString]) -> Result<Vec<String>> {
+    let outputs: Value = serde_json::from_str(outputs).context("read the outputs of infra-tf/bootstrap")?;
+    let args: Vec<_> = args.iter().map(|it| it.to_string_lossy()).collect();
+    // A file of variables may say any of it.
+    if args.iter().any(|it| it.trim_start_matches('-').starts_with("var-file")) {
+        return Ok(Vec::new());
+    }
+    let output = |name: &str| outputs[name]["value"].as_str();
+    let known = [
+        ("region", output("region")),
+        ("bucket_name", output("state_bucket_name")),
+        ("database_key_enabled", output("database_kms_key_arn").map(|_| "true")),
+    ];
+    let is_named = |name: &str| args.iter().any(|it| it.contains(&format!("{name}=")));
+    let kept = known.iter().filter(|(name, _)| !is_named(name));
+    Ok(kept.filter_map(|(name, value)| value.map(|it| format!("-var={name}={it}"))).collect())
 }
 
 /// The file, from the outputs of `bootstrap/`.
@@ -65,6 +112,23 @@ fn configuration(outputs: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_region_of_before_stays() {
+        let outputs = r#"{"region":{"value":"eu-west-1"},"state_bucket_name":{"value":"b"},
+            "database_kms_key_arn":{"value":null}}"#;
+        let earlier = |outputs: &str, args: &[&str]| {
+            let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+            earlier(outputs, &args).expect("outputs")
+        };
+        assert_eq!(earlier(outputs, &["-lock=false"]), ["-var=region=eu-west-1", "-var=bucket_name=b"]);
+        assert_eq!(earlier(outputs, &["-var=region=us-east-1"]), ["-var=bucket_name=b"]);
+        assert_eq!(earlier(outputs, &["-var", "bucket_name=x"]), ["-var=region=eu-west-1"]);
+        assert_eq!(earlier(outputs, &["-var-file=x.tfvars"]), Vec::<String>::new());
+        assert_eq!(earlier("{}", &[]), Vec::<String>::new(), "nothing was made yet");
+        let with_key = r#"{"database_kms_key_arn":{"value":"arn"}}"#;
+        assert_eq!(earlier(with_key, &[]), ["-var=database_key_enabled=true"]);
+    }
 
     #[test]
     fn file_has_what_the_outputs_say() {

@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::life::{self, Life};
+use super::roles;
+use super::stories;
 use super::terraform::{Ended, Terraform};
 use crate::{output, tidy, workspace};
 
@@ -88,7 +90,10 @@ pub(crate) fn validate_test_and_live(
         return Ok((verdict, Vec::new()));
     }
     output::note("── apply, a second plan, destroy; with providers that pretend");
-    let (lives, failed) = life::all(&terraform, &copy, &folders)?;
+    let (lives, mut failed) = life::all(&terraform, &copy, &folders)?;
+    if failed.is_empty() {
+        failed = [roles::prove(&terraform, &copy)?, stories::tell(&terraform, &copy)?].concat();
+    }
     Ok((if failed.is_empty() { Verdict::Passed } else { Verdict::Failed(failed) }, lives))
 }
 

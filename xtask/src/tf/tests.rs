@@ -35,7 +35,8 @@ impl Fixture {
         let plan = format!(r#"{{"format_version":"1.2","resource_changes":[{resources}]}}"#);
         std::fs::write(dir.path().join("plan.json"), plan).expect("a plan");
         let terraform = Terraform::at(program, &folder).with_env("NOTES", dir.path());
-        let root = Root { terraform, folder, environment: "dev".parse().expect("a name"), ask: |_| Ok(None) };
+        let environment = "dev".parse().expect("a name");
+        let root = Root { terraform, folder, environment, ask: |_| Ok(None), preflight: |_| Ok(()) };
         Self { dir, root }
     }
 
@@ -53,7 +54,13 @@ impl Fixture {
     }
 
     fn plan(&self, allow_data_loss: bool) -> Result<ExitCode> {
-        self.root.plan(&PlanArgs { which: self.which(), allow_data_loss, json: false, report: None })
+        self.root.plan(&PlanArgs {
+            which: self.which(),
+            allow_data_loss,
+            no_preflight: false,
+            json: false,
+            report: None,
+        })
     }
 }
 
@@ -109,6 +116,18 @@ fn plan_that_loses_data_is_refused_and_not_kept() {
 }
 
 #[test]
+fn plan_that_the_account_would_refuse_is_not_kept() {
+    let mut it = Fixture::new(HARMLESS);
+    it.root.preflight = |plan| bail!("refused: {}", plan.contains("aws_iam_role.this"));
+    let error = it.plan(false).expect_err("the account would refuse it");
+    assert_eq!(error.to_string(), "refused: true");
+    assert!(!it.root.plan_file().exists());
+    let args =
+        PlanArgs { which: it.which(), allow_data_loss: false, no_preflight: true, json: false, report: None };
+    ends_with(it.root.plan(&args).expect("nobody looks"), 0);
+}
+
+#[test]
 fn failed_plan_leaves_none_behind_and_its_exit_code() {
     let it = Fixture::new(HARMLESS);
     ends_with(it.plan(false).expect("a plan"), 0);
@@ -149,7 +168,7 @@ fn init_takes_the_backend_from_its_file() {
     assert_eq!(it.root.init(&args(None)).expect("it runs"), Ended::Well);
     // What is said is taken, whatever the file says.
     assert_eq!(it.root.init(&args(Some("b"))).expect("it runs"), Ended::Well);
-    let key = "-backend-config=key=infra-tf/dev.tfstate -upgrade";
+    let key = "-backend-config=key=infra-tf/dev/terraform.tfstate -upgrade";
     assert_eq!(
         it.asked(),
         [
@@ -159,19 +178,36 @@ fn init_takes_the_backend_from_its_file() {
     );
 }
 
-#[test]
-fn backend_asks_before_it_makes_anything_and_writes_the_file() {
-    let it = Fixture::new("");
+fn backend(it: &Fixture, yes: bool) -> Result<ExitCode> {
     let outputs =
         r#"{"state_bucket_name":{"value":"b"},"region":{"value":"r"},"state_kms_key_arn":{"value":"k"}}"#;
     std::fs::write(it.dir.path().join("outputs.json"), outputs).expect("a file");
-    let run = |yes| {
-        let args = BackendArgs { yes, args: vec!["-var=region=r".into()] };
-        backend::run(&it.root.terraform, &args, &it.root.folder, false).expect("it runs")
-    };
-    ends_with(run(false), REFUSED);
-    assert_eq!(it.asked(), Vec::<String>::new());
-    ends_with(run(true), 0);
-    assert_eq!(it.asked(), ["init -input=false", "apply -auto-approve -var=region=r", "output -json"]);
+    let args = BackendArgs { yes, args: vec!["-var=project=p".into()] };
+    backend::run(&it.root.terraform, &args, &it.root.folder, |_| Ok(None))
+}
+
+#[test]
+fn backend_asks_before_it_makes_anything_and_writes_the_file() {
+    let it = Fixture::new(HARMLESS);
+    ends_with(backend(&it, false).expect("it runs"), REFUSED);
+    assert!(!it.asked().iter().any(|it| it.starts_with("apply")), "{:?}", it.asked());
+    assert!(!it.root.folder.join("backend.hcl").exists());
+    ends_with(backend(&it, true).expect("it runs"), 0);
+    let file = it.root.folder.join(".terraform/backend.tfplan");
+    let plan =
+        format!("plan -input=false -out={} -var=region=r -var=bucket_name=b -var=project=p", file.display());
+    assert!(it.asked().contains(&plan), "the region of before stays: {:?}", it.asked());
+    assert!(it.asked().contains(&format!("apply -input=false {}", file.display())), "{:?}", it.asked());
+    assert!(!file.exists(), "a plan is applied once");
     assert!(it.root.folder.join("backend.hcl").is_file());
+}
+
+#[test]
+fn backend_does_not_replace_the_bucket_that_holds_the_states() {
+    let it = Fixture::new(
+        r#"{"address":"aws_s3_bucket.state","type":"aws_s3_bucket","change":{"actions":["delete","create"]}}"#,
+    );
+    let error = backend(&it, true).expect_err("data is lost");
+    assert!(error.to_string().contains("aws_s3_bucket.state"), "{error}");
+    assert!(!it.asked().iter().any(|it| it.starts_with("apply")), "{:?}", it.asked());
 }

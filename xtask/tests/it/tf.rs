@@ -41,6 +41,15 @@ fn environment_from_its_bucket_to_its_destruction() {
     // Nobody applies what was not planned, and nobody without a yes.
     let run = project.ends(1, &["apply", "--yes"]);
     assert!(run.stderr.contains("there is no plan for dev"), "{}", run.stderr);
+    // What the account would refuse half-way is refused before.
+    project.account("iam get-role", "An error occurred (NoSuchEntity) when calling the GetRole operation");
+    let run = project.ends(1, &["plan"]);
+    assert!(run.stderr.contains("in account 123456789012 (us-east-1) as arn:"), "{}", run.stderr);
+    assert!(run.stderr.contains("aws iam create-service-linked-role"), "{}", run.stderr);
+    assert!(!project.path(LAST_PLAN).exists(), "a refused plan is not kept");
+    project.ends(0, &["plan", "--no-preflight"]);
+    project.account("", "");
+
     let report = project.path("plan.md");
     let run = project.ends(0, &["plan", "--report", report.to_str().unwrap()]);
     let n_resources = count(&run.stdout, "create");
@@ -60,7 +69,7 @@ fn environment_from_its_bucket_to_its_destruction() {
     assert!(run.stderr.contains(&added), "{}", run.stderr);
     assert!(!project.path(LAST_PLAN).exists(), "a plan is applied once");
     if let Some(objects) = project.objects() {
-        assert!(objects.contains("<Key>infra-tf/dev.tfstate</Key>"), "{objects}");
+        assert!(objects.contains("<Key>infra-tf/dev/terraform.tfstate</Key>"), "{objects}");
         assert!(!objects.contains(".tflock"), "the lock is given back: {objects}");
     }
 
@@ -134,8 +143,8 @@ fn artifact_that_is_missing_or_of_other_sources_stops_the_plan() {
     std::fs::create_dir_all(project.path("target/lambda")).unwrap();
     std::fs::copy(project.path("infra-tf/tests/fixtures/artifact.zip"), project.path(zip)).unwrap();
     // The listing that the README tells of, by the program that it names.
-    let listing = "find Cargo.lock Cargo.toml api/Cargo.toml api/src -name '*.html' -o -name '*.rs' -o -name '*.sql' \
-                   -o -name 'Cargo.*' | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1";
+    let listing = "find Cargo.lock Cargo.toml api/Cargo.toml api/src infra-tf/*.pem -name '*.html' -o -name '*.rs' \
+                   -o -name '*.sql' -o -name 'Cargo.*' -o -name '*.pem' | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1";
     let digest = || {
         let output = std::process::Command::new("sh")
             .args(["-c", listing])
@@ -144,6 +153,11 @@ fn artifact_that_is_missing_or_of_other_sources_stops_the_plan() {
             .unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
+    project.write(&format!("{zip}.sources"), "0");
+    // These variables leave the proxy out, so the functions need RDS's authorities.
+    let without = plan();
+    assert!(without.contains("lambda build --ca-bundle"), "{without}");
+    project.write("infra-tf/rds-ca-bundle.pem", "-----BEGIN CERTIFICATE-----");
     project.write(&format!("{zip}.sources"), &digest());
     project.ends(0, &["plan"]);
 

@@ -10,20 +10,24 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 
 /// Splits at `&` and `;`, decodes `%XX` and `+`. A percent sign without two hex digits stands for itself.
 pub(crate) fn split(query: &[u8]) -> Vec<Pair> {
-    if query.is_empty() {
-        return Vec::new();
-    }
-    let mut parts: Vec<_> = query.split(|b| matches!(b, b'&' | b';')).collect();
-    if parts.last().is_some_and(|part| part.is_empty()) {
-        parts.pop();
-    }
-    parts
-        .into_iter()
-        .map(|part| match memchr::memchr(b'=', part) {
+    iter(query).collect()
+}
+
+/// The same, one after the other.
+pub(crate) fn iter(query: &[u8]) -> impl Iterator<Item = Pair> + '_ {
+    let is_separator = |b: &u8| matches!(b, b'&' | b';');
+    // A last one ends a pair and begins none.
+    let query = match query {
+        [] => None,
+        [before @ .., last] if is_separator(last) => Some(before),
+        whole => Some(whole),
+    };
+    query.into_iter().flat_map(move |it| it.split(is_separator)).map(|part| {
+        match memchr::memchr(b'=', part) {
             Some(at) => (decode(&part[..at], true), Some(decode(&part[at + 1..], true))),
             None => (decode(part, true), None),
-        })
-        .collect()
+        }
+    })
 }
 
 /// Percent-decodes; `plus` also turns `+` into a space.

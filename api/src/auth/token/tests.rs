@@ -135,11 +135,11 @@ fn edwards_curve_algorithm() {
 #[test]
 fn key_sets_choose_by_kid() {
     let set = json!({"keys": [
-        {"kty": "oct", "kid": "a", "k": encode("secret of a")},
-        {"kty": "oct", "kid": "b", "k": encode("secret of b")},
-        {"kty": "oct", "kid": "c", "k": encode("secret of c"), "use": "enc"},
+        {"kty": "oct", "kid": "a", "k": encode("the very long and safe secret of a")},
+        {"kty": "oct", "kid": "b", "k": encode("the very long and safe secret of b")},
+        {"kty": "oct", "kid": "c", "k": encode("the very long and safe secret of c"), "use": "enc"},
         {"kty": "from the future"},
-        {"kty": "oct", "kid": "d", "k": encode("secret of d"), "alg": "XS999"},
+        {"kty": "oct", "kid": "d", "k": encode("the very long and safe secret of d"), "alg": "XS999"},
     ]})
     .to_string();
     let by = |kid: Option<&str>, secret: &str| {
@@ -150,13 +150,13 @@ fn key_sets_choose_by_kid() {
         let token = token(&header, CLAIMS, hmac(hmac::HMAC_SHA256, secret.as_bytes()));
         decode(&keys(&set), token.as_bytes()).map(|_| ())
     };
-    assert_eq!(by(Some("a"), "secret of a"), Ok(()));
-    assert_eq!(by(Some("b"), "secret of b"), Ok(()));
-    assert_eq!(by(None, "secret of b"), Ok(()));
-    assert_eq!(by(Some("a"), "secret of b"), Err(key_error(NONE_DECODES)));
-    assert_eq!(by(Some("z"), "secret of a"), Err(key_error(NONE_FITS)));
-    assert_eq!(by(Some("c"), "secret of c"), Err(key_error(NONE_FITS)));
-    assert_eq!(by(Some("d"), "secret of d"), Err(key_error(NONE_FITS)));
+    assert_eq!(by(Some("a"), "the very long and safe secret of a"), Ok(()));
+    assert_eq!(by(Some("b"), "the very long and safe secret of b"), Ok(()));
+    assert_eq!(by(None, "the very long and safe secret of b"), Ok(()));
+    assert_eq!(by(Some("a"), "the very long and safe secret of b"), Err(key_error(NONE_DECODES)));
+    assert_eq!(by(Some("z"), "the very long and safe secret of a"), Err(key_error(NONE_FITS)));
+    assert_eq!(by(Some("c"), "the very long and safe secret of c"), Err(key_error(NONE_FITS)));
+    assert_eq!(by(Some("d"), "the very long and safe secret of d"), Err(key_error(NONE_FITS)));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -13,13 +13,16 @@ use std::time::Instant;
 use tokio::time::Sleep;
 
 use super::{DEPTH, Lane, Lanes, Reply, Rider};
+use crate::departure::Departure;
 use crate::error::DbError;
+use crate::execute::body::Spilled;
 use crate::execute::pool::{Lease, Pool};
 use crate::execute::rows::Rows;
 use crate::execute::script::Script;
 use crate::execute::session::{Landing, Progress};
 use crate::execute::shapes::Encodable;
 use crate::execute::wire::ServerError;
+use crate::schema_cache::leavings::Leavings;
 use crate::sql::types::MainQuery;
 use tokio::sync::oneshot;
 
@@ -29,17 +32,29 @@ pub(in crate::execute) async fn lead(
     lease: Lease,
     query: &Arc<MainQuery>,
     encodable: &Arc<Encodable>,
+    leavings: Leavings,
+    departure: &Departure,
 ) -> Result<Option<Vec<Rows>>, DbError> {
     let lanes = Arc::clone(pool.lanes());
     let lane = lanes.open(lease.generation(), lease.opened());
     let mut drive = Drive { lease, lanes, lane, flying: VecDeque::with_capacity(4), late: None };
-    drive.begin(query, encodable)?;
+    drive.begin(query, encodable, leavings)?;
     drive.lanes.fill(&drive.lane);
+    let mut left = pin!(departure.left());
     let own = loop {
-        match drive.step().await {
+        // Looking is what may be given up at any time; dealing with what was seen is not.
+        let event = tokio::select! {
+            biased;
+            event = poll_fn(|cx| drive.poll(cx)) => event,
+            () = left.as_mut() => {
+                drive.own_left();
+                break Err(DbError::Abandoned);
+            }
+        };
+        match drive.deal_with(event).await {
             Step::Own(outcome) => break outcome,
             Step::Going => {}
-            Step::Empty => break Ok(None),
+            Step::Empty | Step::Forsaken => break Ok(None),
         }
     };
     drive.leave();
@@ -56,11 +71,12 @@ struct Drive {
     late: Option<Pin<Box<Sleep>>>,
 }
 
-/// A read that was sent.
+/// A read that was sent, or a scrub.
 struct Flying {
     landing: Landing,
-    query: Arc<MainQuery>,
-    encodable: Arc<Encodable>,
+    /// Not of a scrub.
+    read: Option<(Arc<MainQuery>, Arc<Encodable>)>,
+    leavings: Leavings,
     /// What the lane counts for it.
     cost: u32,
     /// Something was before it when it was sent.
@@ -84,6 +100,8 @@ enum Event {
     Full,
     /// It takes too long.
     Late,
+    /// The same, and nobody waits for anything here.
+    Forsaken,
     /// The connection is of no use any more.
     Lost(DbError),
     /// Nobody is on it.
@@ -94,27 +112,45 @@ enum Step {
     Going,
     Own(Result<Option<Vec<Rows>>, DbError>),
     Empty,
+    Forsaken,
+}
+
+impl Seat {
+    /// Somebody waits for it.
+    fn is_taken(&self) -> bool {
+        match self {
+            Self::Own => true,
+            Self::Rider(reply) => !reply.is_closed(),
+            Self::Left => false,
+        }
+    }
 }
 
 impl Drive {
-    fn begin(&mut self, query: &Arc<MainQuery>, encodable: &Arc<Encodable>) -> Result<(), DbError> {
+    fn begin(
+        &mut self,
+        query: &Arc<MainQuery>,
+        encodable: &Arc<Encodable>,
+        leavings: Leavings,
+    ) -> Result<(), DbError> {
         let cost = encodable.pace.cost();
         {
             let mut load = self.lane.lock();
             load.n_aboard += 1;
             load.cost += cost;
         }
-        self.launch(query, encodable, cost, Seat::Own).map_err(|(_, error)| error)
+        self.launch(query, encodable, leavings, cost, Seat::Own).map_err(|(_, error)| error)
     }
 
     fn launch(
         &mut self,
         query: &Arc<MainQuery>,
         encodable: &Arc<Encodable>,
+        leavings: Leavings,
         cost: u32,
         seat: Seat,
     ) -> Result<(), (Seat, DbError)> {
-        let script = Script::of_read(query);
+        let script = Script::of_read(query, leavings);
         let landing = match self.lease.session().launch_read(&script, encodable) {
             Ok(landing) => landing,
             Err(error) => {
@@ -126,8 +162,8 @@ impl Drive {
         if !follows {
             self.lane.lock().front_since = Instant::now();
         }
-        let (query, encodable) = (Arc::clone(query), Arc::clone(encodable));
-        self.flying.push_back(Flying { landing, query, encodable, cost, follows, seat });
+        let read = Some((Arc::clone(query), Arc::clone(encodable)));
+        self.flying.push_back(Flying { landing, read, leavings, cost, follows, seat });
         Ok(())
     }
 
@@ -137,28 +173,39 @@ impl Drive {
         load.cost = load.cost.saturating_sub(cost);
     }
 
-    async fn step(&mut self) -> Step {
-        match poll_fn(|cx| self.poll(cx)).await {
+    async fn deal_with(&mut self, event: Event) -> Step {
+        match event {
             Event::Done => self.landed().await,
-            Event::Full => match self.flying.front_mut() {
-                Some(front) => match front.landing.spill().await {
-                    Ok(()) => Step::Going,
-                    Err(error) => self.lost(error),
-                },
-                None => Step::Going,
-            },
-            Event::Late => {
-                self.lane.close();
-                for it in self.flying.iter_mut().skip(1) {
-                    if let Seat::Rider(reply) = std::mem::replace(&mut it.seat, Seat::Left) {
-                        let _ = reply.send(Reply::Elsewhere);
-                    }
+            Event::Full => {
+                let Some(front) = self.flying.front_mut() else { return Step::Going };
+                if front.landing.try_spill().await == Spilled::Done {
+                    return Step::Going;
                 }
+                // That depends on other clients: nobody else is to wait for them.
+                self.send_others_elsewhere();
+                let Some(front) = self.flying.front_mut() else { return Step::Going };
+                match front.landing.spill().await {
+                    Ok(()) => Step::Going,
+                    Err(reason) => self.lost(reason.into()),
+                }
+            }
+            Event::Late => {
+                self.send_others_elsewhere();
                 Step::Going
+            }
+            Event::Forsaken => {
+                self.give_up();
+                Step::Forsaken
             }
             Event::Lost(error) => self.lost(error),
             Event::Empty => Step::Empty,
         }
+    }
+
+    /// Those behind the first are run elsewhere; nobody gets on any more.
+    fn send_others_elsewhere(&mut self) {
+        self.lane.close();
+        self.send_elsewhere(1);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -166,11 +213,11 @@ impl Drive {
         self.lane.waker.register(cx.waker());
         loop {
             while self.flying.len() < DEPTH
-                && let Some(Rider { query, encodable, reply }) = self.lane.next_waiting()
+                && let Some(Rider { query, encodable, leavings, reply }) = self.lane.next_waiting()
             {
                 let cost = encodable.pace.cost();
                 if let Err((Seat::Rider(reply), error)) =
-                    self.launch(&query, &encodable, cost, Seat::Rider(reply))
+                    self.launch(&query, &encodable, leavings, cost, Seat::Rider(reply))
                 {
                     let _ = reply.send(Reply::Answer(Err(error)));
                 }
@@ -201,16 +248,21 @@ impl Drive {
         self.poll_late(cx)
     }
 
-    /// Somebody is behind the first, which has had its time.
+    /// Somebody is behind the first, which has had its time, or nobody waits any more.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if !self.flying.iter().skip(1).any(|it| matches!(it.seat, Seat::Rider(_))) {
+        if let Some(Flying { seat: Seat::Rider(reply), .. }) = self.flying.front_mut() {
+            // Asked so that this is polled again when its client leaves.
+            let _ = reply.poll_closed(cx);
+        }
+        let is_forsaken = !self.flying.iter().any(|it| it.seat.is_taken());
+        if !is_forsaken && !self.flying.iter().skip(1).any(|it| matches!(it.seat, Seat::Rider(_))) {
             return Poll::Pending;
         }
         let front_since = self.lane.lock().front_since;
         let Some(due) = front_since.checked_add(self.lane.sharing.patience) else { return Poll::Pending };
         // Asked of the clock and not of the timer: a long answer that keeps coming leaves no time for that.
         if Instant::now() >= due {
-            return Poll::Ready(Event::Late);
+            return Poll::Ready(if is_forsaken { Event::Forsaken } else { Event::Late });
         }
         let sleep = self.late.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
         while sleep.as_mut().poll(cx).is_ready() {
@@ -231,15 +283,26 @@ impl Drive {
             load.cost = load.cost.saturating_sub(front.cost);
             took
         };
+        let Some((query, encodable)) = front.read else {
+            self.lease.session().settle_scrub(front.landing).await;
+            if !self.lease.session().is_between_transactions() {
+                self.give_up();
+            }
+            return Step::Going;
+        };
         match front.follows {
-            true => front.encodable.pace.followed(took, self.lane.sharing.quick),
-            false => front.encodable.pace.took(took),
+            true => encodable.pace.followed(took, self.lane.sharing.quick),
+            false => encodable.pace.took(took),
         }
         let session = self.lease.session();
         session.settle(&mut front.landing);
+        let failed = front.landing.has_failed();
+        if failed || front.landing.leaves_something() || session.take_change() {
+            self.scrub(front.leavings, !failed || front.leavings.commands);
+        }
         let outcome = match front.landing.finish().await {
             Ok(Err(error)) if error.is_stale_statement() => {
-                self.lease.session().forget_statements(front.query.rows.as_ref());
+                self.lease.session().forget_statements(query.rows.as_ref());
                 Ok(None)
             }
             Ok(Ok(results)) => Ok(Some(results)),
@@ -251,6 +314,32 @@ impl Drive {
             self.give_up();
         }
         hand_out(front.seat, outcome)
+    }
+
+    /// Clears up behind those that were sent. Whoever may have noticed what was left is sent elsewhere.
+    fn scrub(&mut self, leavings: Leavings, may_be_noticed: bool) {
+        if may_be_noticed {
+            self.lane.close();
+            self.send_elsewhere(0);
+        }
+        match self.lease.session().launch_scrub(leavings) {
+            Ok(landing) => {
+                let follows = !self.flying.is_empty();
+                let seat = Seat::Left;
+                self.lane.lock().n_aboard += 1;
+                self.flying.push_back(Flying { landing, read: None, leavings, cost: 0, follows, seat });
+            }
+            Err(_) => self.give_up(),
+        }
+    }
+
+    /// Those from the given one on are answered elsewhere; what still comes of them here is thrown away.
+    fn send_elsewhere(&mut self, from: usize) {
+        for it in self.flying.iter_mut().skip(from) {
+            if let Seat::Rider(reply) = std::mem::replace(&mut it.seat, Seat::Left) {
+                let _ = reply.send(Reply::Elsewhere);
+            }
+        }
     }
 
     /// The connection is of no use any more. The query whose turn it was may have done that.
@@ -275,6 +364,16 @@ impl Drive {
         }
     }
 
+    /// Nobody waits for what the first one asked for.
+    fn own_left(&mut self) {
+        for it in &mut self.flying {
+            if let Seat::Own = it.seat {
+                it.seat = Seat::Left;
+            }
+        }
+        self.lease.went_well(false);
+    }
+
     /// Ends the lane, or leaves it to a task if there are others on it.
     fn leave(self) {
         if !self.flying.is_empty() || !self.lane.close_if_empty() {
@@ -284,10 +383,11 @@ impl Drive {
 
     async fn rest(mut self) {
         loop {
-            if let Step::Empty = self.step().await
-                && self.lane.close_if_empty()
-            {
-                return;
+            let event = poll_fn(|cx| self.poll(cx)).await;
+            match self.deal_with(event).await {
+                Step::Empty if self.lane.close_if_empty() => return,
+                Step::Forsaken => return,
+                Step::Empty | Step::Going | Step::Own(_) => {}
             }
         }
     }

@@ -4,35 +4,93 @@ use super::super::script::{Begin, End, Script, Step};
 use super::{Outgoing, Prepared};
 use crate::error::DbError;
 use crate::execute::wire::unencodable;
+use crate::schema_cache::leavings::Leavings;
 use crate::schema_cache::routine::IsolationLevel;
+use crate::sql::ending::{self, Ending};
 use postgres_protocol::message::frontend;
 
 /// The statements of a script with those that frame it.
 pub(super) struct Flight<'a> {
     pub(super) steps: Vec<Step<'a>>,
-    /// Index of the script's first statement.
+    pub(super) span: Span,
+    /// It is a transaction of its own without `BEGIN`.
+    pub(super) implicit: bool,
+}
+
+/// Where the answers to a script are among those to its flight.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    /// Index of that to the script's first statement.
     pub(super) first: usize,
+    /// How many there are.
+    pub(super) len: usize,
+    /// Index of that to the statement that ends it.
+    pub(super) ending: Option<usize>,
+    /// Index of that to the statement that tells the settings of the response, behind rows that are encoded. It ends
+    /// the script as well where nothing else comes.
+    pub(super) told: Option<usize>,
+    /// The session's settings may not be what they were.
+    pub(super) soils: bool,
+    /// They may change something.
+    pub(super) writes: bool,
 }
 
 impl<'a> Flight<'a> {
-    /// `aggregated` is what runs in place of a query whose rows cannot be encoded.
-    pub(super) fn new(script: &Script<'a>, implicit_allowed: bool, aggregated: Option<&'a str>) -> Self {
-        let Script { begin, end, .. } = script;
+    /// `aggregated` is what runs in place of a query whose rows cannot be encoded; `soiled` tells that the
+    /// session's settings may not be what they should be.
+    pub(super) fn new(
+        script: &Script<'a>,
+        implicit_allowed: bool,
+        aggregated: Option<&'a str>,
+        soiled: bool,
+    ) -> Self {
+        let Script { begin, end, leavings, .. } = script;
         let implicit =
             implicit_allowed && *end == End::Commit && begin.isolation == IsolationLevel::ReadCommitted;
-        let mut steps = Vec::with_capacity(script.steps.len() + 2);
+        let mut steps = Vec::with_capacity(script.steps.len() + 8);
         if !implicit {
             steps.push(Step::fixed(begin_sql(*begin)));
         }
+        if soiled && leavings.is_some() {
+            front(&mut steps, implicit, implicit_allowed);
+        }
         let first = steps.len();
-        for step in &script.steps {
+        let upserts = script.steps.iter().any(|it| it.rows.is_some_and(|rows| rows.upserts));
+        let (mut ending_at, mut told_at) = (None, None);
+        for (at, step) in script.steps.iter().enumerate() {
             match (step.rows, aggregated) {
                 (None, _) => steps.push(*step),
                 (Some(_), Some(text)) => steps.push(Step { text, rows: None, ..*step }),
-                (Some(query), None) => {
+                (Some(_), None) => {
+                    // The row that follows the rows tells what else the query is to tell: one answer of both.
                     steps.push(Step { formats: &[], ..*step });
-                    steps.push(Step::fixed(query.settings()));
+                    let is_last = at + 1 == script.steps.len();
+                    told_at = Some(first + at);
+                    ending_at = told_at.filter(|_| is_last);
+                    let read_only = begin.read_only && is_last;
+                    let commands = leavings.is_some_and(|it| it.commands);
+                    steps.push(Step::fixed(Ending { read_only, upserts, commands }.text()));
                 }
+            }
+        }
+        let writes = !begin.read_only;
+        let mut span =
+            Span { first, len: script.steps.len(), ending: ending_at, told: told_at, soils: false, writes };
+        if let Some(leavings) = leavings {
+            if ending_at.is_none() {
+                span.ending = Some(first + script.steps.len());
+                let commands = leavings.commands;
+                let ending = Ending { read_only: begin.read_only, upserts: false, commands };
+                steps.push(Step::fixed(ending.text()));
+            }
+            span.soils = !begin.read_only;
+            if begin.read_only {
+                if leavings.commands {
+                    steps.extend(ending::UNDO_COMMANDS.map(Step::fixed));
+                }
+                steps.push(Step::fixed(ending::RESET_ALL));
+            } else if !leavings.cached_sequences {
+                steps.push(Step::fixed(ending::FORGET_SEQUENCES));
             }
         }
         match end {
@@ -40,7 +98,37 @@ impl<'a> Flight<'a> {
             End::Rollback => steps.push(Step::fixed("ROLLBACK")),
             End::Commit | End::Ask => {}
         }
-        Self { steps, first }
+        Self { steps, span, implicit }
+    }
+
+    /// Clears away whatever was left in the session.
+    pub(super) fn scrub(leavings: Leavings) -> Self {
+        let mut steps: Vec<Step<'static>> = ending::SCRUB.map(Step::fixed).into();
+        let first = steps.len() - 1;
+        if !leavings.cached_sequences {
+            steps.push(Step::fixed(ending::FORGET_SEQUENCES));
+        }
+        Self { steps, span: Span { first, len: 1, ..Span::default() }, implicit: true }
+    }
+}
+
+/// What a transaction begins with on a session whose settings may not be what they should be.
+///
+/// With `plain_defaults`, a new session's transactions are not deferrable.
+pub(super) fn front(steps: &mut Vec<Step<'_>>, implicit: bool, plain_defaults: bool) {
+    if implicit {
+        steps.push(Step::fixed(ending::RESET_LEVEL));
+    }
+    if plain_defaults {
+        steps.push(Step::fixed(ending::RESET_DEFERRABLE));
+    }
+    steps.extend(ending::RESET_SETTINGS.map(Step::fixed));
+}
+
+impl Leavings {
+    /// Whether a transaction with these modes is followed by a scrub in any case.
+    pub(super) fn ask_for_scrub(self, begin: Begin) -> bool {
+        !begin.read_only && (self.commands || self.at_commit)
     }
 }
 
@@ -60,7 +148,9 @@ fn begin_sql(begin: Begin) -> &'static str {
 /// Tells the server of statements that it may forget.
 pub(super) fn close(forgotten: impl Iterator<Item = Prepared>, out: &mut Outgoing) -> Result<(), DbError> {
     for prepared in forgotten {
-        frontend::close(b'S', &prepared.name, out).map_err(|it| unencodable(&it))?;
+        for name in std::iter::once(&prepared.name).chain(&prepared.watch) {
+            frontend::close(b'S', name, out).map_err(|it| unencodable(&it))?;
+        }
     }
     Ok(())
 }
@@ -78,12 +168,19 @@ pub(super) mod encode {
     use crate::execute::wire::unencodable;
     use crate::sql::types::ParamType;
 
+    /// Values from this length on are sent from where they are.
+    const LARGE: usize = 64 * 1024;
+
     /// A statement that the server has parsed.
     pub(in super::super) fn known(
         step: &Step<'_>,
         prepared: Prepared,
         out: &mut Outgoing,
     ) -> Result<Expected, DbError> {
+        if let Some(watch) = &prepared.watch {
+            // First, so that nothing runs unless the columns are what they were.
+            describe(watch, out)?;
+        }
         bind(&prepared, step, out)?;
         frontend::execute("", 0, out).map_err(|it| unencodable(&it))?;
         Ok(Expected::known(prepared, step))
@@ -93,33 +190,52 @@ pub(super) mod encode {
     pub(in super::super) fn new(
         step: &Step<'_>,
         prepared: Prepared,
+        keeps: bool,
         out: &mut Outgoing,
     ) -> Result<Expected, DbError> {
-        let text = prepared.encodable.as_ref().map_or(step.text, |it| &it.text);
-        parse(&prepared, text, out)?;
-        if prepared.encodable.is_some() {
+        let (name, types) = (&*prepared.name, &*prepared.types);
+        match &prepared.encodable {
+            None => parse(name, types, step.text, out)?,
             // Its columns may not be what they were when they were asked for.
-            frontend::describe(b'S', &prepared.name, out).map_err(|it| unencodable(&it))?;
+            Some(encodable) => match (&prepared.watch, &encodable.wrapped) {
+                (Some(watch), Some(wrapped)) => {
+                    parse(watch, types, step.text, out)?;
+                    describe(watch, out)?;
+                    parse(name, types, wrapped, out)?;
+                }
+                _ => {
+                    parse(name, types, step.text, out)?;
+                    describe(name, out)?;
+                }
+            },
         }
         bind(&prepared, step, out)?;
         frontend::execute("", 0, out).map_err(|it| unencodable(&it))?;
-        Ok(Expected::new(prepared, step))
+        Ok(Expected::new(prepared, step, keeps))
     }
 
     /// `Parse` alone.
     pub(in super::super) fn parse(
-        prepared: &Prepared,
+        name: &str,
+        types: &[ParamType],
         text: &str,
         out: &mut Outgoing,
     ) -> Result<(), DbError> {
-        let types = prepared.types.iter().copied().map(type_oid);
-        frontend::parse(&prepared.name, text, types, out).map_err(|it| unencodable(&it))
+        let types = types.iter().copied().map(type_oid);
+        frontend::parse(name, text, types, out).map_err(|it| unencodable(&it))
+    }
+
+    /// `Describe` of a statement.
+    pub(in super::super) fn describe(name: &str, out: &mut Outgoing) -> Result<(), DbError> {
+        frontend::describe(b'S', name, out).map_err(|it| unencodable(&it))
     }
 
     /// Binds to the unnamed portal. Values travel as text, except that raw bytes already are `bytea`'s
     /// binary form.
     fn bind(prepared: &Prepared, step: &Step<'_>, out: &mut Outgoing) -> Result<(), DbError> {
         let binary = step.params.iter().any(|it| it.ty == ParamType::Bytea);
+        let begun_at = out.len();
+        let mut large = Vec::new();
         let encoded = frontend::bind(
             "",
             &prepared.name,
@@ -127,6 +243,10 @@ pub(super) mod encode {
             step.params,
             |param, out| match &param.value {
                 None => Ok(IsNull::Yes),
+                Some(value) if value.len() >= LARGE => {
+                    large.push((out.len(), value.clone()));
+                    Ok(IsNull::No)
+                }
                 Some(value) => {
                     out.put_slice(value);
                     Ok(IsNull::No)
@@ -138,7 +258,23 @@ pub(super) mod encode {
         encoded.map_err(|error| match error {
             frontend::BindError::Conversion(it) => unencodable(&it),
             frontend::BindError::Serialization(it) => unencodable(&it),
-        })
+        })?;
+        for (at, value) in large {
+            let length = i32::try_from(value.len()).map_err(|_| too_long())?;
+            // The message's length follows its type, the value's precedes it; both were written without the value.
+            for place in [begun_at + 1, at - 4] {
+                let field = &mut out[place..place + 4];
+                let written = field.first_chunk().copied().map_or(0, i32::from_be_bytes);
+                let whole = written.checked_add(length).ok_or_else(too_long)?;
+                field.copy_from_slice(&whole.to_be_bytes());
+            }
+            out.put_value(at, value);
+        }
+        Ok(())
+    }
+
+    fn too_long() -> DbError {
+        unencodable(&"it is longer than two gigabytes")
     }
 
     fn type_oid(ty: ParamType) -> u32 {

@@ -4,18 +4,18 @@
 //! takes on the request's role and search path, so that names mean the same. A query that cannot be
 //! prepared is left to the request, which fails in its own way.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use postgres_protocol::message::backend::Message;
-use postgres_protocol::message::frontend;
 
+use super::flight::{Span, front};
 use super::landing::{Landing, Progress};
 use super::{Form, Prepared, Session, encode, unexpected};
 use crate::error::DbError;
 use crate::execute::json;
-use crate::execute::script::Script;
-use crate::execute::shapes::{self, Encodable, Shape};
-use crate::execute::wire::unencodable;
+use crate::execute::script::{Script, Step};
+use crate::execute::shapes::{Encodable, Shape};
 use crate::sql::types::RowsQuery;
 
 impl Session {
@@ -26,31 +26,15 @@ impl Session {
         let Some(columns) = self.describe(&plain, text, script).await? else {
             return Ok(Form::Aggregated);
         };
-        let Some(sketch) = shapes::sketch(query, &columns) else {
+        let Some(encodable) = Encodable::of(query, columns).map(Arc::new) else {
             self.forgotten.push(plain);
             self.shapes.learn(text, Shape::Aggregated);
             return Ok(Form::Aggregated);
         };
-        let (mut prepared, columns) = if *sketch.text == *text {
-            (plain, columns)
-        } else {
-            self.forgotten.push(plain);
-            let wrapped = self.unnamed(query);
-            match self.describe(&wrapped, &sketch.text, script).await? {
-                Some(columns) => (wrapped, columns),
-                None => return Ok(Form::Aggregated),
-            }
-        };
-        let Some(encodable) = Encodable::new(sketch, columns).map(Arc::new) else {
-            // Types changed since they were asked for.
-            self.forgotten.push(prepared);
+        if !self.keep(plain, &encodable, query, script).await? {
             return Ok(Form::Aggregated);
-        };
-        self.shapes.learn(text, Shape::Encodable(Arc::clone(&encodable)));
-        prepared.encodable = Some(Arc::clone(&encodable));
-        if let Some(statements) = &mut self.statements {
-            self.forgotten.extend(statements.insert(text, prepared));
         }
+        self.shapes.learn(text, Shape::Encodable(Arc::clone(&encodable)));
         Ok(Form::Encoded(encodable))
     }
 
@@ -62,20 +46,54 @@ impl Session {
         script: &Script<'_>,
     ) -> Result<Form, DbError> {
         let text = &*query.statement.text;
-        let mut prepared = self.unnamed(query);
-        match self.describe(&prepared, &encodable.text, script).await? {
+        let plain = self.unnamed(query);
+        match self.describe(&plain, text, script).await? {
             None => Ok(Form::Aggregated),
             Some(columns) if *columns == *encodable.columns => {
-                prepared.encodable = Some(Arc::clone(&encodable));
-                if let Some(statements) = &mut self.statements {
-                    self.forgotten.extend(statements.insert(text, prepared));
+                match self.keep(plain, &encodable, query, script).await? {
+                    true => Ok(Form::Encoded(encodable)),
+                    false => Ok(Form::Aggregated),
                 }
-                Ok(Form::Encoded(encodable))
             }
             Some(_) => {
-                self.forgotten.push(prepared);
+                self.forgotten.push(plain);
                 self.shapes.forget(text);
                 self.learn(query, script).await
+            }
+        }
+    }
+
+    /// Keeps a query that was prepared as it is, in the form whose rows can be encoded. Not if that cannot be
+    /// prepared, or takes too much.
+    async fn keep(
+        &mut self,
+        plain: Prepared,
+        encodable: &Arc<Encodable>,
+        query: &RowsQuery,
+        script: &Script<'_>,
+    ) -> Result<bool, DbError> {
+        let text = &*query.statement.text;
+        let prepared = match &encodable.wrapped {
+            None => Prepared { encodable: Some(Arc::clone(encodable)), ..plain },
+            Some(wrapped) => {
+                let it = self.unnamed(query);
+                if self.describe(&it, wrapped, script).await?.is_none() {
+                    self.forgotten.push(plain);
+                    return Ok(false);
+                }
+                Prepared { encodable: Some(Arc::clone(encodable)), watch: Some(plain.name), ..it }
+            }
+        };
+        let weight = prepared.weight(text);
+        match &mut self.statements {
+            Some(statements) if statements.takes(weight) => {
+                self.forgotten.extend(statements.insert(text, prepared, weight));
+                Ok(true)
+            }
+            _ => {
+                self.forgotten.push(prepared);
+                self.shapes.learn(text, Shape::Aggregated);
+                Ok(false)
             }
         }
     }
@@ -83,7 +101,7 @@ impl Session {
     /// A statement with the query's binds and the next name.
     fn unnamed(&mut self, query: &RowsQuery) -> Prepared {
         let types = query.statement.params.iter().map(|it| it.ty).collect();
-        Prepared { name: self.next_name(), types, encodable: None }
+        Prepared { name: self.next_name(), types, encodable: None, watch: None }
     }
 
     /// Prepares a statement as the request's role; its columns, or nothing where that fails.
@@ -96,18 +114,26 @@ impl Session {
         self.close_forgotten()?;
         let settings = script.steps.first().ok_or_else(|| unexpected("a script without settings"))?;
         let begun_at = self.wire.outgoing.len();
-        let expected = self
-            .encode(settings, &Form::Aggregated)
+        // The text of a query may mean something else under other settings.
+        let mut steps: Vec<Step<'_>> = Vec::new();
+        if self.soiled && script.leavings.is_some() {
+            front(&mut steps, true, self.implicit_allowed);
+        }
+        steps.push(*settings);
+        let expected = steps
+            .iter()
+            .map(|step| self.encode(step, &Form::Aggregated))
+            .collect::<Result<VecDeque<_>, _>>()
             .and_then(|expected| {
                 let out = &mut self.wire.outgoing;
-                encode::parse(prepared, text, out)?;
-                frontend::describe(b'S', &prepared.name, out).map_err(|it| unencodable(&it))?;
+                encode::parse(&prepared.name, &prepared.types, text, out)?;
+                encode::describe(&prepared.name, out)?;
                 Ok(expected)
             })
             .inspect_err(|_| self.wire.outgoing.truncate(begun_at))?;
         self.wire.end_request();
         self.wire.send().await?;
-        let mut landing = Landing::new([expected].into());
+        let mut landing = Landing::new(expected, Span::default(), Arc::clone(&self.room));
         let (mut columns, mut failed) = (None, false);
         loop {
             let message = self.wire.receive().await?;

@@ -10,7 +10,7 @@ use postgres_protocol::authentication::sasl::{self, SCRAM_SHA_256, SCRAM_SHA_256
 use postgres_protocol::message::backend::{AuthenticationSaslBody, Message};
 use postgres_protocol::message::frontend;
 
-use super::{CancelKey, ServerError, State, Wire};
+use super::{CancelKey, Outgoing, ServerError, State, Wire};
 use crate::error::DbError;
 use crate::execute::connect::stream::Stream;
 use crate::execute::connect::{Login, LoginError, LoginParams};
@@ -21,10 +21,10 @@ impl Login for Wire {
         let mut wire = Self {
             stream,
             incoming: BytesMut::new(),
-            outgoing: BytesMut::new(),
-            n_sent: 0,
+            outgoing: Outgoing::default(),
             n_awaited: 0,
             state: State::Busy,
+            has_changed: false,
             cancel_key: CancelKey {
                 info: Arc::clone(params.info),
                 endpoint: params.endpoint.clone(),
@@ -32,10 +32,12 @@ impl Login for Wire {
                 process_id: 0,
                 secret_key: 0,
             },
+            pulse: Arc::default(),
         };
         wire.start_up(&params).await?;
         wire.authenticate(&params).await?;
         wire.wait_until_ready().await?;
+        wire.has_changed = false;
         Ok(wire)
     }
 

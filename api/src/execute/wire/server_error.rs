@@ -3,7 +3,7 @@
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::ErrorResponseBody;
 
-use crate::error::DbError;
+use crate::error::{Cause, DbError};
 use crate::execute::connect::{LoginError, refusal};
 
 /// An error as the server reports it.
@@ -23,6 +23,11 @@ pub(in crate::execute) struct ServerError {
     pub(in crate::execute) hint: Option<String>,
     /// Function of the server's source that raised it.
     pub(in crate::execute) routine: String,
+    /// It was raised within a function that a statement called: whatever that is about, it is not the
+    /// statement.
+    pub(in crate::execute) has_context: bool,
+    /// It failed the statement that ends a script.
+    pub(in crate::execute) at_ending: bool,
 }
 
 impl ServerError {
@@ -31,14 +36,21 @@ impl ServerError {
         Self {
             severity: "ERROR".into(),
             code: "26000".into(),
+            routine: "FetchPreparedStatement".into(),
             message: "result columns changed while the statement was prepared".into(),
             ..Self::default()
         }
     }
 
-    /// A prepared statement is gone, or its result columns are not what they were.
+    /// A statement that we prepared is gone, or its result columns are not what they were.
+    ///
+    /// Functions may raise any code, and may lose statements of their own. A pooler names no function of its source.
     pub(in crate::execute) fn is_stale_statement(&self) -> bool {
-        self.code == "26000" || (self.code == "0A000" && self.routine == "RevalidateCachedQuery")
+        !self.has_context
+            && matches!(
+                (&*self.code, &*self.routine),
+                ("26000", "FetchPreparedStatement" | "") | ("0A000", "RevalidateCachedQuery")
+            )
     }
 }
 
@@ -58,6 +70,7 @@ impl From<&ErrorResponseBody> for ServerError {
                 b'D' => error.detail = Some(value()),
                 b'H' => error.hint = Some(value()),
                 b'R' => error.routine = value(),
+                b'W' => error.has_context = true,
                 _ => {}
             }
         }
@@ -74,8 +87,12 @@ impl From<ServerError> for DbError {
                 message: "no connection to the server\n".into(),
             };
         }
+        let cause = match error.at_ending && error.code.starts_with("22") {
+            true => Cause::Response,
+            false => Cause::of(&error.code, &error.message, Some(&error.routine), error.has_context),
+        };
         let ServerError { code, message, detail, hint, .. } = error;
-        Self::Server { code, message, detail, hint, authenticated: false }
+        Self::Server { code, message, detail, hint, authenticated: false, cause }
     }
 }
 

@@ -5,6 +5,7 @@ use tokio_postgres::types::FromSql;
 
 use crate::error::DbError;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
+use crate::schema_cache::leavings::Leavings;
 use crate::schema_cache::representation::DataRepresentation;
 
 /// Object id of the catalog.
@@ -102,6 +103,11 @@ impl ComputedRow {
     }
 }
 
+/// A row of `row_types.sql`.
+pub(super) fn row_type(row: &Row) -> Result<(QualifiedIdentifier, Oid), DbError> {
+    Ok((identifier(row, 0)?, column(row, 2)?))
+}
+
 /// A row of `media_handlers.sql`.
 #[derive(Debug)]
 pub(super) struct MediaHandlerRow {
@@ -129,6 +135,11 @@ pub(super) fn representation(row: &Row) -> Result<DataRepresentation, DbError> {
         target_type: column(row, 1)?,
         function: column(row, 2)?,
     })
+}
+
+/// The row of `leavings.sql`.
+pub(super) fn leavings(row: &Row) -> Result<Leavings, DbError> {
+    Ok(Leavings { commands: column(row, 0)?, at_commit: column(row, 1)?, cached_sequences: column(row, 2)? })
 }
 
 /// Decodes every row, or says what is wrong with the first that cannot be.

@@ -37,6 +37,7 @@ pub(super) fn derive(
     let exposed: HashSet<&str> = schemas.iter().map(String::as_str).collect();
     let mut keys = foreign_keys(constraints);
     keys.extend(through_views(&keys, view_keys));
+    let touched = touched(&keys, constraints, &exposed);
     // What is not exposed was needed only to look through views.
     keys.retain(|it| exposed.contains(&*it.table.schema) && exposed.contains(&*it.foreign_table.schema));
 
@@ -45,7 +46,49 @@ pub(super) fn derive(
         let (there, back) = key.into_relationships();
         relationships.extend([there, back]);
     }
-    index(relationships, computed)
+    let mut map = index(relationships, computed);
+    for ends in touched {
+        map.entry(ends).or_default();
+    }
+    map
+}
+
+/// Pairs of an exposed relation and the schema of what it is related to, exposed or not, directly or through a
+/// junction. Where nothing of that may be embedded, they tell that similar names would be no help.
+fn touched(
+    keys: &[ForeignKey],
+    constraints: &[ConstraintRow],
+    exposed: &HashSet<&str>,
+) -> HashSet<(QualifiedIdentifier, Schema)> {
+    let mut found = HashSet::new();
+    let mut insert = |from: &QualifiedIdentifier, to: &QualifiedIdentifier| {
+        if exposed.contains(&*from.schema) {
+            found.insert((from.clone(), to.schema.clone()));
+        }
+    };
+    let mut by_table: HashMap<&QualifiedIdentifier, Vec<&ForeignKey>> = HashMap::new();
+    for key in keys {
+        insert(&key.table, &key.foreign_table);
+        insert(&key.foreign_table, &key.table);
+        by_table.entry(&key.table).or_default().push(key);
+    }
+    for primary in constraints.iter().filter(|it| it.kind == KeyKind::Primary) {
+        let junction = &primary.side.table;
+        // Those of exposed relations are found with their relationships.
+        if exposed.contains(&*junction.schema) {
+            continue;
+        }
+        let names: HashSet<&str> = primary.side.columns.iter().map(|(_, name)| &**name).collect();
+        let of_primary =
+            |it: &&&ForeignKey| !it.one_to_one && it.columns.iter().all(|(own, _)| names.contains(&**own));
+        let keys: Vec<_> = by_table.get(junction).into_iter().flatten().filter(of_primary).collect();
+        for source in &keys {
+            for target in keys.iter().filter(|it| it.constraint != source.constraint) {
+                insert(&source.foreign_table, &target.foreign_table);
+            }
+        }
+    }
+    found
 }
 
 /// The foreign keys of tables; those of partitions repeat their parent's.

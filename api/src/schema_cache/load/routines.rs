@@ -60,6 +60,8 @@ fn routine(row: RoutineRow, hoisted: &[String]) -> Option<Routine> {
         let name = names.next().unwrap_or_default();
         let mode = modes.get(position).copied().unwrap_or("i");
         if matches!(mode, "i" | "b" | "v") {
+            // Named with its schema where a request's search path has another type of the name.
+            let data_type = data_type.strip_prefix("pg_catalog.").map_or(data_type.clone(), str::to_owned);
             params.push(RoutineParam {
                 name,
                 required: params.len() < row.required_args,

@@ -9,7 +9,7 @@ use super::catalog::{self, ColumnNumber, ConstraintRow, KeyKind, Oid};
 use super::view_keys::{ViewKey, ViewKeyKind};
 use crate::error::DbError;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
-use crate::schema_cache::table::{Column, Table};
+use crate::schema_cache::table::{Column, Generated, PartialKey, Table};
 
 /// Bits of `pg_relation_is_updatable`: one, shifted by the kind of command.
 const UPDATE: i32 = 1 << 2;
@@ -64,6 +64,7 @@ pub(super) fn assemble(
             updatable: events & UPDATE != 0,
             deletable: events & DELETE != 0,
             pk_cols: keys.remove(&oid).unwrap_or_default(),
+            partial_keys: Vec::new(),
             columns: columns.into_iter().map(|(_, column)| (column.name.clone(), column)).collect(),
         };
         tables.by_oid.insert(oid, (qi.clone(), numbers));
@@ -74,6 +75,7 @@ pub(super) fn assemble(
 
 fn column(row: &Row, labels: &HashMap<Oid, Vec<String>>) -> Result<Column, DbError> {
     let base_type: Oid = catalog::column(row, 9)?;
+    let element_type: Option<Oid> = catalog::column(row, 10)?;
     Ok(Column {
         name: catalog::column(row, 2)?,
         description: catalog::column(row, 3)?,
@@ -83,7 +85,28 @@ fn column(row: &Row, labels: &HashMap<Oid, Vec<String>>) -> Result<Column, DbErr
         max_len: catalog::column(row, 7)?,
         default: catalog::column(row, 8)?,
         enum_values: labels.get(&base_type).cloned().unwrap_or_default(),
+        element_enum: element_type.and_then(|it| labels.get(&it)).cloned().unwrap_or_default(),
+        generated: match catalog::column(row, 11)? {
+            "expression" => Generated::Expression,
+            "identity" => Generated::Identity,
+            _ => Generated::Never,
+        },
     })
+}
+
+/// Adds the rows of `partial_keys.sql`.
+pub(super) fn add_partial_keys(tables: &mut Tables, rows: &[Row]) -> Result<(), DbError> {
+    for row in rows {
+        let relation: Oid = catalog::column(row, 0)?;
+        let key = PartialKey { columns: catalog::column(row, 1)?, predicate: catalog::column(row, 2)? };
+        if let Some(table) = tables.by_oid.get(&relation).and_then(|(qi, _)| tables.by_name.get_mut(qi)) {
+            table.partial_keys.push(key);
+        }
+    }
+    for table in tables.by_name.values_mut() {
+        table.partial_keys.sort_unstable_by(|a, b| a.columns.cmp(&b.columns));
+    }
+    Ok(())
 }
 
 /// Gives views the primary keys of the tables below them, one view column for each key column.

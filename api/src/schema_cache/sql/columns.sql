@@ -46,7 +46,16 @@ SELECT
     WHEN a.attgenerated <> '' THEN NULL
     ELSE pg_get_expr(def.adbin, def.adrelid)
   END AS default_expression,
-  coalesce(dom.base, a.atttypid) AS base_type
+  coalesce(dom.base, a.atttypid) AS base_type,
+  (
+    SELECT el.typelem FROM pg_type el
+    WHERE el.oid = coalesce(dom.base, a.atttypid) AND el.typcategory = 'A'
+  ) AS element_type,
+  CASE
+    WHEN a.attgenerated <> '' THEN 'expression'
+    WHEN a.attidentity = 'a' THEN 'identity'
+    ELSE ''
+  END AS generated
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid

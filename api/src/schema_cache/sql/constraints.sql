@@ -1,4 +1,5 @@
 -- Primary keys, unique constraints and foreign keys of every schema: views may show tables that are not exposed.
+-- Of the system catalogs primary keys alone; they have no other constraints that matter.
 SELECT
   con.conname,
   con.contype,
@@ -29,5 +30,5 @@ CROSS JOIN LATERAL (
   JOIN pg_attribute att ON att.attrelid = con.confrelid AND att.attnum = k.num
 ) AS refs
 WHERE con.contype IN ('p', 'u', 'f')
-  AND con.connamespace <> 'pg_catalog'::regnamespace
+  AND (con.connamespace <> 'pg_catalog'::regnamespace OR con.contype = 'p')
 ORDER BY con.conrelid, con.conname

@@ -1,2 +1,2 @@
 -- Comment of one schema ($1: plain name).
-SELECT pg_catalog.obj_description(quote_ident($1)::regnamespace, 'pg_namespace')
+SELECT pg_catalog.obj_description(pg_catalog.quote_ident($1)::pg_catalog.regnamespace, 'pg_namespace')

@@ -102,7 +102,7 @@ async fn nothing_is_sent_that_pins_a_connection() {
     let log = server.log();
     let sent: Vec<&str> = log.lines().filter_map(|it| it.strip_prefix("pgapp-animals| LOG:  ")).collect();
     let begins = [
-        "statement: SELECT current_setting",
+        "statement: SELECT pg_catalog.concat_ws(',', pg_catalog.current_setting",
         "execute <unnamed>: INSERT",
         "execute <unnamed>: SELECT",
         "execute <unnamed>: DELETE",

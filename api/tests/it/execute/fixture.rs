@@ -119,6 +119,9 @@ impl Request {
             settings: Vec::new(),
         };
         let plan = CallPlan {
+            definition: Vec::new(),
+            empty_is_null: false,
+            row_type: None,
             function: QualifiedIdentifier::default(),
             params: CallParams::Named(Vec::new()),
             args: CallArgs::Body(None),

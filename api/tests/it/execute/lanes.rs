@@ -26,6 +26,7 @@ const N_KNOWN: usize = 12;
 /// On a machine as busy as it likes, everything counts as quick: what is tested is what follows from that.
 const SHARED: Sharing = Sharing {
     quick: Duration::MAX,
+    worth: Duration::MAX,
     budget: Duration::MAX,
     hesitation: Duration::MAX,
     patience: Duration::from_millis(20),

@@ -11,7 +11,7 @@ use api::sql::types::{Param, ParamType};
 use local_stack::testing::{TestCluster, TestDb};
 
 use super::fixture::{Request, sqlstate, statement, text};
-use crate::support;
+use crate::support::{self, whole};
 
 async fn database(sql: &str) -> (TestDb, tokio_postgres::Client) {
     let db = TestCluster::shared().await.unwrap().create_db(None).await.unwrap();
@@ -217,8 +217,8 @@ async fn statements_are_prepared_once_or_never() {
     for _ in 0..5 {
         Request::read("'same'").run(&pool_on, &conf_on).await.unwrap();
     }
-    // Settings, the statement above, this one.
-    assert_eq!(Request::read(prepared).body(&pool_on, &conf_on).await, "3");
+    // Settings, the statement above, this one; and five that clear up.
+    assert_eq!(Request::read(prepared).body(&pool_on, &conf_on).await, "8");
     let (pool_off, conf_off) = pool(&db, |it| it.db_prepared_statements = false);
     for _ in 0..2 {
         assert_eq!(Request::read(prepared).body(&pool_off, &conf_off).await, "0");
@@ -228,13 +228,26 @@ async fn statements_are_prepared_once_or_never() {
 #[tokio::test]
 async fn statement_cache_is_bounded_on_the_server_too() {
     let (db, _client) = database("").await;
-    let (pool, conf) = pool(&db, |_| ());
-    for i in 0..400 {
+    let (pool, conf) = pool(&db, |it| it.pgapp_statement_cache_bytes = 2_000_000);
+    for i in 0..100 {
         Request::read(&format!("'{i}'")).run(&pool, &conf).await.unwrap();
+        // What is used all the time stays.
+        Request::read("'again'").run(&pool, &conf).await.unwrap();
     }
     let prepared = "(SELECT count(*) FROM pg_prepared_statements)::text";
     let n: i64 = Request::read(prepared).body(&pool, &conf).await.parse().unwrap();
-    assert!((250..=257).contains(&n), "{n} statements are prepared");
+    // Of 16 KiB each at least.
+    assert!((10..=122).contains(&n), "{n} statements are prepared");
+    let is_kept = "(SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%''again''%' \
+                   AND statement NOT LIKE '%pg_prepared%')::text";
+    assert_eq!(Request::read(is_kept).body(&pool, &conf).await, "1");
+    // What is long is parsed each time.
+    let long = format!("'{}'", "x".repeat(20_000));
+    for _ in 0..3 {
+        Request::read(&long).run(&pool, &conf).await.unwrap();
+    }
+    let n_long = "(SELECT count(*) FROM pg_prepared_statements WHERE length(statement) > 10000)::text";
+    assert_eq!(Request::read(n_long).body(&pool, &conf).await, "0");
 }
 
 #[tokio::test]
@@ -284,7 +297,10 @@ async fn large_values_travel_both_ways() {
     ));
     let request = request.prefer(|it| it.count = Some(PreferCount::Planned));
     let set = request.result(&pool, &conf).await.unwrap();
-    assert_eq!(set.body.len(), 2 * sent.len());
+    // So large a body waits outside of memory.
+    let body = whole(&set.spooled.unwrap()).await;
+    assert!(set.body.is_empty());
+    assert!(body == sent.repeat(2).as_bytes(), "{} bytes came back", body.len());
     assert_eq!(set.table_total, Some(7));
 }
 

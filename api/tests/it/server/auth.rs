@@ -120,3 +120,26 @@ async fn the_old_path_syntax_works_and_warns() {
     let token = token(&json!({"realm": {"roles": ["other", "app_user"]}}), SECRET);
     assert_eq!(server.send(whoami(Some(&token))).await.json(), json!("app_user"));
 }
+
+/// A secret that can be guessed from one token is refused, in whichever form it comes.
+#[tokio::test]
+async fn short_secrets_are_refused_at_the_start() {
+    let db = database().await;
+    let encode = |it: &[u8]| URL_SAFE_NO_PAD.encode(it);
+    let oct = |it: &[u8]| json!({"kty": "oct", "k": encode(it)});
+    for secret in [
+        "short".to_owned(),
+        oct(b"").to_string(),
+        oct(b"x").to_string(),
+        oct(&[7; 31]).to_string(),
+        json!({"keys": [oct(&[7; 32]), oct(b"x")]}).to_string(),
+    ] {
+        let mut server = Server::over(&authenticator(db.config())).set("JWT_SECRET", &secret).spawn();
+        assert!(!server.wait_for_exit().await.success(), "{secret}");
+        assert!(!server.lines().join("\n").contains(&secret), "the secret is shown");
+    }
+    let good = oct(SECRET.as_bytes()).to_string();
+    let server = Server::over(&authenticator(db.config())).set("JWT_SECRET", &good).start().await;
+    let token = token(&json!({"role": "app_user"}), SECRET);
+    assert_eq!(server.send(whoami(Some(&token))).await.status, 200);
+}

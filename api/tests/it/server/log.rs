@@ -15,6 +15,7 @@ async fn lines_at(level: &str) -> Vec<String> {
         .set("DB_CHANNEL_ENABLED", false)
         .start()
         .await;
+    server.wait_for_line("Schema cache loaded in").await;
     server.clear_lines();
     let refused = Request::get("/films")
         .header("Authorization", &format!("Bearer {}", token(&json!({}), SECRET)))
@@ -89,6 +90,7 @@ async fn statements_are_logged_with_the_requests_they_belong_to() {
     let uri = authenticator(db.config());
     for (level, logged) in [("error", false), ("info", true)] {
         let server = Server::over(&uri).set("LOG_LEVEL", level).set("LOG_QUERY", true).start().await;
+        server.wait_for_line("Schema cache loaded in").await;
         server.clear_lines();
         assert_eq!(server.get("/films?limit=1").await.status, 200);
         assert_eq!(server.get("/films?id=x").await.status, 400);
@@ -135,4 +137,56 @@ async fn errors_of_the_database_are_logged_and_secrets_are_not() {
     server.wait_for_line(r#": {"code":"57014","details":null,"hint":null,"message":"canceling statement due to statement timeout"}"#).await;
     let log = server.lines().join("\n");
     assert!(!log.contains(&secret) && !log.contains(SECRET) && !log.contains("authenticator:"), "{log}");
+}
+
+/// One event, one line: whatever a client or a database says.
+#[tokio::test]
+async fn nobody_can_forge_a_line_of_the_log() {
+    let db = database().await;
+    let forged = "x\n127.0.0.1 - admin [1] \"GET / HTTP/1.1\" 200 1";
+    super::execute(
+        &db.connect().await.unwrap(),
+        &format!(
+            "create role \"{0}\"; grant \"{0}\" to authenticator; grant usage on schema api to \"{0}\";
+             grant select on api.films to \"{0}\";
+             create function api.fails() returns void language plpgsql as
+               $$ begin raise exception using errcode = 'XX000', message = E'{1}', detail = E'\\u0085{1}\\u2028'; end $$;
+             notify pgrst",
+            forged.replace('"', "\"\""),
+            forged.replace('\n', "\\n")
+        ),
+    )
+    .await;
+    let server = Server::over(&authenticator(db.config()))
+        .set("JWT_SECRET", SECRET)
+        .set("LOG_LEVEL", "info")
+        .set("LOG_QUERY", true)
+        .start()
+        .await;
+    server.wait_for_line("Schema cache loaded in").await;
+    server.clear_lines();
+    let role = token(&json!({"role": forged}), SECRET);
+    let as_forged = |it: Request| it.header("Authorization", &format!("Bearer {role}"));
+    assert_eq!(server.send(as_forged(Request::get("/films?limit=1"))).await.status, 200);
+    assert_eq!(
+        server.send(Request::get("/films?limit=1&select=%22a%0A%0D%E2%80%A8b%22:title")).await.status,
+        200
+    );
+    let agent = Request::get("/films?limit=1")
+        .header("User-Agent", "a\" 200 1 \"\" \"\tb")
+        .header("Referer", "http://x/\u{85}\u{2028}");
+    assert_eq!(server.send(agent).await.status, 200);
+    assert_eq!(server.get("/rpc/fails").await.status, 500);
+    let lines = server.last_lines();
+    // An access line each, a line per statement, and one for the error.
+    let access: Vec<_> = lines.iter().filter(|it| it.starts_with("127.0.0.1 - ")).collect();
+    assert_eq!(access.len(), 4, "{lines:#?}");
+    assert!(access[0].contains("x\\u000a127.0.0.1"), "{}", access[0]);
+    assert!(!lines.iter().any(|it| it.starts_with("127.0.0.1 - admin ")), "{lines:#?}");
+    assert!(access[2].ends_with(r#""http://x/\u0085\u2028" "a\" 200 1 \"\" \"\u0009b""#), "{}", access[2]);
+    let rest: Vec<_> = lines.iter().filter(|it| !it.starts_with("127.0.0.1 - ")).collect();
+    let stamped = |it: &&&String| it.get(20..28).is_some_and(|it| it == " +0000: ");
+    assert_eq!(rest.iter().filter(stamped).count(), rest.len(), "{rest:#?}");
+    let of_control = |it: &&String| it.chars().any(|c| c.is_control() || c == '\u{2028}');
+    assert_eq!(lines.iter().find(of_control), None);
 }

@@ -61,6 +61,7 @@ impl From<bool> for Setting {
 pub(super) struct Builder {
     variables: Vec<(String, String)>,
     args: Vec<String>,
+    descriptors: Option<u32>,
 }
 
 impl Builder {
@@ -72,6 +73,12 @@ impl Builder {
     /// A variable that is no setting of PostgREST's.
     pub(super) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// How many files and sockets it may have open.
+    pub(super) fn descriptors(mut self, n: u32) -> Self {
+        self.descriptors = Some(n);
         self
     }
 
@@ -90,7 +97,13 @@ impl Builder {
 
     /// Starts it.
     pub(super) fn spawn(self) -> Server {
-        let mut child = command(&[], &[])
+        let mut command = command(&[], &[]);
+        if let Some(n) = self.descriptors {
+            let binary = command.get_program().to_owned();
+            command = Command::new("/bin/sh");
+            command.env_clear().args(["-c", &format!("ulimit -n {n}; exec \"$0\" \"$@\"")]).arg(binary);
+        }
+        let mut child = command
             .envs(self.variables)
             .args(self.args)
             .stdin(Stdio::null())
@@ -140,7 +153,7 @@ pub(super) struct Server {
 impl Server {
     /// A server over a database, on free ports.
     pub(super) fn over(uri: &str) -> Builder {
-        Builder { variables: Vec::new(), args: Vec::new() }
+        Builder { variables: Vec::new(), args: Vec::new(), descriptors: None }
             .set("DB_URI", uri)
             .set("DB_ANON_ROLE", "web_anon")
             .set("DB_SCHEMAS", "api,api_v2")
@@ -172,8 +185,27 @@ impl Server {
         request.send(self.api()).await.unwrap()
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Most memory that it had at once, in bytes.
+    pub(super) fn peak_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|it| it.starts_with("VmHWM:")).unwrap();
+        let kib: usize = line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap();
+        kib * 1024
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// How many of its descriptors lead to something with this text in its name.
+    pub(super) fn n_descriptors(&self, text: &str) -> usize {
+        let folder = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let links = folder.filter_map(|it| std::fs::read_link(it.ok()?.path()).ok());
+        links.filter(|it| it.to_string_lossy().contains(text)).count()
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
@@ -214,6 +246,10 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("{} of {count} lines with {text:?} in\n{}", found.len(), self.lines().join("\n"));
+    }
+
+    pub(super) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     pub(super) async fn wait_for_exit(&mut self) -> ExitStatus {

@@ -44,7 +44,9 @@ pub fn subject(
             (None, Some(region)) => format!("https://{name}.s3.{region}.amazonaws.com"),
             (None, None) => format!("https://{name}.s3.amazonaws.com"),
         };
-        let private_keys = vec![format!("infra-tf/{environment}.tfstate")];
+        // An environment that was applied before the output existed has its state at the usual place.
+        let usual = format!("infra-tf/{environment}/terraform.tfstate");
+        let private_keys = vec![get("state_key").map_or(usual, ToOwned::to_owned)];
         Bucket { url, private_keys, public_key: None }
     });
     Ok(Subject {

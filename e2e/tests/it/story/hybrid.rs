@@ -12,7 +12,7 @@ use super::authority::Authority;
 use super::ecs::{Container, secret};
 use super::front::Front;
 use super::terminal::Terminal;
-use super::{count_roles, run, superuser};
+use super::{Loopback, count_roles, login, run, superuser};
 use crate::emulator::Emulator;
 use crate::fake_aws::{FakeAws, Faults};
 
@@ -37,7 +37,15 @@ async fn the_hybrid_deployment_comes_works_and_goes() {
     let authority = Authority::new();
     let (origin, custom) = (authority.database(&[RDS]).await, authority.database(&[CUSTOMDB]).await);
     let database = format!("{RDS}:{}", origin.port());
-    let start = move || Emulator::start_with(0.0, &[("EMULATOR_DATABASE", &database)]);
+    let start = move || {
+        let mut variables = vec![("EMULATOR_DATABASE", database.as_str())];
+        let strict = Emulator::strict();
+        match strict.as_ref().and_then(|it| it.to_str()) {
+            Some(path) => variables.push(("EMULATOR_STRICT", path)),
+            None => eprintln!("no strict rules beside the project: the emulator takes what AWS may refuse"),
+        }
+        Emulator::start_with(0.0, &variables)
+    };
     let Some(emulator) = tokio::task::spawn_blocking(start).await.expect("the emulator starts") else {
         return;
     };
@@ -81,14 +89,17 @@ async fn the_hybrid_deployment_comes_works_and_goes() {
     let postgres =
         Container::find(emulator.url(), "postgresasapp-compute-customdb", "customdb").await.variables;
     let dbname = &postgres["POSTGRES_DB"];
-    let role = format!(
-        "CREATE ROLE {} SUPERUSER LOGIN PASSWORD '{}'",
-        postgres["POSTGRES_USER"], postgres["POSTGRES_PASSWORD"]
-    );
+    // The volume is of an earlier installation, whose password nobody knows any more.
+    let role = format!("CREATE ROLE {} SUPERUSER LOGIN PASSWORD 'forgotten'", postgres["POSTGRES_USER"]);
     let admin = superuser(&custom, "postgres").await;
     run(&admin, &[role, format!("CREATE DATABASE {dbname} OWNER {}", postgres["POSTGRES_USER"])]).await;
     let roles = Container::find(emulator.url(), "postgresasapp-compute-customdb", "roles").await;
-    roles.run(&[("PGPORT", &custom.port().to_string())]).await;
+    let port = custom.port().to_string();
+    let image = Loopback::trusted(&admin, &custom, &postgres["POSTGRES_USER"]).await;
+    roles.run(&[("PGPORT", &port)]).await;
+    image.restore(&admin, &custom, &postgres["POSTGRES_USER"]).await;
+    let own = login(&custom, &postgres["POSTGRES_USER"], &postgres["POSTGRES_PASSWORD"]).await;
+    assert!(own.is_ok(), "the password of the secret is that of the superuser now: {:?}", own.err());
     for id in [output("rds", "FdwSecret"), output("persist", "AuthenticatorSecret")] {
         terminal.hide(&text(&secret(emulator.url(), &id).await, "password"));
     }
@@ -176,7 +187,15 @@ async fn the_hybrid_deployment_comes_works_and_goes() {
     drop(api);
     let broken = terminal.ends(1, "verify", &words(&verify(&["--patience", "1"]))).await;
     assert!(broken.out().contains("FAILED"), "{}", broken.out());
-    terminal.done("deploy", &["terminate", "--all", "--yes", "--params-dir", params, "--poll", "0.1"]).await;
+    let all = ["terminate", "--all", "--yes", "--params-dir", params, "--poll", "0.1"];
+    terminal
+        .ends(1, "deploy", &all)
+        .await
+        .says(&["postgresasapp-rds protects what it holds", "--parameter DeletionProtection=false"]);
+    let unprotected = ["--stack", "rds", "--parameter", "DeletionProtection=false"];
+    let deploy = ["deploy", "--yes", "--params-dir", params, "--poll", "0.1"];
+    terminal.done("deploy", &[&deploy[..], &unprotected[..]].concat()).await;
+    terminal.done("deploy", &all).await.says(&["postgresasapp-iam stays"]);
     let gone = terminal.ends(1, "ops", &["psql", "rds", "--", "-c", "select 1"]).await;
     gone.says(&["does not exist; make it with `cargo xtask deploy"]);
     terminal.ends(1, "verify", &words(&verify(&[]))).await.says(&["the compute stack is not deployed"]);

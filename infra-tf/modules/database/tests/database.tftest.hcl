@@ -11,6 +11,15 @@ mock_provider "aws" {
   mock_data "aws_iam_policy_document" {
     defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
   }
+  mock_data "aws_rds_clusters" {
+    defaults = { cluster_identifiers = [] }
+  }
+  mock_data "aws_rds_engine_version" {
+    defaults = { version_actual = "17.7" }
+  }
+  mock_resource "aws_db_proxy_default_target_group" {
+    defaults = { name = "default" }
+  }
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::123456789012:role/test" }
   }
@@ -19,6 +28,7 @@ mock_provider "aws" {
   }
   mock_resource "aws_rds_cluster" {
     defaults = {
+      id                  = "test"
       cluster_resource_id = "cluster-ABC"
       master_user_secret  = [{ kms_key_id = "k", secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds", secret_status = "active" }]
     }
@@ -39,7 +49,7 @@ run "defaults_are_safe" {
   assert {
     condition = (aws_rds_cluster.this.storage_encrypted && aws_rds_cluster.this.deletion_protection
       && aws_rds_cluster.this.iam_database_authentication_enabled && aws_rds_cluster.this.manage_master_user_password
-    && !aws_rds_cluster.this.skip_final_snapshot && aws_rds_cluster.this.final_snapshot_identifier == "test-final")
+    && !aws_rds_cluster.this.skip_final_snapshot)
     error_message = "the cluster must be encrypted, protected, with IAM logins, a managed password and a last snapshot"
   }
   assert {
@@ -51,7 +61,7 @@ run "defaults_are_safe" {
     error_message = "the proxy must demand TLS and IAM and must not log statements"
   }
   assert {
-    condition     = contains([for parameter in aws_rds_cluster_parameter_group.this.parameter : "${parameter.name}=${parameter.value}"], "rds.force_ssl=1")
+    condition     = contains([for parameter in aws_rds_cluster_parameter_group.this["17"].parameter : "${parameter.name}=${parameter.value}"], "rds.force_ssl=1")
     error_message = "the cluster must force TLS"
   }
   assert {
@@ -94,6 +104,137 @@ run "without_proxy_the_cluster_pauses_and_is_reached_directly" {
     condition     = keys(aws_vpc_security_group_ingress_rule.cluster_from_clients) == ["bastion", "lambda"] && length(aws_iam_role.proxy) == 0
     error_message = "without the proxy, every client must be let in to the cluster"
   }
+}
+
+run "the_last_snapshot_outlives_key_and_name" {
+  command = apply
+  variables { kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000" }
+
+  assert {
+    condition     = can(regex("^test-final-[0-9a-f]{8}$", aws_rds_cluster.this.final_snapshot_identifier))
+    error_message = "a second cluster of the name must not meet the snapshot of the first"
+  }
+  assert {
+    condition     = aws_rds_cluster.this.master_user_secret_kms_key_id == var.kms_key_arn && aws_rds_cluster.this.kms_key_id != var.kms_key_arn
+    error_message = "a key that goes with the deployment must not encrypt a snapshot that stays"
+  }
+}
+
+run "a_sleeping_function_does_not_keep_the_cluster_awake" {
+  command = plan
+  variables {
+    proxy_enabled = false
+    min_capacity  = 0
+  }
+
+  assert {
+    condition     = contains([for parameter in aws_rds_cluster_parameter_group.this["17"].parameter : parameter.name], "idle_session_timeout")
+    error_message = "idle sessions must end, or the cluster never pauses"
+  }
+}
+
+run "minor_versions_come_by_themselves_to_a_bare_major" {
+  command = plan
+
+  override_data {
+    target = data.aws_rds_clusters.all
+    values = { cluster_identifiers = ["test"] }
+  }
+  override_data {
+    target = data.aws_rds_cluster.running
+    values = { engine_version = "17.9" }
+  }
+  assert {
+    condition     = aws_rds_cluster.this.engine_version == "17.9" && alltrue([for instance in aws_rds_cluster_instance.this : instance.auto_minor_version_upgrade])
+    error_message = "what AWS has upgraded to must be asked for, or each change would be a downgrade"
+  }
+}
+
+run "a_full_version_stays" {
+  command = plan
+  variables { engine_version = "17.6" }
+
+  override_data {
+    target = data.aws_rds_engine_version.wanted
+    values = { version_actual = "17.6" }
+  }
+  override_data {
+    target = data.aws_rds_clusters.all
+    values = { cluster_identifiers = ["test"] }
+  }
+  override_data {
+    target = data.aws_rds_cluster.running
+    values = { engine_version = "17.4" }
+  }
+  assert {
+    condition     = aws_rds_cluster.this.engine_version == "17.6" && alltrue([for instance in aws_rds_cluster_instance.this : !instance.auto_minor_version_upgrade])
+    error_message = "a later minor must be asked for, and AWS must not go on by itself"
+  }
+}
+
+run "a_forced_minor_version_is_not_taken_back" {
+  command = plan
+  variables { engine_version = "17.6" }
+
+  override_data {
+    target = data.aws_rds_engine_version.wanted
+    values = { version_actual = "17.6" }
+  }
+  override_data {
+    target = data.aws_rds_clusters.all
+    values = { cluster_identifiers = ["test"] }
+  }
+  override_data {
+    target = data.aws_rds_cluster.running
+    values = { engine_version = "17.10" }
+  }
+  assert {
+    condition     = aws_rds_cluster.this.engine_version == "17.10"
+    error_message = "AWS refuses to go back, so it must not be asked to"
+  }
+}
+
+run "a_major_upgrade_happens_at_once" {
+  command = plan
+  variables {
+    engine_version              = "18"
+    allow_major_version_upgrade = true
+  }
+
+  override_data {
+    target = data.aws_rds_engine_version.wanted
+    values = { version_actual = "18.3" }
+  }
+  override_data {
+    target = data.aws_rds_clusters.all
+    values = { cluster_identifiers = ["test"] }
+  }
+  override_data {
+    target = data.aws_rds_cluster.running
+    values = { engine_version = "17.9" }
+  }
+  assert {
+    condition     = aws_rds_cluster.this.engine_version == "18.3" && aws_rds_cluster.this.apply_immediately && aws_rds_cluster.this.db_cluster_parameter_group_name == "test-aurora-postgresql18"
+    error_message = "a major upgrade must take the new parameter group, and not wait"
+  }
+}
+
+run "rejects_users_that_the_engine_keeps_for_itself" {
+  command = plan
+  variables { master_username = "rdsadmin" }
+  expect_failures = [var.master_username]
+}
+
+run "rejects_databases_that_the_engine_keeps_for_itself" {
+  command = plan
+  variables { database_name = "template1" }
+  expect_failures = [var.database_name]
+}
+
+run "rejects_an_alias_as_the_key_of_snapshots" {
+  command = plan
+  variables { storage_kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:alias/test" }
+  expect_failures = [var.storage_kms_key_arn]
 }
 
 run "rejects_a_pausing_cluster_behind_a_proxy" {

@@ -15,3 +15,5 @@ apply_immediately                   = true
 kms_key_arn                         = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
 permissions_boundary_arn            = "arn:aws:iam::123456789012:policy/test-workload-boundary"
 tags                                = { Owner = "someone" }
+allow_major_version_upgrade         = true
+storage_kms_key_arn                 = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000001"

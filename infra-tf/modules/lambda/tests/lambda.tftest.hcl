@@ -61,6 +61,10 @@ run "canary_is_watched_by_alarms" {
     condition     = length(aws_lambda_alias.terraform_moved) == 0 && length(aws_lambda_alias.codedeploy_moved) == 3
     error_message = "Terraform must leave the alias to CodeDeploy"
   }
+  assert {
+    condition     = output.alias_name == "live-shifted"
+    error_message = "the alias needs another name than the one of before, which goes later"
+  }
 }
 
 run "provisioned_concurrency" {

@@ -116,3 +116,20 @@ run "rejects_endpoints_that_are_no_names" {
   variables { interface_endpoints = ["com amazonaws ssm"] }
   expect_failures = [var.interface_endpoints]
 }
+
+run "too_few_zones_stop_the_plan" {
+  command = plan
+  variables { availability_zone_count = 3 }
+
+  override_data {
+    target = data.aws_availability_zones.available
+    values = { names = ["us-west-1a", "us-west-1c"] }
+  }
+  expect_failures = [aws_vpc.this]
+}
+
+run "rejects_names_of_zones" {
+  command = plan
+  variables { exclude_zone_ids = ["us-east-1a"] }
+  expect_failures = [var.exclude_zone_ids]
+}

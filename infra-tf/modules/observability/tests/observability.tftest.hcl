@@ -98,3 +98,26 @@ run "rejects_more_than_every_request" {
   variables { trace_sampling_rate = 2 }
   expect_failures = [var.trace_sampling_rate]
 }
+
+run "without_a_key_the_topic_is_open_to_alarms" {
+  command = apply
+
+  assert {
+    condition     = aws_sns_topic.alarms[0].kms_master_key_id == null
+    error_message = "CloudWatch may not use the key that AWS manages for SNS, so no alarm would arrive"
+  }
+}
+
+run "long_names_fit_into_xray" {
+  command = plan
+  variables {
+    name          = "abcdefghijklmnopqrstuvwxyzabcdefghijklmn"
+    rest_api_name = "abcdefghijklmnopqrstuvwxyzabcdefghijklmn"
+    stage_name    = "a-stage-with-a-name-that-is-longer-than-the-rule-of-xray-can-hold"
+  }
+
+  assert {
+    condition     = length(aws_xray_group.this[0].group_name) == 32 && length(aws_xray_sampling_rule.this[0].rule_name) == 32 && length(aws_xray_sampling_rule.this[0].service_name) <= 64
+    error_message = "X-Ray takes 32 characters for names and 64 for a service"
+  }
+}

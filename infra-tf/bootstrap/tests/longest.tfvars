@@ -1,0 +1,3 @@
+project              = "abcdefghijklmnopqrstuvw"
+region               = "ap-southeast-2"
+database_key_enabled = true

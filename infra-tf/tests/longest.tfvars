@@ -1,0 +1,17 @@
+region                   = "ap-southeast-2"
+project                  = "abcdefghijklmnopqrstuvwx"
+environment              = "abcdefghijkl"
+api_stage_name           = "ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss"
+lambda_artifact_path     = "tests/fixtures/artifact.zip"
+deployment_strategy      = "linear"
+database_name            = "ddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+database_master_username = "mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm"
+database_iam_username    = "iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii"
+database_reader_count    = 10
+alarm_emails             = ["someone@example.org"]
+github_repository        = "an-organisation-with-a-name-of-39-signs/a-repository-whose-name-has-as-many-characters-as-github-takes-which-is-one-hundred-of-them-and-so"
+github_owner_id          = "123456789012"
+github_repository_id     = "123456789012"
+github_environment       = "an-environment-with-a-rather-long-name-of-its-own"
+state_bucket_name        = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk"
+state_kms_key_arn        = "arn:aws:kms:ap-southeast-2:123456789012:key/00000000-0000-0000-0000-000000000001"
