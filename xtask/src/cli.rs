@@ -104,7 +104,7 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Open psql on one of the stack's databases
     #[command(
-        after_help = "Example:\n  cargo xtask psql custom\n  cargo xtask psql origin -- -c 'select * from todos'"
+        after_help = "Example:\n  cargo xtask psql custom\n  cargo xtask psql origin -- -c 'select * from todos'\n\nDeployed databases: `cargo xtask psql rds|compute|aurora --help`."
     )]
     Psql(PsqlArgs),
     /// Work with the foreign tables of the custom database

@@ -264,7 +264,8 @@ pub(crate) fn fdw(args: FdwArgs) -> Result<ExitCode> {
         for skipped in &report.skipped {
             let _ = writeln!(text, "skipped  {}: {}", skipped.table, skipped.reason);
         }
-        let _ = write!(text, "{} unchanged, {} keys recorded", report.unchanged, report.keys);
+        let keys = if report.keys == 1 { "key" } else { "keys" };
+        let _ = write!(text, "{} unchanged, {} {keys} recorded", report.unchanged, report.keys);
         output::data(&text);
         Ok(())
     })
