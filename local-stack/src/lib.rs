@@ -35,6 +35,6 @@ pub use database::{Connection, Database};
 pub use docker::Engine;
 pub use error::Error;
 pub use event::{Event, EventSink};
-pub use logs::LogLine;
+pub use logs::{InvalidSince, LogLine, LogWindow, parse_since};
 pub use service::{ServiceName, ServiceState};
 pub use stack::{ApiLauncher, ServiceStatus, Stack, Status, Volumes};

@@ -1,5 +1,7 @@
 //! Reading the services' logs: files of the native backend, the engine's logs of the Docker backend.
 
+mod window;
+
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,6 +14,9 @@ use crate::docker::Engine;
 use crate::error::Error;
 use crate::native::Native;
 use crate::service::ServiceName;
+
+use window::Selection;
+pub use window::{InvalidSince, LogWindow, parse_since};
 
 /// How often a followed file is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -36,13 +41,14 @@ impl LogSource {
     pub(crate) async fn read(
         &self,
         services: &[ServiceName],
+        window: LogWindow,
         follow: bool,
         on_line: &mut (dyn FnMut(LogLine) + Send),
     ) -> Result<(), Error> {
         if !follow {
             for service in services {
                 let (sender, mut lines) = mpsc::channel(64);
-                let read = self.read_one(*service, false, sender);
+                let read = self.read_one(*service, window, false, sender);
                 let hand_over = async {
                     while let Some(line) = lines.recv().await {
                         on_line(line);
@@ -53,7 +59,7 @@ impl LogSource {
             return Ok(());
         }
         let (sender, mut lines) = mpsc::channel(64);
-        let readers = services.iter().map(|it| self.read_one(*it, true, sender.clone()));
+        let readers = services.iter().map(|it| self.read_one(*it, window, true, sender.clone()));
         let readers = futures_util::future::try_join_all(readers);
         drop(sender);
         let hand_over = async {
@@ -67,20 +73,23 @@ impl LogSource {
     async fn read_one(
         &self,
         service: ServiceName,
+        window: LogWindow,
         follow: bool,
         sender: mpsc::Sender<LogLine>,
     ) -> Result<(), Error> {
         match self {
             Self::Files { servers_dir } => {
-                read_file(&Native::log_file(servers_dir, service), service, follow, &sender).await
+                let path = Native::log_file(servers_dir, service);
+                read_file(&path, service, window, follow, &sender).await
             }
             Self::Engine { engine, project, logs_dir } => {
                 let container = engine.container(project, service, true).await?;
                 match container {
-                    Some(container) => read_container(&container, service, follow, &sender).await,
+                    Some(container) => read_container(&container, service, window, follow, &sender).await,
                     // Kept by `down`.
                     None => {
-                        read_file(&logs_dir.join(format!("{service}.log")), service, follow, &sender).await
+                        let path = logs_dir.join(format!("{service}.log"));
+                        read_file(&path, service, window, follow, &sender).await
                     }
                 }
             }
@@ -91,12 +100,13 @@ impl LogSource {
 async fn read_container(
     container: &str,
     service: ServiceName,
+    window: LogWindow,
     follow: bool,
     sender: &mpsc::Sender<LogLine>,
 ) -> Result<(), Error> {
     let fail =
         |it: std::io::Error| Error::Docker { doing: "read the log".to_owned(), output: it.to_string() };
-    let mut command = Engine::logs_command(container, follow);
+    let mut command = Engine::logs_command(container, window, follow);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(fail)?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     tokio::join!(forward(stdout, service, sender), forward(stderr, service, sender));
@@ -123,11 +133,14 @@ async fn forward(
 async fn read_file(
     path: &Path,
     service: ServiceName,
+    window: LogWindow,
     follow: bool,
     sender: &mpsc::Sender<LogLine>,
 ) -> Result<(), Error> {
     let fail = |source| Error::File { doing: "read", path: path.to_owned(), source };
     let mut position = 0;
+    // Chooses among the lines that are there at the beginning; whatever comes later is wanted.
+    let mut selection = Some(Selection::new(window));
     loop {
         match tokio::fs::File::open(path).await {
             Ok(mut file) => {
@@ -146,10 +159,22 @@ async fn read_file(
                         break;
                     }
                     position += n as u64;
-                    if sender.send(log_line(service, &line)).await.is_err() {
+                    let found = log_line(service, &line);
+                    line.clear();
+                    let found = match &mut selection {
+                        Some(selection) => selection.offer(found.text).map(|text| LogLine { service, text }),
+                        None => Some(found),
+                    };
+                    if let Some(found) = found
+                        && sender.send(found).await.is_err()
+                    {
                         return Ok(());
                     }
-                    line.clear();
+                }
+                for text in selection.take().map(|mut it| it.take()).unwrap_or_default() {
+                    if sender.send(LogLine { service, text }).await.is_err() {
+                        return Ok(());
+                    }
                 }
             }
             // The service was not started yet.

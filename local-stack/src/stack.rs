@@ -21,7 +21,7 @@ use crate::download::Archive;
 use crate::driver::{ApiLaunch, Driver};
 use crate::error::Error;
 use crate::event::{Event, EventSink, Progress};
-use crate::logs::{LogLine, LogSource};
+use crate::logs::{LogLine, LogSource, LogWindow};
 use crate::pgbin::SearchPath;
 use crate::ports;
 use crate::probe;
@@ -236,7 +236,7 @@ impl Stack {
         Ok(connection(&self.state()?.config, database))
     }
 
-    /// The settings that the stack was brought up with.
+    /// The settings that the stack was brought up with; `down` keeps them with the data.
     pub fn config(&self) -> Result<StackConfig, Error> {
         Ok(self.state()?.config)
     }
@@ -308,11 +308,12 @@ impl Stack {
         bootstrap.import().await.map(Some)
     }
 
-    /// Hands over the lines of some services' logs, oldest first; with `follow`, new ones as they come, until the
-    /// caller drops the future.
+    /// Hands over the lines of some services' logs that `window` asks for, oldest first; with `follow`, new ones as
+    /// they come, until the caller drops the future.
     pub async fn logs(
         &self,
         services: &[ServiceName],
+        window: LogWindow,
         follow: bool,
         on_line: &mut (dyn FnMut(LogLine) + Send),
     ) -> Result<(), Error> {
@@ -328,7 +329,7 @@ impl Stack {
                 logs_dir: self.home.dir().join("logs"),
             },
         };
-        source.read(services, follow, on_line).await
+        source.read(services, window, follow, on_line).await
     }
 
     fn state(&self) -> Result<State, Error> {

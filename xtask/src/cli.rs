@@ -29,8 +29,9 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
                 "start origin Postgres, custom Postgres and the REST server; return when healthy",
             ),
             ("down [--volumes]", "stop them; with --volumes also remove their data"),
-            ("status", "what runs, where, and its state"),
-            ("logs [SERVICE] [-f]", "print or follow logs"),
+            ("status", "what runs, where, and its state; exit code 1 when something failed"),
+            ("stacks --local", "every local stack of this checkout"),
+            ("logs [SERVICE] [-f]", "print or follow logs; --tail N, --since 5m"),
             ("psql origin|custom [-- ARGS]", "open psql on one of the databases"),
             ("fdw import", "bring the foreign tables in step with the origin"),
             ("open [animals]", "open the API, or the animals app, in the browser"),
@@ -82,7 +83,7 @@ pub(crate) fn overview() -> String {
 pub(crate) enum Command {
     /// Start the local stack and return when it is healthy
     #[command(
-        after_help = "Example:\n  cargo xtask up\n  cargo xtask up --animals\n  cargo xtask up --name two --api-port 3001 --origin-port 54331 --custom-port 54332"
+        after_help = "Example:\n  cargo xtask up\n  cargo xtask up --animals\n  cargo xtask up --name two --api-port 3001 --origin-port 54331 --custom-port 54332\n\nA stack remembers its settings until `down --volumes`: `cargo xtask up --name two` starts it again as it was."
     )]
     Up(UpArgs),
     /// Stop the local stack; data stays unless --volumes is given
@@ -93,12 +94,17 @@ pub(crate) enum Command {
         after_help = "Example:\n  cargo xtask status\n  cargo xtask status --json | jq -r '.services[].url'"
     )]
     Status(StatusArgs),
+    /// List the local stacks of this checkout
+    #[command(after_help = "Example:\n  cargo xtask stacks --local")]
+    Stacks(StacksArgs),
     /// Print or follow the services' logs
-    #[command(after_help = "Example:\n  cargo xtask logs api -f")]
+    #[command(
+        after_help = "Example:\n  cargo xtask logs api -f\n  cargo xtask logs --tail 20\n  cargo xtask logs customdb --since 5m"
+    )]
     Logs(LogsArgs),
     /// Open psql on one of the stack's databases
     #[command(
-        after_help = "Example:\n  cargo xtask psql custom\n  cargo xtask psql origin -- -c 'select * from todos'"
+        after_help = "Example:\n  cargo xtask psql custom\n  cargo xtask psql origin -- -c 'select * from todos'\n\nDeployed databases: `cargo xtask psql rds|compute|aurora --help`."
     )]
     Psql(PsqlArgs),
     /// Work with the foreign tables of the custom database
@@ -211,21 +217,21 @@ pub(crate) struct PublishArgs {
 pub(crate) struct UpArgs {
     #[command(flatten)]
     pub(crate) stack: StackName,
-    /// How the services are run
-    #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) backend: BackendArg,
-    /// Port of the REST server
-    #[arg(long, default_value_t = 3000, value_name = "PORT")]
-    pub(crate) api_port: u16,
-    /// Port of the REST server's admin endpoints (/live, /ready, /metrics); a free one is chosen when left out
+    /// How the services are run [default: as before, else auto]
+    #[arg(long, value_enum)]
+    pub(crate) backend: Option<BackendArg>,
+    /// Port of the REST server [default: as before, else 3000]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) api_port: Option<u16>,
+    /// Port of the REST server's admin endpoints (/live, /ready, /metrics) [default: as before, else no admin server]
     #[arg(long, value_name = "PORT")]
     pub(crate) admin_port: Option<u16>,
-    /// Port of the origin Postgres
-    #[arg(long, default_value_t = 54321, value_name = "PORT")]
-    pub(crate) origin_port: u16,
-    /// Port of the custom Postgres
-    #[arg(long, default_value_t = 54322, value_name = "PORT")]
-    pub(crate) custom_port: u16,
+    /// Port of the origin Postgres [default: as before, else 54321]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) origin_port: Option<u16>,
+    /// Port of the custom Postgres [default: as before, else 54322]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) custom_port: Option<u16>,
     /// Run the animals app of the serverless deployment too; once added, it stays part of the stack
     #[arg(long)]
     pub(crate) animals: bool,
@@ -235,15 +241,15 @@ pub(crate) struct UpArgs {
     /// Take the animals app out of the stack again; its rows stay
     #[arg(long, conflicts_with_all = ["animals", "animals_port"])]
     pub(crate) no_animals: bool,
-    /// Folder for the databases' files [default: .stack/NAME]
+    /// Folder for the databases' files [default: as before, else .stack/NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Leave out the FDW objects, to create them by hand
-    #[arg(long)]
-    pub(crate) bare: bool,
-    /// Run an optimised build of the REST server
-    #[arg(long)]
-    pub(crate) release: bool,
+    /// Leave out the FDW objects, to create them by hand; --bare=false adds them
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) bare: Option<bool>,
+    /// Run an optimised build of the REST server; --release=false goes back to the quick build
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) release: Option<bool>,
     /// Print progress as JSON lines
     #[arg(long)]
     pub(crate) json: bool,
@@ -270,6 +276,16 @@ pub(crate) struct StatusArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct StacksArgs {
+    /// The local stacks, instead of those of the hybrid deployment
+    #[arg(long, required = true)]
+    pub(crate) local: bool,
+    /// Print JSON (with connection URLs, local password included)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ServiceArg {
     /// The system of record
@@ -289,9 +305,15 @@ pub(crate) struct LogsArgs {
     pub(crate) service: Option<ServiceArg>,
     #[command(flatten)]
     pub(crate) stack: StackName,
-    /// Keep printing what comes
+    /// Keep printing new lines
     #[arg(short, long)]
     pub(crate) follow: bool,
+    /// Start with the last N lines of each service
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) tail: Option<usize>,
+    /// Leave out lines older than this: a duration (30s, 5m, 2h, 1d) or a time (2026-11-28T12:00:00Z)
+    #[arg(long, value_name = "AGE|TIME")]
+    pub(crate) since: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -83,6 +83,10 @@ pub(crate) const FORWARDED: &[Forwarded] = &[
 
 /// The command these arguments select, if another program answers it. The longest match wins.
 pub(crate) fn find(args: &[OsString]) -> Option<&'static Forwarded> {
+    // The stacks of this checkout are answered here.
+    if args.first().is_some_and(|it| it == "stacks") && args.iter().any(|it| it == "--local") {
+        return None;
+    }
     let selects = |it: &&Forwarded| {
         args.len() >= it.words.len()
             && it.words.iter().zip(args).all(|(word, arg)| arg.to_str() == Some(word))
@@ -114,20 +118,7 @@ pub(crate) fn run(command: &Forwarded, args: &[OsString]) -> Result<ExitCode> {
     let mut program = Command::new(target_dir.join("debug").join(bin));
     program.args(args);
     workspace::forget_package(&mut program);
-    hand_over(program).with_context(|| format!("run `{bin}`"))
-}
-
-/// Becomes the program, so that signals and the terminal are its own.
-#[cfg(unix)]
-fn hand_over(mut program: Command) -> Result<ExitCode> {
-    use std::os::unix::process::CommandExt;
-    Err(program.exec().into())
-}
-
-#[cfg(not(unix))]
-fn hand_over(mut program: Command) -> Result<ExitCode> {
-    let code = program.status()?.code().unwrap_or(1);
-    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+    workspace::hand_over(program).with_context(|| format!("run `{bin}`"))
 }
 
 #[cfg(test)]
@@ -143,7 +134,7 @@ mod tests {
         assert_eq!(find(&words("deploy --all --yes")).map(|it| it.usage), Some("deploy"));
         assert_eq!(find(&words("params init --all")).map(|it| it.usage), Some("params init"));
         assert_eq!(find(&words("psql rds -- -c x")).map(|it| it.usage), Some("psql rds [-- ARGS]"));
-        for local in ["up", "psql origin", "--version", ""] {
+        for local in ["up", "psql origin", "stacks --local", "--version", ""] {
             assert!(find(&words(local)).is_none(), "{local}");
         }
     }

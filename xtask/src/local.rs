@@ -12,15 +12,16 @@ use anyhow::{Context, Result, bail};
 use local_stack::animals;
 use local_stack::database::Database;
 use local_stack::pgbin::{SearchPath, ServerBinaries};
+use local_stack::state::StackHome;
 use local_stack::{
-    ApiLauncher, Backend, BackendKind, ServiceName, ServiceState, Stack, StackConfig, StackName, Status,
-    Volumes,
+    ApiLauncher, Backend, BackendKind, LogWindow, ServiceName, ServiceState, Stack, StackConfig, StackName,
+    Status, Volumes,
 };
 use xshell::cmd;
 
 use crate::cli::{
     BackendArg, DatabaseArg, DownArgs, FdwArgs, FdwCommand, LogsArgs, OpenArg, OpenArgs, PsqlArgs,
-    ServiceArg, StackName as NameArg, StatusArgs, UpArgs,
+    ServiceArg, StackName as NameArg, StacksArgs, StatusArgs, UpArgs,
 };
 use crate::{output, workspace};
 
@@ -28,25 +29,10 @@ use crate::{output, workspace};
 const INTERRUPTED: u8 = 130;
 
 /// Builds the server when this machine is to run it, then brings the stack up.
-pub(crate) fn up(args: UpArgs) -> Result<ExitCode> {
+pub(crate) fn up(args: &UpArgs) -> Result<ExitCode> {
     let name = name(&args.stack)?;
     let stack = stack(&name, render::renderer(args.json));
-    let config = StackConfig {
-        animals_port: animals_port(&args, recorded_animals_port(&stack)?),
-        name,
-        backend: match args.backend {
-            BackendArg::Auto => Backend::Auto,
-            BackendArg::Native => Backend::Native,
-            BackendArg::Docker => Backend::Docker,
-        },
-        api_port: args.api_port,
-        admin_port: args.admin_port,
-        origin_port: args.origin_port,
-        custom_port: args.custom_port,
-        data_dir: args.data_dir.map(std::path::absolute).transpose().context("resolve --data-dir")?,
-        bare: args.bare,
-        release: args.release,
-    };
+    let config = settings(args, recorded(&stack)?, name)?;
     run(async {
         let backend = stack.choose_backend(&config).await?;
         let program = match backend {
@@ -63,18 +49,36 @@ pub(crate) fn up(args: UpArgs) -> Result<ExitCode> {
     })
 }
 
-/// Whoever added the app wants it until they say otherwise: it is an addition, not a way in which the stack is made.
-fn animals_port(args: &UpArgs, recorded: Option<u16>) -> Option<u16> {
-    if args.no_animals {
-        return None;
-    }
-    let added = args.animals.then(|| args.animals_port.or(recorded).unwrap_or(animals::DEFAULT_PORT));
-    added.or(recorded)
+/// What is asked for now, else what the stack was set up with, else the defaults.
+fn settings(args: &UpArgs, recorded: Option<StackConfig>, name: StackName) -> Result<StackConfig> {
+    let before = recorded.unwrap_or_default();
+    let asked_dir = args.data_dir.as_ref().map(std::path::absolute).transpose();
+    let asked_animals = args.animals.then_some(args.animals_port);
+    Ok(StackConfig {
+        name,
+        backend: args.backend.map_or(before.backend, |it| match it {
+            BackendArg::Auto => Backend::Auto,
+            BackendArg::Native => Backend::Native,
+            BackendArg::Docker => Backend::Docker,
+        }),
+        api_port: args.api_port.unwrap_or(before.api_port),
+        admin_port: args.admin_port.or(before.admin_port),
+        origin_port: args.origin_port.unwrap_or(before.origin_port),
+        custom_port: args.custom_port.unwrap_or(before.custom_port),
+        animals_port: match asked_animals {
+            _ if args.no_animals => None,
+            Some(port) => port.or(before.animals_port).or(Some(animals::DEFAULT_PORT)),
+            None => before.animals_port,
+        },
+        data_dir: asked_dir.context("resolve --data-dir")?.or(before.data_dir),
+        bare: args.bare.unwrap_or(before.bare),
+        release: args.release.unwrap_or(before.release),
+    })
 }
 
-fn recorded_animals_port(stack: &Stack) -> Result<Option<u16>> {
+fn recorded(stack: &Stack) -> Result<Option<StackConfig>> {
     match stack.config() {
-        Ok(config) => Ok(config.animals_port),
+        Ok(config) => Ok(Some(config)),
         Err(local_stack::Error::NoSuchStack { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -115,33 +119,67 @@ pub(crate) fn down(args: &DownArgs) -> Result<ExitCode> {
     run(async { Ok(stack.down(volumes).await?) })
 }
 
-/// Prints what runs.
+/// Prints what runs; fails when something has failed.
 pub(crate) fn status(args: &StatusArgs) -> Result<ExitCode> {
     let stack = stack(&name(&args.stack)?, render::renderer(false));
-    run(async {
+    run_to_code(async {
         let status = stack.status().await?;
+        output::data(&if args.json { serde_json::to_string_pretty(&status)? } else { status_text(&status) });
+        let has_failed = status.services.iter().any(|it| it.state == ServiceState::Failed);
+        Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    })
+}
+
+fn status_text(status: &Status) -> String {
+    let mut text = format!("stack {} ({})\n", status.name, status.backend);
+    for service in &status.services {
+        let place = match (&service.pid, &service.container) {
+            (Some(pid), _) => format!("pid {pid}"),
+            (_, Some(container)) => container.clone(),
+            _ => String::new(),
+        };
+        let (name, state) = (service.name.as_str(), state_word(service.state));
+        let _ = writeln!(text, "{name:<9} {state:<8} {:<48} {place}", service.url);
+        if let Some(reason) = &service.reason {
+            let _ = writeln!(text, "{:<9} {reason}", "");
+        }
+    }
+    text
+}
+
+fn state_word(state: ServiceState) -> &'static str {
+    match state {
+        ServiceState::Running => "running",
+        ServiceState::Failed => "failed",
+        _ => "stopped",
+    }
+}
+
+/// Prints every stack of this checkout with its state and address, one a line.
+pub(crate) fn stacks(args: &StacksArgs) -> Result<ExitCode> {
+    run(async {
+        let mut found = Vec::new();
+        for name in StackHome::all(&workspace::root()) {
+            found.push(stack(&name, render::renderer(false)).status().await?);
+        }
         if args.json {
-            output::data(&serde_json::to_string_pretty(&status)?);
+            output::data(&serde_json::to_string_pretty(&found)?);
             return Ok(());
         }
-        let mut text = format!("stack {} ({})\n", status.name, status.backend);
-        for service in &status.services {
-            let state = match service.state {
-                ServiceState::Running => "running",
-                ServiceState::Failed => "failed",
-                _ => "stopped",
-            };
-            let place = match (&service.pid, &service.container) {
-                (Some(pid), _) => format!("pid {pid}"),
-                (_, Some(container)) => container.clone(),
-                _ => String::new(),
-            };
-            let _ = writeln!(text, "{:<9} {state:<8} {:<48} {place}", service.name.as_str(), service.url);
-            if let Some(reason) = &service.reason {
-                let _ = writeln!(text, "{:<9} {reason}", "");
-            }
+        if found.is_empty() {
+            output::note("There is no stack here; `cargo xtask up` makes one.");
         }
-        output::data(&text);
+        for status in &found {
+            let is_any = |state| status.services.iter().any(|it| it.state == state);
+            let state = match () {
+                () if is_any(ServiceState::Failed) => "failed",
+                () if is_any(ServiceState::Running) => "running",
+                () => "stopped",
+            };
+            let api = status.services.iter().find(|it| it.name == ServiceName::Api);
+            let url = api.map_or("", |it| it.url.as_str());
+            output::data(&format!("{:<16} {state:<8} {:<7} {url}", status.name.as_str(), status.backend));
+        }
         Ok(())
     })
 }
@@ -157,7 +195,9 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<ExitCode> {
         None => stack.config()?.services(),
     };
     let is_one = services.len() == 1;
-    run(async {
+    let since = args.since.as_deref().map(|it| local_stack::parse_since(it, jiff::Timestamp::now()));
+    let window = LogWindow { tail: args.tail, since: since.transpose().context("read --since")? };
+    run_until_ctrl_c(async {
         let mut print = |line: local_stack::LogLine| {
             if is_one {
                 output::data(&line.text);
@@ -165,13 +205,14 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<ExitCode> {
                 output::data(&format!("{:<9} {}", line.service.as_str(), line.text));
             }
         };
-        Ok(stack.logs(&services, args.follow, &mut print).await?)
+        Ok(stack.logs(&services, window, args.follow, &mut print).await?)
     })
 }
 
 /// Replaces this process by psql, with the connection in its environment.
 pub(crate) fn psql(args: &PsqlArgs) -> Result<ExitCode> {
-    let stack = stack(&name(&args.stack)?, render::renderer(false));
+    let name = name(&args.stack)?;
+    let stack = stack(&name, render::renderer(false));
     let database = match args.database {
         DatabaseArg::Origin => Database::Origin,
         DatabaseArg::Custom => Database::Custom,
@@ -183,17 +224,18 @@ pub(crate) fn psql(args: &PsqlArgs) -> Result<ExitCode> {
             Some(found.program("psql")).filter(|path| path.is_file())
         })
         .context("find psql (Debian/Ubuntu: apt-get install postgresql-client; Fedora: dnf install postgresql; macOS: brew install libpq)")?;
-    let status = Command::new(program)
-        .args(&args.args)
+    if std::net::TcpStream::connect(("127.0.0.1", connection.port)).is_err() {
+        return Err(local_stack::Error::NotRunning { name, service: database.service() }.into());
+    }
+    let mut psql = Command::new(program);
+    psql.args(&args.args)
         .env("PGHOST", "127.0.0.1")
         .env("PGPORT", connection.port.to_string())
         .env("PGUSER", database.user())
         .env("PGPASSWORD", database.password())
-        .env("PGDATABASE", database.dbname())
-        .status()
-        .context("start psql")?;
-    // psql has said what was wrong; only its verdict is passed on.
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        .env("PGDATABASE", database.dbname());
+    // Ctrl-C is psql's to handle: it cancels the query and keeps the session.
+    workspace::hand_over(psql).context("start psql")
 }
 
 /// Brings the foreign tables in step with the origin and says what changed.
@@ -222,7 +264,8 @@ pub(crate) fn fdw(args: FdwArgs) -> Result<ExitCode> {
         for skipped in &report.skipped {
             let _ = writeln!(text, "skipped  {}: {}", skipped.table, skipped.reason);
         }
-        let _ = write!(text, "{} unchanged, {} keys recorded", report.unchanged, report.keys);
+        let keys = if report.keys == 1 { "key" } else { "keys" };
+        let _ = write!(text, "{} unchanged, {} {keys} recorded", report.unchanged, report.keys);
         output::data(&text);
         Ok(())
     })
@@ -258,17 +301,33 @@ fn stack(name: &StackName, sink: Arc<dyn local_stack::EventSink>) -> Stack {
 
 /// Runs a command's work to its end, or until Ctrl-C: what was done by then stays and the next run goes on from there.
 fn run(work: impl Future<Output = Result<()>>) -> Result<ExitCode> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-    runtime.block_on(async {
+    run_to_code(async { work.await.map(|()| ExitCode::SUCCESS) })
+}
+
+fn run_to_code(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    runtime()?.block_on(async {
         tokio::select! {
-            done = work => done.map(|()| ExitCode::SUCCESS),
+            done = work => done,
             _ = tokio::signal::ctrl_c() => {
-                output::note("interrupted; the same command continues from here, `cargo xtask down` stops what runs");
+                output::note("interrupted; run the same command to continue, or `cargo xtask down` to stop everything");
                 Ok(ExitCode::from(INTERRUPTED))
             }
         }
     })
+}
+
+/// Runs what only reads: Ctrl-C ends it, and there is nothing to continue.
+fn run_until_ctrl_c(work: impl Future<Output = Result<()>>) -> Result<ExitCode> {
+    runtime()?.block_on(async {
+        tokio::select! {
+            done = work => done.map(|()| ExitCode::SUCCESS),
+            _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(INTERRUPTED)),
+        }
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")
 }
 
 #[cfg(test)]
@@ -277,22 +336,48 @@ mod tests {
     use crate::cli::{Cli, Command as Asked};
     use clap::Parser;
 
-    fn port(options: &[&str], recorded: Option<u16>) -> Option<u16> {
+    fn asked(options: &[&str], recorded: Option<StackConfig>) -> StackConfig {
         let words = ["cargo xtask", "up"].iter().chain(options);
         match Cli::try_parse_from(words).unwrap().command {
-            Some(Asked::Up(args)) => animals_port(&args, recorded),
+            Some(Asked::Up(args)) => settings(&args, recorded, StackName::default()).unwrap(),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn the_animals_app_stays_as_it_was_unless_told() {
+    fn animals_app_stays_until_removed() {
+        let port = |options: &[&str], recorded: Option<u16>| {
+            asked(options, Some(StackConfig { animals_port: recorded, ..StackConfig::default() }))
+                .animals_port
+        };
         assert_eq!(port(&[], None), None);
         assert_eq!(port(&[], Some(3200)), Some(3200));
         assert_eq!(port(&["--animals"], None), Some(3100));
         assert_eq!(port(&["--animals"], Some(3200)), Some(3200));
         assert_eq!(port(&["--animals", "--animals-port", "3300"], Some(3200)), Some(3300));
         assert_eq!(port(&["--no-animals"], Some(3200)), None);
+    }
+
+    #[test]
+    fn stack_keeps_the_settings_that_a_later_up_does_not_name() {
+        let first = [
+            "--backend=docker",
+            "--api-port=1",
+            "--admin-port=2",
+            "--origin-port=3",
+            "--custom-port=4",
+            "--data-dir=/data",
+            "--bare",
+            "--release",
+            "--animals",
+            "--animals-port=5",
+        ];
+        let set_up = asked(&first, None);
+        assert_ne!(set_up, StackConfig::default());
+        assert_eq!(asked(&[], Some(set_up.clone())), set_up);
+        let changed = asked(&["--api-port=7", "--bare=false", "--release=false"], Some(set_up.clone()));
+        assert_eq!(changed, StackConfig { api_port: 7, bare: false, release: false, ..set_up });
+        assert_eq!(asked(&[], None), StackConfig::default());
     }
 
     #[test]

@@ -36,9 +36,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     finish(match command {
-        Command::Up(args) => local::up(args),
+        Command::Up(args) => local::up(&args),
         Command::Down(args) => local::down(&args),
         Command::Status(args) => local::status(&args),
+        Command::Stacks(args) => local::stacks(&args),
         Command::Logs(args) => local::logs(&args),
         Command::Psql(args) => local::psql(&args),
         Command::Fdw(args) => local::fdw(args),

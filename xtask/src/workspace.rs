@@ -1,7 +1,7 @@
 //! Where the project is on disk, and how its commands are started.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use xshell::Shell;
@@ -52,4 +52,17 @@ pub(crate) fn find_program(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file()))
+}
+
+/// Becomes the program, so that signals and the terminal are its own.
+#[cfg(unix)]
+pub(crate) fn hand_over(mut program: Command) -> Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    Err(program.exec().into())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn hand_over(mut program: Command) -> Result<ExitCode> {
+    let code = program.status()?.code().unwrap_or(1);
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }

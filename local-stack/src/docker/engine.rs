@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::error::Error;
+use crate::logs::LogWindow;
 use crate::service::ServiceName;
 
 /// An engine that does not answer within this time is not there.
@@ -166,8 +167,10 @@ impl Engine {
     }
 
     /// A command that prints a container's log.
-    pub(crate) fn logs_command(container: &str, follow: bool) -> Command {
+    pub(crate) fn logs_command(container: &str, window: LogWindow, follow: bool) -> Command {
         let mut command = docker(&["logs"]);
+        command.args(window.tail.map(|it| format!("--tail={it}")));
+        command.args(window.since.map(|it| format!("--since={it}")));
         command.args(follow.then_some("--follow")).arg(container).kill_on_drop(true);
         command
     }

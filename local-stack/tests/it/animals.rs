@@ -3,7 +3,9 @@
 use std::net::TcpListener;
 
 use local_stack::process::ProcessIdentity;
-use local_stack::{ApiLauncher, Database, Error, ServiceName, ServiceState, Status, Volumes, animals, ports};
+use local_stack::{
+    ApiLauncher, Database, Error, LogWindow, ServiceName, ServiceState, Status, Volumes, animals, ports,
+};
 
 use crate::support::{TestStack, ZEBRA, http, live_with_animals, pid, until};
 
@@ -50,7 +52,8 @@ async fn a_stack_without_it_knows_nothing_of_it() {
                      + (SELECT count(*) FROM pg_roles WHERE rolname = $2)";
     let row = origin.query_one(made, &[&animals::DATABASE, &animals::USER]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), 0);
-    let error = it.stack.logs(&[ServiceName::Animals], false, &mut |_| {}).await.unwrap_err();
+    let error =
+        it.stack.logs(&[ServiceName::Animals], LogWindow::default(), false, &mut |_| {}).await.unwrap_err();
     assert!(matches!(error, Error::NoAnimals { .. }));
     assert_eq!(error.hint().unwrap(), "Add it with `cargo xtask up --name default --animals`.");
 }
@@ -110,7 +113,10 @@ async fn a_killed_app_is_reported_and_repaired_alone() {
     assert_eq!(http(port, "GET", "/animals", "").await.0, 200);
 
     let mut lines = Vec::new();
-    it.stack.logs(&[ServiceName::Animals], false, &mut |line| lines.push(line)).await.unwrap();
+    it.stack
+        .logs(&[ServiceName::Animals], LogWindow::default(), false, &mut |line| lines.push(line))
+        .await
+        .unwrap();
     assert!(lines.iter().any(|it| it.service == ServiceName::Animals && it.text.contains("answered")));
 }
 

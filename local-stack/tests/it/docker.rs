@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use local_stack::{
-    ApiLauncher, Backend, Database, Engine, Error, Event, ServiceName, ServiceState, Stack, StackConfig,
-    Volumes,
+    ApiLauncher, Backend, Database, Engine, Error, Event, LogWindow, ServiceName, ServiceState, Stack,
+    StackConfig, Volumes,
 };
 
 use crate::support::{ZEBRA, http, live_with_animals};
@@ -122,7 +122,10 @@ async fn containers_behave_as_processes_do() {
         assert_eq!((service.state, service.container), (ServiceState::Stopped, None));
     }
     let mut lines = Vec::new();
-    it.stack.logs(&[ServiceName::OriginDb], false, &mut |line| lines.push(line.text)).await.unwrap();
+    it.stack
+        .logs(&[ServiceName::OriginDb], LogWindow::default(), false, &mut |line| lines.push(line.text))
+        .await
+        .unwrap();
     assert!(lines.iter().any(|it| it.contains("ready to accept connections")), "{lines:?}");
     it.up().await.unwrap();
     assert_eq!(it.todos().await, ["cat/dog", "a/b"]);
@@ -166,7 +169,10 @@ async fn the_animals_app_runs_in_a_container_of_its_own() {
     assert!(local_stack::ports::is_free(first));
     it.stack.down(Volumes::Keep).await.unwrap();
     let mut lines = Vec::new();
-    it.stack.logs(&[ServiceName::Animals], false, &mut |line| lines.push(line.text)).await.unwrap();
+    it.stack
+        .logs(&[ServiceName::Animals], LogWindow::default(), false, &mut |line| lines.push(line.text))
+        .await
+        .unwrap();
     assert!(lines.iter().any(|it| it.contains("answered")), "{lines:?}");
     it.stack.up(&it.config, &api).await.unwrap();
     assert_eq!(http(second, "GET", "/animals", "").await, (200, ZEBRA.to_owned()));

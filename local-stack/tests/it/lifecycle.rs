@@ -1,6 +1,6 @@
 //! Up, down, up again.
 
-use local_stack::{Database, Event, ServiceName, ServiceState, Volumes};
+use local_stack::{Database, Event, LogWindow, ServiceName, ServiceState, Volumes};
 
 use crate::support::{TestStack, pid};
 
@@ -147,13 +147,20 @@ async fn log_lines_are_kept_and_followed() {
     let it = TestStack::databases();
     it.up().await.unwrap();
     let mut lines = Vec::new();
-    it.stack.logs(&[ServiceName::OriginDb], false, &mut |line| lines.push(line)).await.unwrap();
+    it.stack
+        .logs(&[ServiceName::OriginDb], LogWindow::default(), false, &mut |line| lines.push(line))
+        .await
+        .unwrap();
     assert!(lines.iter().any(|it| it.text.contains("ready to accept connections")), "{lines:?}");
 
     let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let stack = it.stack.clone();
     let follow = tokio::spawn(async move {
-        stack.logs(&ServiceName::DATABASES, true, &mut |line| sender.send(line.text).unwrap()).await
+        stack
+            .logs(&ServiceName::DATABASES, LogWindow::default(), true, &mut |line| {
+                sender.send(line.text).unwrap()
+            })
+            .await
     });
     let origin = it.connect(Database::Origin).await;
     assert!(origin.batch_execute("SELECT no_such_column_here").await.is_err());

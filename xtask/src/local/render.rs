@@ -23,6 +23,11 @@ pub(crate) fn renderer(as_json: bool) -> std::sync::Arc<dyn EventSink> {
     if is_live { std::sync::Arc::new(Live::new()) } else { std::sync::Arc::new(Plain::new()) }
 }
 
+/// Colours are wanted: <https://no-color.org>.
+fn is_coloured() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
+}
+
 /// What a state is called, and the mark that goes with it. The word alone says it; the mark and its colour only help the eye.
 fn word(state: ServiceState) -> (&'static str, &'static str) {
     match state {
@@ -105,7 +110,12 @@ impl Live {
         let mut bars = self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let bar = bars.entry(service).or_insert_with(|| {
             let bar = self.rows.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:9} {msg} {elapsed:.dim}") {
+            let template = if is_coloured() {
+                "{spinner} {prefix:9} {msg} {elapsed:.dim}"
+            } else {
+                "{spinner} {prefix:9} {msg} {elapsed}"
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
             bar.set_prefix(service.as_str());
@@ -126,8 +136,8 @@ impl EventSink for Live {
                     return;
                 }
                 let coloured = match state {
-                    ServiceState::Running => name.green().to_string(),
-                    ServiceState::Failed => name.red().to_string(),
+                    ServiceState::Running if is_coloured() => name.green().to_string(),
+                    ServiceState::Failed if is_coloured() => name.red().to_string(),
                     _ => name.to_owned(),
                 };
                 if let Ok(style) = ProgressStyle::with_template("{msg}") {

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod doctor;
+mod local;
 mod publish;
 mod tf;
 
