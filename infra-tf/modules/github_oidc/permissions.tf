@@ -290,8 +290,11 @@ data "aws_iam_policy_document" "pass" {
 
   # Default tags are on the fence, too; nothing here is decided by the tags of a role or a policy.
   statement {
-    sid       = "TagTheFence"
-    actions   = ["iam:TagOpenIDConnectProvider", "iam:TagPolicy", "iam:TagRole", "iam:UntagOpenIDConnectProvider", "iam:UntagPolicy", "iam:UntagRole"]
+    sid = "TagTheFence"
+    actions = concat(
+      ["iam:TagPolicy", "iam:TagRole", "iam:UntagPolicy", "iam:UntagRole"],
+      var.create_oidc_provider ? ["iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider"] : [],
+    )
     resources = concat(local.ci_role_arns, local.policy_arns, var.create_oidc_provider ? [local.provider_arn] : [])
   }
 }
