@@ -15,6 +15,7 @@ mod hung;
 mod iam;
 mod in_database;
 mod log;
+mod origins;
 mod process;
 mod rds;
 mod reload;

@@ -93,6 +93,12 @@ impl Response {
         self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
     }
 
+    /// The values of a header that may come several times.
+    pub(super) fn every(&self, name: &str) -> String {
+        let values = self.headers.iter().filter(|(it, _)| it == name).map(|(_, value)| value.as_str());
+        values.collect::<Vec<_>>().join(", ")
+    }
+
     pub(super) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
