@@ -158,7 +158,7 @@ async fn log_lines_are_kept_and_followed() {
     let follow = tokio::spawn(async move {
         stack
             .logs(&ServiceName::DATABASES, LogWindow::default(), true, &mut |line| {
-                sender.send(line.text).unwrap()
+                sender.send(line.text).unwrap();
             })
             .await
     });
