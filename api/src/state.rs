@@ -16,6 +16,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
+use crate::bodies::Bodies;
 use crate::config::AppConfig;
 use crate::config::database::{DatabaseSettings, PgVersion};
 use crate::config::load::Environment;
@@ -23,7 +24,6 @@ use crate::error::{Cause, DbError};
 use crate::execute::{Connector, Pool};
 use crate::observability::observation::FatalError;
 use crate::observability::{Observation, Observer};
-use crate::pipeline::bodies::Bodies;
 use crate::schema_cache::SchemaCache;
 use crate::snapshot::Snapshot;
 use basis::Basis;

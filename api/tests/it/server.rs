@@ -6,7 +6,7 @@ mod beyond;
 mod bounds;
 mod cli;
 mod connections;
-mod departures;
+mod disconnects;
 mod failures;
 mod function;
 mod http;
