@@ -9,6 +9,7 @@ pub(crate) mod outline;
 pub(crate) mod payload;
 pub mod preferences;
 pub mod query;
+pub(crate) mod query_method;
 mod range;
 mod resource;
 pub mod types;
@@ -133,7 +134,7 @@ impl ApiRequest {
     /// at is left out, and what only the database may look at is there. Every request is answered by one of
     /// these, its plan being new or kept, so that neither can tell anything that the other does not.
     pub(crate) fn again(&self, head: &http::request::Parts) -> Self {
-        let query = head.uri.query().unwrap_or_default().as_bytes();
+        let query = query_method::text(head);
         Self {
             action: self.action.clone(),
             ranges: Vec::new(),

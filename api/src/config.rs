@@ -248,6 +248,10 @@ pub struct AppConfig {
     pub server_unix_socket_mode: u32,
     /// `pgapp-limited-writes`.
     pub pgapp_limited_writes: Unread,
+    /// `pgapp-compression`.
+    pub pgapp_compression: bool,
+    /// `pgapp-etag`.
+    pub pgapp_etag: bool,
     /// `pgapp-csv-strict`.
     pub pgapp_csv_strict: bool,
     /// `pgapp-generated-columns`.
@@ -369,6 +373,8 @@ impl Default for AppConfig {
             server_unix_socket: None,
             server_unix_socket_mode: 0o660,
             pgapp_limited_writes: Unread::Ignore,
+            pgapp_compression: true,
+            pgapp_etag: false,
             pgapp_csv_strict: false,
             pgapp_generated_columns: GeneratedColumns::Refuse,
             pgapp_null_defaults: false,

@@ -51,6 +51,12 @@ pub enum ApiRequestError {
     /// The body is longer than `pgapp-max-body`; that limit.
     #[error("the request body is longer than {0} bytes")]
     BodyTooLarge(u64),
+    /// The body is in a coding that is not supported, or in several; their names.
+    #[error("the request body is in an unsupported coding: {0}")]
+    UnsupportedCoding(String),
+    /// The body of a `QUERY` is no query string; its type.
+    #[error("the body of a QUERY must be a query string, not '{0}'")]
+    UnsupportedQueryType(String),
     /// Other bodies have all the memory that there is for them.
     #[error("there is no room for the request body")]
     NoRoomForBody,

@@ -18,6 +18,7 @@ pub mod auth;
 mod bodies;
 pub mod cli;
 pub mod client;
+pub mod coding;
 pub mod config;
 pub mod error;
 pub mod execute;

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, VARY, WARNING};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, VARY, WARNING};
 use http::request::Parts;
 use hyper::body::Body;
 
 use crate::api_request::outline::Outline;
-use crate::api_request::{ApiRequest, limits};
+use crate::api_request::{ApiRequest, limits, query_method};
 use crate::auth::{self, AuthResult};
 use crate::client::Disconnect;
+use crate::coding::Coding;
 use crate::config::AppConfig;
 use crate::error;
 use crate::error::Error;
@@ -54,7 +55,11 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut role = None;
-    let response = match run(state, basis, parts, body, &mut role).await {
+    let outcome = match query_method::is_query(parts) {
+        true => run_query(state, basis, parts, body, &mut role).await,
+        false => run_tagged(state, basis, parts, body, &mut role).await,
+    };
+    let mut response = match outcome {
         Ok(response) => response,
         Err(error) => {
             let mut response = response::error_response(&error, basis.conf.client_error_verbosity);
@@ -64,7 +69,79 @@ where
             response
         }
     };
+    if basis.conf.pgapp_compression {
+        response::coded::apply(&parts.method, &parts.headers, &mut response);
+    }
+    if basis.conf.pgapp_etag && parts.method != Method::POST {
+        response::etag::not_modified(&parts.headers, &mut response);
+    }
+    if parts.method == Method::HEAD {
+        response.drop_body();
+    }
     Outcome { response, role }
+}
+
+/// Runs a `QUERY` as the `GET` that it stands for.
+async fn run_query<B>(
+    state: &AppState,
+    basis: &Basis,
+    parts: &Parts,
+    body: B,
+    role: &mut Option<String>,
+) -> Result<PgrstResponse, Error>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    // Before the body is read, as for every request.
+    limits::check(&basis.conf, &parts.headers)?;
+    let auth = auth::authenticate(&basis.verifier, &basis.conf, state.observer(), &parts.headers)?;
+    *role = Some(auth.role);
+    query_method::check_type(parts)?;
+    let (text, _share) = body::read(body, reading(state, &basis.conf, parts, true)?, || Ok(())).await?;
+    let parts = query_method::as_get(parts, &text);
+    run_tagged(state, basis, &parts, http_body_util::Empty::<Bytes>::new(), role).await
+}
+
+/// Runs a request; what it answers is tagged where tags are wanted.
+async fn run_tagged<B>(
+    state: &AppState,
+    basis: &Basis,
+    parts: &Parts,
+    body: B,
+    role: &mut Option<String>,
+) -> Result<PgrstResponse, Error>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if !basis.conf.pgapp_etag || parts.method != Method::HEAD {
+        return run(state, basis, parts, body, role).await;
+    }
+    // The tag is one of the body, which a HEAD does not make.
+    let mut get = parts.clone();
+    get.method = Method::GET;
+    let mut response = run(state, basis, &get, body, role).await?;
+    response.headers.remove(CONTENT_LENGTH);
+    Ok(response)
+}
+
+/// How a body is to be read.
+fn reading<'a>(
+    state: &'a AppState,
+    conf: &AppConfig,
+    parts: &Parts,
+    wanted: bool,
+) -> Result<body::Reading<'a>, Error> {
+    Ok(body::Reading {
+        bodies: state.bodies(),
+        limit: conf.pgapp_max_body,
+        wanted,
+        awaited: parts.headers.contains_key(EXPECT),
+        coding: if wanted { Coding::of_request(&parts.headers)? } else { None },
+    })
 }
 
 async fn run<B>(
@@ -92,12 +169,8 @@ where
     };
     let cache = &**plans.cache();
     let asked = Instant::now();
-    let reading = body::Reading {
-        bodies: state.bodies(),
-        limit: conf.pgapp_max_body,
-        wanted: matches!(parts.method, Method::POST | Method::PATCH | Method::PUT),
-        awaited: parts.headers.contains_key(EXPECT),
-    };
+    let wanted = matches!(parts.method, Method::POST | Method::PATCH | Method::PUT);
+    let reading = reading(state, conf, parts, wanted)?;
     // Kept until the request is answered, as the body is.
     let (body, _share) =
         body::read(body, reading, || Ok(plan::check_target(&ApiRequest::action(conf, parts)?, cache)?))
@@ -117,7 +190,7 @@ where
     let mut result =
         execute::run_for(&disconnect, state.pool(), &query, plan, &request, &auth, conf, cache).await;
     if let Err(Error::Db(error)) = &mut result {
-        let texts = [parts.uri.query().unwrap_or_default().as_bytes(), form.as_deref().unwrap_or_default()];
+        let texts = [query_method::text(parts), form.as_deref().unwrap_or_default()];
         plus::hint(error, texts.into_iter());
     }
     if let Err(error) = &result {
@@ -140,6 +213,10 @@ where
         state.observer().observe(&Observation::Query(&query.texts(), status));
     }
     let mut response = response?;
+    if conf.pgapp_etag && response::etag::has_tag(plan, &parts.method) {
+        // A file that cannot be read has no tag; that it cannot be sent either is told then.
+        let _ = response::etag::tag(&mut response).await;
+    }
     watch.lap("response");
 
     if conf.server_timing_enabled {

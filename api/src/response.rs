@@ -1,9 +1,11 @@
 //! [`DbResult`] → HTTP. Pure.
 
 mod body;
+pub(crate) mod coded;
 pub mod content_range;
 pub mod cors;
 mod error;
+pub(crate) mod etag;
 mod explorer;
 mod guc;
 mod headers;
@@ -14,6 +16,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::api_request::types::{InvokeMethod, Mutation, PreferRepresentation, PreferResolution};
 use crate::api_request::{self, ApiRequest};
+use crate::coding::Coding;
 use crate::config::AppConfig;
 use crate::error::{DbError, Error};
 use crate::execute::{DbResult, ResultSet};
@@ -37,12 +40,21 @@ pub struct PgrstResponse {
     pub body: Bytes,
     /// A body too large for memory.
     pub spooled: Option<Spooled>,
+    /// The coding that the body is sent in; it is encoded while it is sent.
+    pub coding: Option<Coding>,
 }
 
 impl PgrstResponse {
     /// A response with the status' own reason phrase.
     pub fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
-        Self { status, reason: None, headers, body, spooled: None }
+        Self { status, reason: None, headers, body, spooled: None, coding: None }
+    }
+
+    /// Leaves the headers alone.
+    pub(crate) fn drop_body(&mut self) {
+        self.body.clear();
+        self.spooled = None;
+        self.coding = None;
     }
 }
 

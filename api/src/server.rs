@@ -304,6 +304,10 @@ fn into_http(response: PgrstResponse) -> Response<Body> {
         Some(spooled) => Body::spooled(spooled),
         None => Body::new(response.body),
     };
+    let body = match response.coding {
+        Some(coding) => body.coded(coding),
+        None => body,
+    };
     let mut reply = Response::new(body);
     *reply.status_mut() = response.status;
     *reply.headers_mut() = response.headers;

@@ -16,7 +16,7 @@ use super::latin1;
 use super::payload::outline::BodyOutline;
 use super::query::shape::Shape;
 use super::types::Preferences;
-use super::{preferences, query};
+use super::{preferences, query, query_method};
 use crate::config::AppConfig;
 use crate::media_type::MediaType;
 
@@ -92,7 +92,7 @@ fn unmarked(text: Bytes) -> Bytes {
 impl<'a> Outline<'a> {
     /// Reads a request.
     pub(crate) fn of(head: &'a Parts, text: Bytes) -> Self {
-        let query = head.uri.query().unwrap_or_default().as_bytes();
+        let query = query_method::text(head);
         let headers = Headers::of(head);
         let body = match head.method {
             Method::POST | Method::PATCH | Method::PUT => {

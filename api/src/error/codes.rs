@@ -52,6 +52,16 @@ pub const CODES: &[Code] = &[
         "The bodies of other requests have all that `pgapp-max-bodies` allows. `Retry-After` says when to send it again.",
     ),
     code(
+        "PGAPP103",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "The request's body is in a coding other than `gzip`, `br` and `zstd`, or in more than one.",
+    ),
+    code(
+        "PGAPP104",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "The body of a `QUERY` is not `application/x-www-form-urlencoded`.",
+    ),
+    code(
         "PGAPP110",
         StatusCode::REQUEST_TIMEOUT,
         "The client sent too little of the request's body for too long (`pgapp-server-body-timeout`). Nothing was done.",

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT_ENCODING, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::Value;
 
 use super::rendered::Rendered;
@@ -76,6 +76,15 @@ fn api_request(error: &ApiRequestError) -> Rendered {
         E::BodyTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
             .details(format!("A body may have at most {limit} bytes."))
             .hint("Send fewer rows at a time, or have the setting pgapp-max-body raised."),
+        E::UnsupportedCoding(names) => {
+            Rendered::new("PGAPP103", format!("The request body's coding is not supported: {names}"))
+                .hint("Send the body in one of gzip, br and zstd, or without Content-Encoding.")
+                .header(&ACCEPT_ENCODING, "gzip, br, zstd")
+        }
+        E::UnsupportedQueryType(given) => {
+            Rendered::new("PGAPP104", format!("The body of a QUERY is a query string, not '{given}'"))
+                .hint("Send it with Content-Type: application/x-www-form-urlencoded.")
+        }
         E::CsvTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
             .details(format!("With the names of its columns in each row it is longer than {limit} bytes."))
             .hint("Send fewer rows at a time."),

@@ -242,7 +242,10 @@ impl Session {
                 Err(error) if error.is_stale_statement() && !afresh => {
                     // The server dropped or invalidated what it had parsed, and kept nothing of the request.
                     n_stale += 1;
-                    self.forget_statements(rows);
+                    match error.unbound.and_then(|it| flight.steps.iter().nth_back(it.checked_sub(1)?)) {
+                        Some(step) => self.forget_statement(step.text),
+                        None => self.forget_statements(rows),
+                    }
                     self.leave_failed_transaction().await?;
                     self.scrub_after_error(script, scrub).await?;
                 }
@@ -281,6 +284,11 @@ impl Session {
         if let Some(statements) = &mut self.statements {
             self.forgotten.extend(statements.drain());
         }
+    }
+
+    /// Forgets one prepared statement.
+    fn forget_statement(&mut self, text: &str) {
+        self.forgotten.extend(self.statements.as_mut().and_then(|it| it.remove(text)));
     }
 
     /// One write, and everything that comes back; with what clears up after it, if that is wanted.

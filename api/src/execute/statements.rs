@@ -40,6 +40,11 @@ impl<V> StatementCache<V> {
         self.0.insert(text.into(), value, weight)
     }
 
+    /// Forgets one; returns it, for the caller to close.
+    pub(super) fn remove(&mut self, text: &str) -> Option<V> {
+        self.0.remove(text)
+    }
+
     /// Forgets everything.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = V> + '_ {
         self.0.drain()

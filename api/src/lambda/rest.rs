@@ -91,7 +91,9 @@ impl Rest {
         let environment = environment
             .with_default("db-pool", "1")
             .with_default("db-prepared-statements", "false")
-            .with("db-channel-enabled", "false");
+            .with("db-channel-enabled", "false")
+            // The body of an event is text; API Gateway compresses by itself.
+            .with("pgapp-compression", "false");
         let conf = AppConfig::load(None, &environment, DatabaseSettings::default(), None)?;
         let (conf, snapshot) = match usable(snapshot, &conf, &environment) {
             Ok(Some((conf, snapshot))) => (conf, Some(snapshot)),

@@ -1,13 +1,18 @@
 //! The body of a request: read whole, and no further than it may be.
 
+use std::io;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_util::{TryStreamExt as _, stream};
 use http_body_util::BodyExt as _;
-use hyper::body::Body;
+use hyper::body::{Body, Frame};
+use tokio::io::AsyncReadExt as _;
 
 use crate::bodies::{Bodies, Share};
 use crate::client::Stalled;
+use crate::coding::{Coding, decoder};
 use crate::error::{ApiRequestError, Error};
 
 /// A body up to this is read before anything else is looked at. Of a larger one the target is looked up first.
@@ -28,6 +33,8 @@ pub(super) struct Reading<'a> {
     pub(super) wanted: bool,
     /// The client waits to be told before it sends it.
     pub(super) awaited: bool,
+    /// What it is decoded from; its limit is one of the bytes that come of that.
+    pub(super) coding: Option<Coding>,
 }
 
 /// Reads a body; with it comes its share of the memory, to be kept as long as the body. `check` is asked once before more than a little of it is held.
@@ -62,7 +69,8 @@ async fn held<B>(
     check: impl FnOnce() -> Result<(), Error>,
 ) -> Result<(Bytes, Share), Error>
 where
-    B: Body,
+    B: Body + Send,
+    B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let Reading { bodies, limit, wanted, .. } = reading;
@@ -75,8 +83,12 @@ where
     {
         check()?;
     }
+    // What a body in a coding announces is its length before it is decoded.
     if is_too_long(announced) {
         return Err(ApiRequestError::BodyTooLarge(limit).into());
+    }
+    if let Some(coding) = reading.coding {
+        return decoded(body, coding, reading, check).await;
     }
     let (mut bytes, mut n_bytes, mut share) = (BytesMut::new(), 0_u64, Share::default());
     while let Some(frame) = body.frame().await {
@@ -105,6 +117,67 @@ where
         }
     }
     Ok((bytes.freeze(), share))
+}
+
+/// Reads a body in a coding. No more of it is decoded at a time than fits in a step, so that neither what it decodes to
+/// nor the time it takes is beyond what the limit allows.
+async fn decoded<B>(
+    body: &mut std::pin::Pin<Box<B>>,
+    coding: Coding,
+    reading: Reading<'_>,
+    mut check: Option<impl FnOnce() -> Result<(), Error>>,
+) -> Result<(Bytes, Share), Error>
+where
+    B: Body + Send,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let limit = reading.bodies.most_of_one(reading.limit);
+    let frames = stream::poll_fn(|cx| {
+        let frame = ready!(body.as_mut().poll_frame(cx));
+        Poll::Ready(frame.map(|frame| match frame.map(Frame::into_data) {
+            Ok(Ok(mut data)) => Ok(data.copy_to_bytes(data.remaining())),
+            Ok(Err(_)) => Ok(Bytes::new()),
+            Err(error) => Err(io::Error::other(error.into())),
+        }))
+    });
+    // An empty piece would count as the end.
+    let frames = frames.try_filter(|it| std::future::ready(!it.is_empty()));
+    let mut decoder = decoder(coding, Box::pin(frames));
+    let (mut bytes, mut share) = (BytesMut::new(), Share::default());
+    loop {
+        make_room(&mut bytes, STEP, 0);
+        let n_read = decoder.read_buf(&mut bytes).await.map_err(|error| undecoded(coding, error))?;
+        if n_read == 0 {
+            return Ok((bytes.freeze(), share));
+        }
+        let n_bytes = bytes.len() as u64;
+        if limit != 0 && n_bytes > limit {
+            return Err(ApiRequestError::BodyTooLarge(limit).into());
+        }
+        if n_bytes > SMALL {
+            if let Some(check) = check.take() {
+                check()?;
+            }
+            share.grow(reading.bodies, n_bytes).await?;
+        }
+        // Nothing of a small body that decodes to a large one is waited for.
+        tokio::task::consume_budget().await;
+    }
+}
+
+/// Why a body could not be decoded; what kept it from being read goes first.
+fn undecoded(coding: Coding, error: io::Error) -> ApiRequestError {
+    match error.into_inner() {
+        Some(inner) if inner.is::<Stalled>() => ApiRequestError::BodyStalled,
+        Some(inner) if inner.is::<hyper::Error>() => unread(&*inner),
+        Some(inner) => not_in(coding, &inner.to_string()),
+        None => not_in(coding, "it is damaged or ends too early"),
+    }
+}
+
+fn not_in(coding: Coding, reason: &str) -> ApiRequestError {
+    ApiRequestError::InvalidBody(format!("could not decode the request body as {}: {reason}", coding.name()))
 }
 
 /// Why a body could not be read.
@@ -172,7 +245,7 @@ mod tests {
     static BODIES: LazyLock<Bodies> = LazyLock::new(|| Bodies::new(0));
 
     fn reading() -> Reading<'static> {
-        Reading { bodies: &BODIES, limit: 100_000, wanted: true, awaited: true }
+        Reading { bodies: &BODIES, limit: 100_000, wanted: true, awaited: true, coding: None }
     }
 
     #[tokio::test]

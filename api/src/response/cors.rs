@@ -10,6 +10,8 @@ use http::{HeaderMap, HeaderValue, Method};
 use crate::config::AppConfig;
 
 const METHODS: [&str; 7] = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS", "HEAD"];
+/// PostgREST does not have it, so it is named to those alone that ask for it.
+const QUERY: &str = "QUERY";
 const EXPOSED: &str = "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit";
 /// Headers that any request may carry.
 const SAFELISTED: [&str; 3] = ["Accept", "Accept-Language", "Content-Language"];
@@ -47,16 +49,23 @@ pub fn headers(conf: &AppConfig, method: &Method, request: &HeaderMap) -> Cors {
         return preflight(headers, request).map_or(Cors::None, Cors::Preflight);
     }
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    if conf.pgapp_etag {
+        headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("ETag"));
+    }
     Cors::Actual(headers)
 }
 
 /// `None` where this is no preflight we can answer; the request is then an ordinary `OPTIONS`.
 fn preflight(mut headers: HeaderMap, request: &HeaderMap) -> Option<HeaderMap> {
     let method = request.get(ACCESS_CONTROL_REQUEST_METHOD)?.to_str().ok()?;
-    if !METHODS.contains(&method) {
+    let mut methods = METHODS.join(", ");
+    if method == QUERY {
+        methods.push_str(", ");
+        methods.push_str(QUERY);
+    } else if !METHODS.contains(&method) {
         return None;
     }
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_str(&METHODS.join(", ")).ok()?);
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_str(&methods).ok()?);
     if let Some(asked) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
         // Whatever is asked for is allowed: what a request may do is decided by its token.
         let asked: Vec<&str> = asked.to_str().ok()?.split(',').map(str::trim).collect();

@@ -25,7 +25,12 @@ pub(super) struct Sending(Kind);
 
 enum Kind {
     Plain(Body, #[expect(dead_code, reason = "tells by being dropped that the request has ended")] Running),
-    Watched { large: Arc<Large>, piece: Bytes, left: u64 },
+    /// `left` is unknown of a body that is encoded.
+    Watched {
+        large: Arc<Large>,
+        piece: Bytes,
+        left: Option<u64>,
+    },
 }
 
 /// A body that can be taken away from who sends it.
@@ -38,8 +43,8 @@ pub(super) struct Large {
 
 impl Sending {
     pub(super) fn new(body: Body, running: Running, is_http2: bool) -> Self {
-        let left = body.size_hint().exact().unwrap_or_default();
-        if !is_http2 || left <= SMALL {
+        let left = body.size_hint().exact();
+        if !is_http2 || left.is_some_and(|it| it <= SMALL) {
             return Self(Kind::Plain(body, running));
         }
         let activity = Arc::clone(running.activity());
@@ -104,7 +109,7 @@ impl hyper::body::Body for Sending {
             }
         }
         let now = piece.split_to(piece.len().min(PIECE));
-        *left = left.saturating_sub(now.len() as u64);
+        *left = left.map(|it| it.saturating_sub(now.len() as u64));
         large.n_pieces.fetch_add(1, Relaxed);
         Poll::Ready(Some(Ok(Frame::data(now))))
     }
@@ -112,14 +117,14 @@ impl hyper::body::Body for Sending {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Plain(body, _) => body.is_end_stream(),
-            Kind::Watched { left, .. } => *left == 0,
+            Kind::Watched { left, .. } => *left == Some(0),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Plain(body, _) => body.size_hint(),
-            Kind::Watched { left, .. } => SizeHint::with_exact(*left),
+            Kind::Watched { left, .. } => left.map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

@@ -7,6 +7,13 @@ use super::{Key, Kind, Shown, bare, boolean, key, text, unsigned};
 /// In the order of the reference page.
 pub(super) const KEYS: &[Key] = &[
     key(
+        "pgapp-compression",
+        Kind::Boolean,
+        "Answers of 1 KiB and more are sent in the coding that the client prefers of `zstd`, `br` and `gzip` (`Accept-Encoding`), if their type is a text's. Bodies of requests may be in one of these in any case (`Content-Encoding`).",
+        |c, v| boolean(&mut c.pgapp_compression, v),
+        |c| bare(c.pgapp_compression),
+    ),
+    key(
         "pgapp-csv-strict",
         Kind::Boolean,
         "Reads CSV bodies as RFC 4180 has them: a line `\"\"` is a row of one empty text, a quoted `\"NULL\"` is that word, and a row with more or fewer fields than the header is refused. PostgREST skips the first, reads the second as null, and cuts the third.",
@@ -38,6 +45,13 @@ pub(super) const KEYS: &[Key] = &[
         |c| bare(c.pgapp_db_response_timeout),
     )
     .fixed(),
+    key(
+        "pgapp-etag",
+        Kind::Boolean,
+        "Answers to `GET` and `HEAD` on relations and on functions that are not `VOLATILE` have an `ETag`, and are 304 without a body where `If-None-Match` names it. Each answer is hashed; a `HEAD` is run as the `GET` that it stands for.",
+        |c, v| boolean(&mut c.pgapp_etag, v),
+        |c| bare(c.pgapp_etag),
+    ),
     key(
         "pgapp-generated-columns",
         Kind::String,

@@ -302,7 +302,10 @@ impl Drive {
         }
         let outcome = match front.landing.finish().await {
             Ok(Err(error)) if error.is_stale_statement() => {
-                self.lease.session().forget_statements(query.rows.as_ref());
+                // One that may have other types is found out about where it runs alone.
+                if error.unbound.is_none() {
+                    self.lease.session().forget_statements(query.rows.as_ref());
+                }
                 Ok(None)
             }
             Ok(Ok(results)) => Ok(Some(results)),

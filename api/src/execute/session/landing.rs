@@ -28,19 +28,28 @@ pub(super) struct Expected {
     unknown: Option<Box<str>>,
     /// What the server has parsed of it.
     n_parsed: usize,
+    /// It has taken its values.
+    is_bound: bool,
 }
 
 impl Expected {
     /// A statement that the server knows.
     pub(super) fn known(prepared: Prepared, step: &Step<'_>) -> Self {
         let form = step.rows.map(|it| it.form);
-        Self { form, prepared, is_new: false, unknown: None, n_parsed: 0 }
+        Self { form, prepared, is_new: false, unknown: None, n_parsed: 0, is_bound: false }
     }
 
     /// A statement that it is told of.
     pub(super) fn new(prepared: Prepared, step: &Step<'_>, keeps: bool) -> Self {
         let unknown = keeps.then(|| step.text.into());
-        Self { form: step.rows.map(|it| it.form), prepared, is_new: true, unknown, n_parsed: 0 }
+        Self {
+            form: step.rows.map(|it| it.form),
+            prepared,
+            is_new: true,
+            unknown,
+            n_parsed: 0,
+            is_bound: false,
+        }
     }
 
     /// The server has parsed all of it.
@@ -119,6 +128,11 @@ impl Landing {
                     step.n_parsed += 1;
                 }
             }
+            Message::BindComplete => {
+                if let Some(step) = self.expected.front_mut() {
+                    step.is_bound = true;
+                }
+            }
             Message::RowDescription(description) => {
                 let described = json::columns(&description)?;
                 // Of what is known, the server makes sure itself.
@@ -142,7 +156,13 @@ impl Landing {
                 // Either of them refuses settings of the response that cannot be followed.
                 let at = Some(self.results.len());
                 let at_ending = [self.span.ending, self.span.told].contains(&at) && !self.is_encoding();
-                self.failure.get_or_insert_with(|| ServerError { at_ending, ..ServerError::from(&body) });
+                let is_unbound = |it: &&Expected| !it.is_new && !it.is_bound && !it.prepared.types.is_empty();
+                let unbound = self.expected.front().filter(is_unbound).map(|_| self.expected.len());
+                self.failure.get_or_insert_with(|| ServerError {
+                    at_ending,
+                    unbound,
+                    ..ServerError::from(&body)
+                });
             }
             Message::CopyInResponse(_) | Message::CopyOutResponse(_) => {
                 return Err(DbError::UnexpectedResult("a statement wants to copy data".into()));

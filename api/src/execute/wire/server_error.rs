@@ -28,6 +28,9 @@ pub(in crate::execute) struct ServerError {
     pub(in crate::execute) has_context: bool,
     /// It failed the statement that ends a script.
     pub(in crate::execute) at_ending: bool,
+    /// It came before a statement that was parsed for an earlier request took its values: the number of statements from
+    /// that one to the last. What their types were then may not be what they are now.
+    pub(in crate::execute) unbound: Option<usize>,
 }
 
 impl ServerError {
@@ -46,11 +49,20 @@ impl ServerError {
     ///
     /// Functions may raise any code, and may lose statements of their own. A pooler names no function of its source.
     pub(in crate::execute) fn is_stale_statement(&self) -> bool {
-        !self.has_context
-            && matches!(
-                (&*self.code, &*self.routine),
-                ("26000", "FetchPreparedStatement" | "") | ("0A000", "RevalidateCachedQuery")
-            )
+        self.may_have_other_types()
+            || (!self.has_context
+                && matches!(
+                    (&*self.code, &*self.routine),
+                    ("26000", "FetchPreparedStatement" | "") | ("0A000", "RevalidateCachedQuery")
+                ))
+    }
+
+    /// A value does not fit, or the statement cannot be analysed, by the types that its values had when it was parsed.
+    /// Postgres keeps these even if the columns that they came from have others by now.
+    fn may_have_other_types(&self) -> bool {
+        let class = self.code.get(..2).unwrap_or_default();
+        // A missing privilege is found out at the same time, and is none of that.
+        self.unbound.is_some() && matches!(class, "22" | "42") && self.code != "42501"
     }
 }
 

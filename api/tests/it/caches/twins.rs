@@ -474,6 +474,50 @@ async fn columns_are_those_of_now() {
     }
 }
 
+/// Postgres keeps the types that the values of a prepared statement had, whatever becomes of the columns.
+#[tokio::test]
+async fn values_have_the_types_of_now() {
+    let cluster = TestCluster::start().await.unwrap();
+    cluster.connect("postgres").await.unwrap().batch_execute("CREATE ROLE twin_anon").await.unwrap();
+    let twin = Twin::new(&cluster).await;
+    let app = twin.start(&[("a", "int"), ("b", "int"), ("c", "int")], true).await;
+    twin.client.batch_execute("DROP VIEW v0 CASCADE").await.unwrap();
+    let requests = |a: &str, b: &str| {
+        [
+            format!("GET /t0?select=id&a=eq.{a}"),
+            format!("GET /t0?select=id&a=in.({a},{a})&id=gt.0"),
+            format!("PATCH /t0?select=id&a=eq.{a}\nPrefer: tx=rollback\n\n{{\"id\":1}}"),
+            format!("DELETE /t0?a=eq.{a}\nPrefer: tx=rollback"),
+            format!("POST /t0\nPrefer: tx=rollback\n\n{{\"id\":70,\"b\":{b}}}"),
+            "POST /t0\nPrefer: tx=rollback\n\n{\"id\":70,\"c\":null}".to_owned(),
+        ]
+    };
+    let expect_success = async |requests: &[String]| {
+        for request in requests {
+            for _ in 0..12 {
+                let answer = app.ask(request).await;
+                assert!(answer.status < 300, "{request}: {answer:?}");
+            }
+        }
+    };
+    expect_success(&requests("5", "6")).await;
+    let types =
+        "ALTER a TYPE bigint, ALTER b TYPE bigint, ALTER c DROP DEFAULT, ALTER c TYPE bytea USING NULL";
+    twin.client.batch_execute(&format!("ALTER TABLE t0 {types}")).await.unwrap();
+    expect_success(&requests("5000000000", "6")).await;
+    // How the body is read is the schema cache's to say.
+    app.reload().await;
+    expect_success(&requests("5000000000", "6000000000")).await;
+    let types = "ALTER a TYPE text, ALTER b TYPE text";
+    twin.client.batch_execute(&format!("ALTER TABLE t0 {types}")).await.unwrap();
+    expect_success(&requests("words", "5")).await;
+    // What is wrong stays wrong, and is told as what it is.
+    for _ in 0..3 {
+        let wrong = app.ask("GET /t0?id=eq.words").await;
+        assert_eq!((wrong.status, wrong.body.contains("22P02")), (400, true), "{wrong:?}");
+    }
+}
+
 /// The columns that an answer shows.
 fn columns_of(answer: &Answer) -> BTreeSet<String> {
     let row = match serde_json::from_str(&answer.body) {

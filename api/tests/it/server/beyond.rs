@@ -2,9 +2,12 @@
 
 mod bodies;
 mod calls;
+mod codings;
 mod errors;
 mod locations;
 mod openapi;
+mod query_method;
+mod tags;
 mod unread;
 mod upserts;
 

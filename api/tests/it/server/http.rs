@@ -27,6 +27,8 @@ pub(super) struct Response {
     pub(super) status: u16,
     headers: Vec<(String, String)>,
     pub(super) body: String,
+    /// The body as it was sent.
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Request {
@@ -86,7 +88,26 @@ impl Response {
             .filter_map(|it| it.split_once(": "))
             .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
             .collect();
-        Some(Self { status, headers, body: body.to_owned() })
+        let at = bytes.windows(4).position(|it| it == b"\r\n\r\n")? + 4;
+        Some(Self { status, headers, body: body.to_owned(), bytes: bytes[at..].to_vec() })
+    }
+
+    /// The body, without the frames of a body whose length was not told.
+    pub(super) fn whole(&self) -> Vec<u8> {
+        if self.header("transfer-encoding") != Some("chunked") {
+            return self.bytes.clone();
+        }
+        let (mut rest, mut whole) = (&*self.bytes, Vec::new());
+        loop {
+            let end = rest.windows(2).position(|it| it == b"\r\n").expect("a chunk has a length");
+            let length = std::str::from_utf8(&rest[..end]).unwrap();
+            let length = usize::from_str_radix(length, 16).unwrap();
+            if length == 0 {
+                return whole;
+            }
+            whole.extend(&rest[end + 2..end + 2 + length]);
+            rest = &rest[end + 4 + length..];
+        }
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {

@@ -19,6 +19,7 @@ pub(super) const CRATES: &[Rooms] = &[
             "client",
             "media_type",
             "error",
+            "coding",
             "jwt",
             "schema_cache",
             "config",
