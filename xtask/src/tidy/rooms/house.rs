@@ -177,6 +177,23 @@ pub(super) const CRATES: &[Rooms] = &[
         ],
     },
     Rooms {
+        folder: "schema-lint",
+        order: &[
+            "rules",
+            "error",
+            "catalog",
+            "events",
+            "script",
+            "locks",
+            "leaks",
+            "snapshot",
+            "replay",
+            "finding",
+            "reference",
+            "render",
+        ],
+    },
+    Rooms {
         folder: "xtask",
         order: &[
             "workspace",
