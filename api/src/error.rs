@@ -3,6 +3,7 @@
 //! Stages do not know HTTP: status, code, message, details and hint are decided in [`http`].
 
 pub mod codes;
+pub(crate) mod foreign;
 pub mod http;
 pub(crate) mod plus;
 mod raise;

@@ -30,11 +30,12 @@ mod native;
 mod served;
 mod up;
 
-pub use config::{Backend, BackendKind, StackConfig, StackName};
+pub use config::{Anonymous, Backend, BackendKind, LogLevel, StackConfig, StackName};
 pub use database::{Connection, Database};
 pub use docker::Engine;
 pub use error::Error;
 pub use event::{Event, EventSink};
 pub use logs::{InvalidSince, LogLine, LogWindow, parse_since};
+pub use native::SET_BY_STACK;
 pub use service::{ServiceName, ServiceState};
 pub use stack::{ApiLauncher, ServiceStatus, Stack, Status, Volumes};

@@ -114,7 +114,7 @@ pub(crate) fn completed(program: &'static str) -> clap::Command {
 pub(crate) enum Command {
     /// Start the local stack and return when it is healthy
     #[command(
-        after_help = "Example:\n  cargo xtask up\n  cargo xtask up --animals\n  cargo xtask up --name two --api-port 3001 --origin-port 54331 --custom-port 54332\n\nA stack remembers its settings until `down --volumes`: `cargo xtask up --name two` starts it again as it was."
+        after_help = "Example:\n  cargo xtask up\n  cargo xtask up --animals\n  cargo xtask up --name two --api-port 3001 --origin-port 54331 --custom-port 54332\n\nA stack remembers its settings until `down --volumes`: `cargo xtask up --name two` starts it again as it was.\nFlags go before --set, that before the file, and the file before what is remembered.\nKeys of the file: docs/local-stack.md, or any --set with a wrong one."
     )]
     Up(UpArgs),
     /// Stop the local stack; data stays unless --volumes is given
@@ -139,7 +139,9 @@ pub(crate) enum Command {
     )]
     Psql(PsqlArgs),
     /// Work with the foreign tables of the custom database
-    #[command(after_help = "Example:\n  cargo xtask fdw import")]
+    #[command(
+        after_help = "Example:\n  cargo xtask fdw import\n  cargo xtask fdw import --json | jq .skipped"
+    )]
     Fdw(FdwArgs),
     /// Open the API, or the animals app, in the browser
     #[command(after_help = "Example:\n  cargo xtask open")]
@@ -288,9 +290,29 @@ pub(crate) struct UpArgs {
     /// Run an optimised build of the REST server; --release=false goes back to the quick build
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) release: Option<bool>,
+    /// What requests without a token may do with what is in `public` [default: as before, else write]
+    #[arg(long, value_enum, value_name = "RIGHTS")]
+    pub(crate) anon: Option<AnonArg>,
+    /// Settings file [default: pgapp.toml in this folder, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A setting of that file, over the file; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
     /// Print progress as JSON lines
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What requests without a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnonArg {
+    /// Read and write
+    Write,
+    /// Read, and call functions
+    Read,
+    /// Nothing, as on AWS
+    None,
 }
 
 #[derive(Debug, Args)]
@@ -390,6 +412,9 @@ pub(crate) enum FdwCommand {
 pub(crate) struct FdwImportArgs {
     #[command(flatten)]
     pub(crate) stack: StackName,
+    /// Exit with 0 though something could not be imported, or only in part
+    #[arg(long)]
+    pub(crate) allow_skipped: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,

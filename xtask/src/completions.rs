@@ -26,7 +26,9 @@ pub(crate) fn run(args: &CompletionsArgs) -> Result<ExitCode> {
 
 fn script(shell: Shell) -> Result<String> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut cli::completed(PROGRAM), PROGRAM, &mut script);
+    // The script for bash takes a dash in the program's name for the space before a command.
+    let program = if shell == Shell::Bash { "cargo_xtask" } else { PROGRAM };
+    clap_complete::generate(shell, &mut cli::completed(program), program, &mut script);
     let mut script = String::from_utf8(script)?;
     script.push_str(match shell {
         Shell::Bash => BASH_HOOK,

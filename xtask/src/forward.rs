@@ -75,7 +75,7 @@ pub(crate) const FORWARDED: &[Forwarded] = &[
         group: "both",
         words: &["verify"],
         usage: "verify --target TARGET",
-        what: "call a deployment (local, hybrid, serverless) as its users do, and try what nobody may",
+        what: "call a deployment (local, hybrid, serverless) as its users do, and check that forbidden actions are refused",
         program: VERIFY,
     },
     both(&["login"], "login", "start a session of the administrator role with an MFA code"),

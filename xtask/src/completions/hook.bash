@@ -1,5 +1,5 @@
 
-# `cargo xtask …` is completed as `cargo-xtask …`; anything else as before.
+# `cargo xtask …` is completed as `cargo_xtask …`; anything else as before.
 _cargo_xtask_before="$(complete -p cargo 2>/dev/null)"
 case "$_cargo_xtask_before" in
     *_cargo_or_xtask*) unset _cargo_xtask_before ;;
@@ -12,13 +12,13 @@ esac
 
 _cargo_or_xtask() {
     if [[ ${COMP_WORDS[1]} == xtask && $COMP_CWORD -ge 2 ]]; then
-        COMP_WORDS=(cargo-xtask "${COMP_WORDS[@]:2}")
+        COMP_WORDS=(cargo_xtask "${COMP_WORDS[@]:2}")
         COMP_CWORD=$((COMP_CWORD - 1))
         local before="$3"
         if [[ $COMP_CWORD -eq 1 ]]; then
-            before=cargo-xtask
+            before=cargo_xtask
         fi
-        _cargo-xtask cargo-xtask "$2" "$before"
+        _cargo_xtask cargo_xtask "$2" "$before"
     elif [[ -n ${_cargo_xtask_other-} ]]; then
         "$_cargo_xtask_other" "$@"
     fi

@@ -34,7 +34,7 @@ fn informs_without_a_database() {
 fn completions_work_in_the_shells_that_are_installed() {
     let dir = tempfile::tempdir().unwrap();
     let bash = r#"source "$script"; COMP_WORDS=(pgapp-api --dump-s); COMP_CWORD=1
-        _pgapp-api pgapp-api --dump-s pgapp-api; printf '%s\n' "${COMPREPLY[@]}""#;
+        _pgapp__api pgapp-api --dump-s pgapp-api; printf '%s\n' "${COMPREPLY[@]}""#;
     let fish = r#"source $script; complete -C "pgapp-api --dump-s" | cut -f 1"#;
     // What zsh shows needs a terminal; that it reads the script is what is tried.
     let zsh = r#"compdef() { print -r -- --dump-schema; print -r -- --dump-snapshot }; source $script"#;
