@@ -2,7 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
-use bootstrap_sql::quote::ident;
+use bootstrap_sql::Ident;
 use tokio_postgres::{Client, Config, NoTls, error::SqlState};
 
 use super::{
@@ -45,7 +45,7 @@ async fn run(database: &LocalDatabase, statement: &str) -> Result<(), String> {
 /// # Errors
 /// Why it could not be made.
 pub async fn make_table(database: &LocalDatabase, name: &str, role: &str) -> Result<(), String> {
-    let role = ident(role);
+    let role = Ident::try_from(role).map_err(|err| err.to_string())?.quoted();
     let statements = format!(
         "CREATE TABLE public.{name} (id text PRIMARY KEY, note text NOT NULL);
          GRANT SELECT, INSERT, UPDATE, DELETE ON public.{name} TO {role}"

@@ -22,18 +22,23 @@ struct Key {
 
 /// Every setting.
 const KEYS: &[Key] = &[
-    Key { name: "admin-port", set: |it, value| Ok(it.admin_port = Some(port(value)?)) },
-    Key { name: "animals-port", set: |it, value| Ok(it.animals_port = Some(port(value)?)) },
-    Key { name: "anon", set: |it, value| Ok(it.anonymous = parsed::<Anonymous>(value)?) },
-    Key { name: "api-port", set: |it, value| Ok(it.api_port = port(value)?) },
-    Key { name: "backend", set: |it, value| Ok(it.backend = parsed::<Backend>(value)?) },
-    Key { name: "bare", set: |it, value| Ok(it.bare = flag(value)?) },
-    Key { name: "custom-port", set: |it, value| Ok(it.custom_port = port(value)?) },
-    Key { name: "data-dir", set: |it, value| Ok(it.data_dir = Some(folder(Path::new(text(value)?))?)) },
-    Key { name: "log-level", set: |it, value| Ok(it.log_level = parsed::<LogLevel>(value)?) },
-    Key { name: "origin-port", set: |it, value| Ok(it.origin_port = port(value)?) },
-    Key { name: "release", set: |it, value| Ok(it.release = flag(value)?) },
-    Key { name: "schemas", set: |it, value| Ok(it.schemas = names(value)?) },
+    Key { name: "admin-port", set: |it, value| port(value).map(|found| it.admin_port = Some(found)) },
+    Key { name: "animals-port", set: |it, value| port(value).map(|found| it.animals_port = Some(found)) },
+    Key { name: "anon", set: |it, value| parsed::<Anonymous>(value).map(|found| it.anonymous = found) },
+    Key { name: "api-port", set: |it, value| port(value).map(|found| it.api_port = found) },
+    Key { name: "backend", set: |it, value| parsed::<Backend>(value).map(|found| it.backend = found) },
+    Key { name: "bare", set: |it, value| flag(value).map(|found| it.bare = found) },
+    Key { name: "custom-port", set: |it, value| port(value).map(|found| it.custom_port = found) },
+    Key {
+        name: "data-dir",
+        set: |it, value| {
+            text(value).and_then(|it| folder(Path::new(it))).map(|found| it.data_dir = Some(found))
+        },
+    },
+    Key { name: "log-level", set: |it, value| parsed::<LogLevel>(value).map(|found| it.log_level = found) },
+    Key { name: "origin-port", set: |it, value| port(value).map(|found| it.origin_port = found) },
+    Key { name: "release", set: |it, value| flag(value).map(|found| it.release = found) },
+    Key { name: "schemas", set: |it, value| names(value).map(|found| it.schemas = found) },
 ];
 
 /// The settings of a stack that was set up with `recorded`.

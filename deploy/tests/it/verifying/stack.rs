@@ -11,6 +11,7 @@ use std::{
 use deploy::verify::{
     Subject, Target,
     subject::{LocalDatabase, local},
+    token,
 };
 use local_stack::{
     ApiLauncher, Backend, Database, Stack, StackConfig, Volumes, ports,
@@ -58,8 +59,8 @@ async fn a_local_stack_passes_and_stays_as_it_was() {
     // A role of the user's own has no right to what verify makes, unless verify gives it.
     let client = stack.connection(Database::Custom).unwrap().connect().await.unwrap();
     client.batch_execute("CREATE ROLE app_user; GRANT app_user TO authenticator").await.unwrap();
-    let claims = serde_json::json!({"role": "app_user", "exp": deploy::verify::token::now() + 300});
-    let token = deploy::verify::token::sign(subject.jwt_secret.as_deref().unwrap(), &claims).unwrap();
+    let claims = serde_json::json!({"role": "app_user", "exp": token::now() + 300});
+    let token = token::sign(subject.jwt_secret.as_deref().unwrap(), &claims).unwrap();
     let as_user = verify(&Subject { token: Some(token), ..subject }).await;
     assert!(as_user.is_good(), "{}", lines_of(&as_user));
     let client = stack.connection(Database::Custom).unwrap().connect().await.unwrap();
