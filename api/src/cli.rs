@@ -165,7 +165,7 @@ async fn dump_schema(state: &Arc<AppState>) -> ExitCode {
         Err(error) => return fail(&error.to_string()),
     };
     let loaded = match crate::execute::connect_cold(&conf).await {
-        Ok((client, _)) => schema_cache::load::load(&client, &conf).await,
+        Ok((client, _)) => schema_cache::load::load(&client, &*conf).await,
         Err(error) => Err(error),
     };
     let error = match loaded {

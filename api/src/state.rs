@@ -17,6 +17,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
+use crate::bodies::Bodies;
 use crate::config::AppConfig;
 use crate::config::database::{DatabaseSettings, PgVersion};
 use crate::config::load::Environment;
@@ -24,7 +25,6 @@ use crate::error::{Cause, DbError};
 use crate::execute::{Connector, Pool};
 use crate::observability::observation::FatalError;
 use crate::observability::{Observation, Observer};
-use crate::pipeline::bodies::Bodies;
 use crate::schema_cache::SchemaCache;
 use crate::snapshot::Snapshot;
 use basis::Basis;
@@ -186,6 +186,24 @@ impl AppState {
     /// No load of the schema cache has failed since the last one that did not.
     fn is_reloading_well(&self) -> bool {
         self.next_attempt.load(Relaxed) == 0
+    }
+
+    /// The basis with a schema cache that shows what was committed before this call, if it is another one than that of
+    /// `old`. Waits as long as `pgapp-schema-wait` says; not at all while reloads fail.
+    pub(crate) async fn newer_schema(&self, old: &Basis) -> Option<Arc<Basis>> {
+        let limit = Duration::from_secs(old.conf.pgapp_schema_wait);
+        if !limit.is_zero() && self.is_reloading_well() {
+            let caught_up = async {
+                if self.listens() {
+                    self.freshness.pass_fence().await;
+                }
+                self.freshness.until_granted().await;
+            };
+            // Whatever came by then is looked at.
+            let _ = tokio::time::timeout(limit, caught_up).await;
+        }
+        let cache = |it: &Basis| it.plans.as_ref().map(|plans| Arc::as_ptr(plans.cache()));
+        Some(self.basis()).filter(|it| cache(it) != cache(old))
     }
 
     /// Asks for the configuration to be read again.

@@ -6,8 +6,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::animals;
 use crate::service::ServiceName;
+
+/// Port of the animals app unless another one is asked for, as of `pgapp-api --animals`.
+pub const ANIMALS_PORT: u16 = 3100;
 
 /// Name of a stack: part of folder names and of the compose project's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -293,7 +295,7 @@ impl StackConfig {
             ServiceName::OriginDb => self.origin_port,
             ServiceName::CustomDb => self.custom_port,
             ServiceName::Api => self.api_port,
-            ServiceName::Animals => self.animals_port.unwrap_or(animals::DEFAULT_PORT),
+            ServiceName::Animals => self.animals_port.unwrap_or(ANIMALS_PORT),
         }
     }
 

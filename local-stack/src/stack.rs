@@ -6,6 +6,7 @@
 
 mod backend;
 mod status;
+mod up;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,16 +22,17 @@ use crate::download::Archive;
 use crate::driver::{ApiLaunch, Driver};
 use crate::error::Error;
 use crate::event::{Event, EventSink, Progress};
-use crate::logs::{LogLine, LogSource, LogWindow};
+use crate::log_window::LogWindow;
+use crate::logs::{LogLine, LogSource};
 use crate::pgbin::SearchPath;
 use crate::ports;
 use crate::probe;
 use crate::served;
 use crate::service::{ServiceName, ServiceState, start_order};
 use crate::state::{StackHome, StackLock, State, StateError};
-use crate::up::Run;
 
 pub use status::{ServiceStatus, Status};
+use up::Run;
 
 /// Where the program of the REST server and of the animals app comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

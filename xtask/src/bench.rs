@@ -1,9 +1,5 @@
 //! `cargo xtask bench`: bench targets of the REST server, which own what is measured and how.
 
-#[path = "../../api/benches/load/options.rs"]
-#[allow(dead_code, reason = "shared with the comparison itself, which reads all of it")]
-pub(crate) mod options;
-
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -460,7 +460,7 @@ pub(crate) struct BenchArgs {
     #[command(subcommand)]
     pub(crate) command: Option<BenchCommand>,
     #[command(flatten)]
-    options: crate::bench::options::Options,
+    options: crate::bench_options::Options,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,6 +4,9 @@
 //! messages to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 refused at a prompt, 130 interrupted.
 
 mod bench;
+#[path = "../../api/benches/load/options.rs"]
+#[allow(dead_code, reason = "shared with the comparison itself, which reads all of it")]
+mod bench_options;
 mod ci;
 mod cli;
 mod codegen;

@@ -6,9 +6,9 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
 
-use super::bodies::{Bodies, Share};
+use crate::bodies::{Bodies, Share};
+use crate::client::Stalled;
 use crate::error::{ApiRequestError, Error};
-use crate::server::Stalled;
 
 /// A body up to this is read before anything else is looked at. Of a larger one the target is looked up first.
 const SMALL: u64 = 64 * 1024;

@@ -8,16 +8,12 @@
 //! Requests share fences: one is under way at a time, and the next one serves all who came meanwhile. Fences have a
 //! pause between them, so that whoever asks for names that are not there makes no load.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-
-use super::AppState;
-use super::basis::Basis;
 
 /// Pause between two fences: a hundred a second at most.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -83,7 +79,8 @@ impl Freshness {
         self.served.send_replace(self.drawn.load(SeqCst));
     }
 
-    async fn pass_fence(&self) {
+    /// Resolves when all is there that Postgres had told before this call.
+    pub(super) async fn pass_fence(&self) {
         let ticket = self.drawn.fetch_add(1, SeqCst) + 1;
         let mut served = self.served.subscribe();
         self.fence_wanted.notify_one();
@@ -91,34 +88,17 @@ impl Freshness {
         let _ = served.wait_for(|it| *it >= ticket).await;
     }
 
-    async fn until_granted(&self) {
+    /// Resolves when the schema cache shows what was wished for before this call.
+    pub(super) async fn until_granted(&self) {
         let wishes = self.wishes();
         let _ = self.granted.subscribe().wait_for(|it| *it >= wishes).await;
     }
 }
 
-impl AppState {
-    /// The basis with a schema cache that shows what was committed before this call, if it is another one than that of
-    /// `old`. Waits as long as `pgapp-schema-wait` says; not at all while the database is away.
-    pub(crate) async fn newer_schema(&self, old: &Basis) -> Option<Arc<Basis>> {
-        let limit = Duration::from_secs(old.conf.pgapp_schema_wait);
-        if !limit.is_zero() && self.is_reloading_well() {
-            let caught_up = async {
-                if self.listens() {
-                    self.freshness.pass_fence().await;
-                }
-                self.freshness.until_granted().await;
-            };
-            // Whatever came by then is looked at.
-            let _ = tokio::time::timeout(limit, caught_up).await;
-        }
-        let cache = |it: &Basis| it.plans.as_ref().map(|plans| Arc::as_ptr(plans.cache()));
-        Some(self.basis()).filter(|it| cache(it) != cache(old))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[tokio::test]

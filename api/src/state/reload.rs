@@ -98,7 +98,7 @@ pub async fn load_schema(state: &Arc<AppState>) -> bool {
     let conf = state.config();
     let started = Instant::now();
     let loaded = match pause(&client, conf.internal_schema_cache_query_sleep_before).await {
-        Ok(()) => schema_cache::load::load_timed(&client, &conf).await,
+        Ok(()) => schema_cache::load::load_timed(&client, &*conf).await,
         Err(error) => Err(error),
     };
     let loaded = match (loaded, pause(&client, conf.internal_schema_cache_query_sleep).await) {

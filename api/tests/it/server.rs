@@ -7,7 +7,7 @@ mod beyond;
 mod bounds;
 mod cli;
 mod connections;
-mod departures;
+mod disconnects;
 mod failures;
 mod freshness;
 mod function;

@@ -7,7 +7,7 @@ use tokio_postgres::Transaction;
 
 use super::catalog::SCHEMA;
 use super::config::FdwConfig;
-use super::import::ImportReport;
+use super::report::ImportReport;
 use crate::error::{During, Error};
 use crate::quote::{ident, literal, qualified};
 

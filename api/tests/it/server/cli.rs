@@ -49,7 +49,7 @@ fn completions_work_in_the_shells_that_are_installed() {
         command.args([options, "-c", program]).env("script", &script).env("HOME", dir.path());
         match command.output() {
             Ok(output) => {
-                assert_eq!(text(&output.stdout), "--dump-schema\n--dump-snapshot\n", "{shell} {output:?}")
+                assert_eq!(text(&output.stdout), "--dump-schema\n--dump-snapshot\n", "{shell} {output:?}");
             }
             Err(error) if shell != "bash" && error.kind() == std::io::ErrorKind::NotFound => {
                 eprintln!("skipped: {shell} is not installed");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::{Stack, ask_program, connection};
 use crate::bootstrap::Bootstrap;
 use crate::config::StackConfig;
 use crate::database::Database;
@@ -10,7 +11,6 @@ use crate::error::Error;
 use crate::event::Progress;
 use crate::probe;
 use crate::service::{ServiceName, ServiceState};
-use crate::stack::{Stack, ask_program, connection};
 use crate::state::State;
 
 /// Longest wait for a database to answer; recovery after a crash is part of it.
@@ -20,16 +20,16 @@ const DATABASE_TIMEOUT: Duration = Duration::from_secs(60);
 const API_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One run's surroundings.
-pub(crate) struct Run<'a> {
-    pub(crate) stack: &'a Stack,
-    pub(crate) driver: &'a dyn Driver,
-    pub(crate) launch: ApiLaunch<'a>,
-    pub(crate) progress: &'a Progress,
+pub(super) struct Run<'a> {
+    pub(super) stack: &'a Stack,
+    pub(super) driver: &'a dyn Driver,
+    pub(super) launch: ApiLaunch<'a>,
+    pub(super) progress: &'a Progress,
 }
 
 impl Run<'_> {
     /// Starts the missing ones of `services`, sets the databases up, and waits until all are healthy.
-    pub(crate) async fn start(
+    pub(super) async fn start(
         &self,
         state: &mut State,
         services: &[ServiceName],

@@ -1,14 +1,14 @@
 //! A hint for the commonest slip in query strings: `+02:00` is sent with its plus as it is, which stands for a space.
 
-use super::DbError;
 use crate::api_request::query::pairs;
+use crate::error::DbError;
 
 const HINT: &str =
     "A '+' in a query string or form stands for a space. If a plus was meant, write it as '%2B'.";
 
 /// Adds the hint where the database could not read a value (SQLSTATE class 22), gave no hint itself, and the value
 /// holds a space that was sent as a plus. `texts` are what was sent: query string, form.
-pub(crate) fn hint<'a>(error: &mut DbError, texts: impl Iterator<Item = &'a [u8]>) {
+pub(super) fn hint<'a>(error: &mut DbError, texts: impl Iterator<Item = &'a [u8]>) {
     let DbError::Server { code, message, hint: hint @ None, .. } = error else { return };
     if !code.starts_with("22") {
         return;

@@ -1,11 +1,11 @@
 //! A hint for what a foreign table cannot do, where the database does not say why.
 
-use super::DbError;
+use crate::error::DbError;
 
 const HINT: &str = "A foreign table has its keys at the origin, so Postgres cannot use them for an upsert. Insert with a plain POST and change with PATCH, or upsert in a function (see docs/foreign-tables.md).";
 
 /// Adds the hint to the error of a `PUT` or of a `POST` with `Prefer: resolution=…` on a foreign table.
-pub(crate) fn hint(error: &mut DbError) {
+pub(super) fn hint(error: &mut DbError) {
     if let DbError::Server { code, hint: hint @ None, .. } = error
         && code == "42P10"
     {

@@ -2,7 +2,8 @@
 //!
 //! Parsing, planning and writing the statement depend on the outline of a request. An outline that comes for
 //! the second time is planned with marks in place of its values and of its body; where every mark turns up
-//! as a bind, whole and nowhere else, the plan is kept and later requests of the outline only fill in theirs.
+//! as a bind, whole and nowhere else, the plan is kept without the marks: such a bind is a [`Slot`] from then on, and
+//! later requests of the outline fill in theirs.
 //! Whatever does not fit takes the long way, which alone decides what a request means and which error it
 //! gets.
 //!
@@ -58,11 +59,32 @@ enum Entry {
 
 /// A planned outline.
 pub struct Planned {
-    /// The plan, with marks for values.
+    /// The plan.
     pub plan: ActionPlan,
     request: ApiRequest,
+    /// The statements, without values in their slots.
     query: MainQuery,
+    slots: Vec<Slot>,
     n_values: usize,
+}
+
+/// A bind of a kept statement that each request fills in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    /// Position of the statement among those of [`statements`].
+    statement: usize,
+    /// Position of the bind.
+    param: usize,
+    from: Filling,
+}
+
+/// Where the value of a slot comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filling {
+    /// The n-th value of the request's outline.
+    Value(usize),
+    /// The request's body.
+    Body,
 }
 
 /// A request that needed no planning.
@@ -98,7 +120,7 @@ impl PlanCache {
     }
 
     /// The same of a request that was outlined.
-    pub(super) fn replay_outline(&self, head: &Parts, outline: &Outline<'_>) -> Option<Replay> {
+    pub(crate) fn replay_outline(&self, head: &Parts, outline: &Outline<'_>) -> Option<Replay> {
         let shape = outline.shape()?;
         let key = key(outline, &shape)?;
         let planned = match self.touch(&key)? {
@@ -113,15 +135,14 @@ impl PlanCache {
             }
         };
         let mut query = planned.query.clone();
-        for statement in statements(&mut query) {
-            for param in &mut statement.params {
-                match param.value.as_deref().and_then(mark) {
-                    Some(Mark::Value(at)) => {
-                        param.value = Some(Bytes::copy_from_slice(shape.values[at].as_bytes()));
-                    }
-                    Some(Mark::Body) => param.value = Some(outline.body_text()),
-                    None => {}
-                }
+        // Slots are in the order of the statements.
+        let mut slots = planned.slots.iter().peekable();
+        for (at, statement) in statements(&mut query).enumerate() {
+            while let Some(slot) = slots.next_if(|it| it.statement == at) {
+                statement.params[slot.param].value = Some(match slot.from {
+                    Filling::Value(index) => Bytes::copy_from_slice(shape.values[index].as_bytes()),
+                    Filling::Body => outline.body_text(),
+                });
             }
         }
         debug_assert_eq!(planned.n_values, shape.values.len());
@@ -184,7 +205,7 @@ impl Planned {
     /// comes to.
     fn weight(&self, n_key: usize) -> usize {
         let statements =
-            self.query.statements().map(|it| it.text.len() + 64 * it.params.len()).sum::<usize>();
+            self.query.statements().map(|it| it.text().len() + 64 * it.params.len()).sum::<usize>();
         size_of::<Self>() + size_of::<ActionPlan>() + 24 * n_key + 6 * statements
     }
 }
@@ -212,22 +233,30 @@ fn prepare(
         return None;
     }
     let mut query = sql::queries(&plan, conf, &request);
-    let mut found = vec![false; shape.values.len()];
-    for statement in statements(&mut query) {
-        if statement.text.contains(MARK) {
+    let (mut found, mut slots) = (vec![false; shape.values.len()], Vec::new());
+    for (at, statement) in statements(&mut query).enumerate() {
+        if statement.text().contains(MARK) {
             return None;
         }
-        for value in statement.params.iter().filter_map(|it| it.value.as_deref()) {
-            match mark(value) {
-                Some(Mark::Value(index)) => *found.get_mut(index)? = true,
-                None if memchr::memmem::find(value, MARK.as_bytes()).is_some() => return None,
-                // A plan that does not look at the body has no bind for it.
-                Some(Mark::Body) | None => {}
+        for (param, bind) in statement.params.iter_mut().enumerate() {
+            let Some(value) = bind.value.as_deref() else { continue };
+            let Some(from) = marked_by(value) else {
+                // A part of a mark cannot be filled in.
+                match memchr::memmem::find(value, MARK.as_bytes()) {
+                    Some(_) => return None,
+                    None => continue,
+                }
+            };
+            // A plan that does not look at the body has no bind for it.
+            if let Filling::Value(index) = from {
+                *found.get_mut(index)? = true;
             }
+            bind.value = None;
+            slots.push(Slot { statement: at, param, from });
         }
     }
     let n_values = found.len();
-    found.into_iter().all(|it| it).then_some(Planned { plan, request, query, n_values })
+    found.into_iter().all(|it| it).then_some(Planned { plan, request, query, slots, n_values })
 }
 
 fn statements(query: &mut MainQuery) -> impl Iterator<Item = &mut Statement> {
@@ -235,16 +264,11 @@ fn statements(query: &mut MainQuery) -> impl Iterator<Item = &mut Statement> {
     query.main.as_mut().into_iter().chain(rows).chain(&mut query.explain).chain(&mut query.pre_request)
 }
 
-/// What a bind stands for.
-enum Mark {
-    Value(usize),
-    Body,
-}
-
-fn mark(value: &[u8]) -> Option<Mark> {
+/// What a bind stands for, while an outline is planned with marks for its values.
+fn marked_by(value: &[u8]) -> Option<Filling> {
     if BODY_MARKS.iter().any(|it| it.as_bytes() == value) {
-        return Some(Mark::Body);
+        return Some(Filling::Body);
     }
     let digits = value.strip_prefix(MARK.as_bytes())?.strip_suffix(b"-")?;
-    std::str::from_utf8(digits).ok()?.parse().ok().map(Mark::Value)
+    std::str::from_utf8(digits).ok()?.parse().ok().map(Filling::Value)
 }

@@ -65,19 +65,19 @@ fn server_time(line: &str) -> Option<Timestamp> {
 }
 
 /// Takes the lines that a log holds now and keeps those that are wanted.
-pub(super) struct Selection {
+pub(crate) struct Selection {
     window: LogWindow,
     is_recent: bool,
     kept: VecDeque<String>,
 }
 
 impl Selection {
-    pub(super) fn new(window: LogWindow) -> Self {
+    pub(crate) fn new(window: LogWindow) -> Self {
         Self { window, is_recent: window.since.is_none(), kept: VecDeque::new() }
     }
 
     /// Takes the next line; gives back one that can be handed on at once.
-    pub(super) fn offer(&mut self, line: String) -> Option<String> {
+    pub(crate) fn offer(&mut self, line: String) -> Option<String> {
         // Entries of one log are in the order of their times.
         if !self.is_recent
             && let (Some(since), Some(time)) = (self.window.since, time_of(&line))
@@ -96,7 +96,7 @@ impl Selection {
     }
 
     /// The kept lines, oldest first.
-    pub(super) fn take(&mut self) -> VecDeque<String> {
+    pub(crate) fn take(&mut self) -> VecDeque<String> {
         std::mem::take(&mut self.kept)
     }
 }

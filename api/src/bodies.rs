@@ -19,7 +19,7 @@ const UNIT: u64 = 1024;
 const STEP: u32 = 256;
 
 /// The memory for all bodies.
-pub struct Bodies {
+pub(crate) struct Bodies {
     units: Arc<Semaphore>,
     /// 0 for no limit.
     limit: u64,
@@ -28,13 +28,13 @@ pub struct Bodies {
 
 impl Bodies {
     /// So many bytes; 0 for no limit.
-    pub fn new(limit: u64) -> Self {
+    pub(crate) fn new(limit: u64) -> Self {
         let units = usize::try_from(limit / UNIT).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self { units: Arc::new(Semaphore::new(units)), limit, patience: PATIENCE }
     }
 
     /// Most bytes of one body, where this is the most that one may have; 0 for no limit.
-    pub(super) fn most_of_one(&self, limit: u64) -> u64 {
+    pub(crate) fn most_of_one(&self, limit: u64) -> u64 {
         match (limit, self.limit) {
             (0, other) | (other, 0) => other,
             (one, all) => one.min(all),
@@ -44,11 +44,11 @@ impl Bodies {
 
 /// What one body has taken. Given back when it is dropped.
 #[derive(Default)]
-pub(super) struct Share(Option<OwnedSemaphorePermit>);
+pub(crate) struct Share(Option<OwnedSemaphorePermit>);
 
 impl Share {
     /// Takes as much as a body of so many bytes needs.
-    pub(super) async fn grow(&mut self, bodies: &Bodies, n_bytes: u64) -> Result<(), ApiRequestError> {
+    pub(crate) async fn grow(&mut self, bodies: &Bodies, n_bytes: u64) -> Result<(), ApiRequestError> {
         if bodies.limit == 0 {
             return Ok(());
         }
