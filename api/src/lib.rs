@@ -38,4 +38,5 @@ pub mod snapshot;
 pub mod spool;
 pub mod sql;
 pub mod state;
+pub mod types;
 pub mod version;

@@ -6,7 +6,7 @@
 
 mod catalog;
 mod media_handlers;
-mod node_tree;
+pub(crate) mod node_tree;
 mod relationships;
 mod routines;
 mod tables;

@@ -68,6 +68,9 @@ fn wrong_usage_fails_with_a_reason() {
     for (args, expected) in [
         (vec!["--no-such-option"], "unexpected argument '--no-such-option'"),
         (vec!["--dump-config", "--dump-schema"], "cannot be used with"),
+        (vec!["--types", "cobol"], "possible values: typescript, rust, python, openapi"),
+        (vec!["--types", "rust", "--dump-schema"], "cannot be used with"),
+        (vec!["--pydantic"], "--types <LANG>"),
         (vec!["a.conf", "b.conf"], "unexpected argument 'b.conf'"),
         (vec!["does_not_exist.conf"], "Error in config does_not_exist.conf: No such file or directory"),
         (vec!["--dump-config", &broken], "broken.conf:1:7: expected '=' and a value after 'db-uri'"),
@@ -124,6 +127,33 @@ async fn dumps_the_schema_cache() {
     let expected =
         "Failed to load the schema cache using db-schemas=nowhere and db-extra-search-path=public.";
     assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn prints_types_of_the_schemas() {
+    let db = database().await;
+    let uri = authenticator(db.config());
+    let of = |schemas| [("PGRST_DB_URI", uri.as_str()), ("PGRST_DB_SCHEMAS", schemas)];
+    for (language, expected) in [
+        ("typescript", "export type Database = {\n  api: {"),
+        ("rust", "pub struct Films {"),
+        ("python", "class ApiFilms(TypedDict):"),
+        ("openapi", "\"openapi\": \"3.1.0\""),
+    ] {
+        let output = run(&of("api"), &["--types", language]);
+        assert!(output.status.success(), "{output:?}");
+        assert!(text(&output.stdout).contains(expected), "{language}");
+    }
+    let output = run(&of("api"), &["--types", "python", "--pydantic"]);
+    assert!(text(&output.stdout).contains("class ApiFilms(BaseModel):"), "{output:?}");
+
+    let output = run(&of("api"), &["--types", "rust", "--pydantic"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--pydantic goes with --types python"), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let output = run(&of("nowhere"), &["--types", "rust"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("cannot read the schema: "), "{output:?}");
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ pub(super) const CRATES: &[Rooms] = &[
             "openapi",
             "response",
             "snapshot",
+            "types",
             "state",
             "pipeline",
             "server",
