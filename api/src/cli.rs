@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
 
 use crate::animals::settings::Settings;
 use crate::config::load::Environment;
@@ -70,6 +71,9 @@ struct Commands {
     /// Checks the health of a running server by asking the admin server's /ready
     #[arg(long)]
     ready: bool,
+    /// Print a script with which a shell completes the options
+    #[arg(long, value_name = "SHELL")]
+    completions: Option<Shell>,
     /// Serve the animals app instead, over the table of the database that the DB_… variables describe
     #[arg(long)]
     animals: bool,
@@ -87,6 +91,9 @@ pub fn main() -> ExitCode {
     };
     if cli.command.version {
         return print(&format!("{}\n", version::full()));
+    }
+    if let Some(shell) = cli.command.completions {
+        return completions(shell);
     }
     if cli.command.example {
         return print(&dump::example());
@@ -134,6 +141,12 @@ pub fn main() -> ExitCode {
             }
         }
     })
+}
+
+fn completions(shell: Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "pgapp-api", &mut script);
+    print(&String::from_utf8_lossy(&script))
 }
 
 fn animals(host: &str, port: u16) -> ExitCode {

@@ -252,6 +252,10 @@ pub struct AppConfig {
     pub pgapp_compression: bool,
     /// `pgapp-etag`.
     pub pgapp_etag: bool,
+    /// `pgapp-base-path`: below it is what is at the root; empty where there is no such place.
+    pub pgapp_base_path: String,
+    /// `pgapp-schema-wait`, seconds.
+    pub pgapp_schema_wait: u64,
     /// `pgapp-csv-strict`.
     pub pgapp_csv_strict: bool,
     /// `pgapp-generated-columns`.
@@ -375,6 +379,8 @@ impl Default for AppConfig {
             pgapp_limited_writes: Unread::Ignore,
             pgapp_compression: true,
             pgapp_etag: false,
+            pgapp_base_path: "/rest/v1".into(),
+            pgapp_schema_wait: 5,
             pgapp_csv_strict: false,
             pgapp_generated_columns: GeneratedColumns::Refuse,
             pgapp_null_defaults: false,

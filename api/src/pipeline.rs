@@ -2,7 +2,10 @@
 //!
 //! This is the only place where the rooms meet. It decides their order and nothing else.
 
+mod base_path;
 mod body;
+pub mod database;
+mod foreign;
 mod plus;
 mod timing;
 
@@ -23,12 +26,12 @@ use crate::coding::Coding;
 use crate::config::AppConfig;
 use crate::error;
 use crate::error::Error;
-use crate::execute;
 use crate::observability::Observation;
 use crate::plan::{self, ActionPlan};
 use crate::plan_cache::{self, PlanCache};
 use crate::response::cors::{self, Cors};
 use crate::response::{self, PgrstResponse};
+use crate::schema_cache::SchemaCache;
 use crate::sql;
 use crate::sql::types::MainQuery;
 use crate::state::AppState;
@@ -54,12 +57,29 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let mut newer: Option<Arc<Basis>> = None;
     let mut role = None;
-    let outcome = match query_method::is_query(parts) {
-        true => run_query(state, basis, parts, body, &mut role).await,
-        false => run_tagged(state, basis, parts, body, &mut role).await,
+    let at_root = base_path::at_root(&basis.conf.pgapp_base_path, parts);
+    let below = at_root.is_some().then_some(&basis.conf.pgapp_base_path);
+    let parts = at_root.as_ref().unwrap_or(parts);
+    let mut body = body::Incoming::Unread(body);
+    let answered = match as_get(state, basis, parts, &mut body, &mut role).await {
+        Ok(get) => {
+            let parts = get.as_ref().unwrap_or(parts);
+            let answered = run(state, basis, parts, &mut body, &mut role).await;
+            if matches!(answered, Err(Error::SchemaCache(_))) && !matches!(body, body::Incoming::Gone) {
+                newer = state.newer_schema(basis).await;
+            }
+            match &newer {
+                // Nothing was done yet: the request begins again, under what holds now.
+                Some(newer) => run(state, newer, parts, &mut body, &mut role).await,
+                None => answered,
+            }
+        }
+        Err(error) => Err(error),
     };
-    let mut response = match outcome {
+    let basis = newer.as_deref().unwrap_or(basis);
+    let mut response = match answered {
         Ok(response) => response,
         Err(error) => {
             let mut response = response::error_response(&error, basis.conf.client_error_verbosity);
@@ -69,63 +89,53 @@ where
             response
         }
     };
+    if let Some(base) = below {
+        base_path::lead_back(base, &mut response.headers);
+    }
     if basis.conf.pgapp_compression {
         response::coded::apply(&parts.method, &parts.headers, &mut response);
     }
-    if basis.conf.pgapp_etag && parts.method != Method::POST {
+    if basis.conf.pgapp_etag {
         response::etag::not_modified(&parts.headers, &mut response);
     }
-    if parts.method == Method::HEAD {
+    if parts.method == Method::HEAD && basis.conf.pgapp_etag {
+        response.headers.remove(CONTENT_LENGTH);
         response.drop_body();
     }
     Outcome { response, role }
 }
 
-/// Runs a `QUERY` as the `GET` that it stands for.
-async fn run_query<B>(
+/// The `GET` that a request stands for, if it is run as one: a `QUERY`, and a `HEAD` whose answer has a tag, which is
+/// one of the body.
+async fn as_get<B>(
     state: &AppState,
     basis: &Basis,
     parts: &Parts,
-    body: B,
+    incoming: &mut body::Incoming<B>,
     role: &mut Option<String>,
-) -> Result<PgrstResponse, Error>
+) -> Result<Option<Parts>, Error>
 where
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    // Before the body is read, as for every request.
+    if parts.method == Method::HEAD && basis.conf.pgapp_etag {
+        let mut get = parts.clone();
+        get.method = Method::GET;
+        return Ok(Some(get));
+    }
+    if !query_method::is_query(parts) {
+        return Ok(None);
+    }
+    // As for every request, before its body is read.
     limits::check(&basis.conf, &parts.headers)?;
     let auth = auth::authenticate(&basis.verifier, &basis.conf, state.observer(), &parts.headers)?;
     *role = Some(auth.role);
     query_method::check_type(parts)?;
-    let (text, _share) = body::read(body, reading(state, &basis.conf, parts, true)?, || Ok(())).await?;
-    let parts = query_method::as_get(parts, &text);
-    run_tagged(state, basis, &parts, http_body_util::Empty::<Bytes>::new(), role).await
-}
-
-/// Runs a request; what it answers is tagged where tags are wanted.
-async fn run_tagged<B>(
-    state: &AppState,
-    basis: &Basis,
-    parts: &Parts,
-    body: B,
-    role: &mut Option<String>,
-) -> Result<PgrstResponse, Error>
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    if !basis.conf.pgapp_etag || parts.method != Method::HEAD {
-        return run(state, basis, parts, body, role).await;
-    }
-    // The tag is one of the body, which a HEAD does not make.
-    let mut get = parts.clone();
-    get.method = Method::GET;
-    let mut response = run(state, basis, &get, body, role).await?;
-    response.headers.remove(CONTENT_LENGTH);
-    Ok(response)
+    let reading = reading(state, &basis.conf, parts, true)?;
+    let (text, share) = body::read(incoming, reading, || std::future::ready(Ok(()))).await?;
+    *incoming = body::Incoming::Read(Bytes::new(), share);
+    Ok(Some(query_method::as_get(parts, &text)))
 }
 
 /// How a body is to be read.
@@ -148,7 +158,7 @@ async fn run<B>(
     state: &AppState,
     basis: &Basis,
     parts: &Parts,
-    body: B,
+    incoming: &mut body::Incoming<B>,
     role: &mut Option<String>,
 ) -> Result<PgrstResponse, Error>
 where
@@ -171,10 +181,9 @@ where
     let asked = Instant::now();
     let wanted = matches!(parts.method, Method::POST | Method::PATCH | Method::PUT);
     let reading = reading(state, conf, parts, wanted)?;
-    // Kept until the request is answered, as the body is.
-    let (body, _share) =
-        body::read(body, reading, || Ok(plan::check_target(&ApiRequest::action(conf, parts)?, cache)?))
-            .await?;
+    // The share is kept until the request is answered, as the body is.
+    let check = || check_target(state, basis, parts, cache);
+    let (body, share) = body::read(incoming, reading, check).await?;
     if asked.elapsed() > BODY_AT_ONCE {
         // A token is as good as it is when something is done with it.
         auth::still_holds(conf, &auth)?;
@@ -182,16 +191,29 @@ where
     watch.restart();
     let n_bytes = body.len();
     let form = is_form(parts).then(|| body.clone());
+    let kept = body.clone();
     let understood = || understand(conf, plans, parts, body, &auth, &mut watch);
-    let (request, planned, query) = beside_others(n_bytes, understood)?;
+    let (request, planned, query) = match beside_others(n_bytes, understood) {
+        Ok(understood) => understood,
+        Err(error) => {
+            *incoming = body::Incoming::Read(kept, share);
+            return Err(error);
+        }
+    };
+    drop(kept);
     let plan = planned.plan();
     // Where there is no edge that tells, the client stays.
     let disconnect = parts.extensions.get::<Disconnect>().cloned().unwrap_or_default();
     let mut result =
-        execute::run_for(&disconnect, state.pool(), &query, plan, &request, &auth, conf, cache).await;
+        database::run_for(&disconnect, state.pool(), &query, plan, &request, &auth, conf, cache).await;
     if let Err(Error::Db(error)) = &mut result {
         let texts = [query_method::text(parts), form.as_deref().unwrap_or_default()];
         plus::hint(error, texts.into_iter());
+        if let ActionPlan::Crud(plan) = plan
+            && cache.tables.get(&plan.qi).is_some_and(|it| it.is_foreign)
+        {
+            foreign::hint(error);
+        }
     }
     if let Err(error) = &result {
         if let Error::Db(error) = error {
@@ -229,6 +251,21 @@ where
         response.headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
     }
     Ok(response)
+}
+
+/// Looks a request's target up before its body is read; what is not there may only not be known yet.
+async fn check_target(
+    state: &AppState,
+    basis: &Basis,
+    parts: &Parts,
+    cache: &SchemaCache,
+) -> Result<(), Error> {
+    let action = ApiRequest::action(&basis.conf, parts)?;
+    let Err(error) = plan::check_target(&action, cache) else { return Ok(()) };
+    match state.newer_schema(basis).await.as_ref().and_then(|it| it.plans.as_ref()) {
+        Some(newer) => Ok(plan::check_target(&action, newer.cache())?),
+        None => Err(error.into()),
+    }
 }
 
 /// Bodies from this length on take long enough to be understood for others to notice.

@@ -108,8 +108,10 @@ mod tests {
                 // Only gzip always has a checksum.
                 continue;
             }
-            let garbled =
-                whole.iter().enumerate().map(|(at, byte)| if (40..200).contains(&at) { !byte } else { *byte });
+            let garbled = whole
+                .iter()
+                .enumerate()
+                .map(|(at, byte)| if (40..200).contains(&at) { !byte } else { *byte });
             assert!(decoded(coding, vec![garbled.collect()]).await.is_err(), "{coding:?}");
         }
     }

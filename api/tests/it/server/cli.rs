@@ -31,6 +31,35 @@ fn informs_without_a_database() {
 }
 
 #[test]
+fn completions_work_in_the_shells_that_are_installed() {
+    let dir = tempfile::tempdir().unwrap();
+    let bash = r#"source "$script"; COMP_WORDS=(pgapp-api --dump-s); COMP_CWORD=1
+        _pgapp__api pgapp-api --dump-s pgapp-api; printf '%s\n' "${COMPREPLY[@]}""#;
+    let fish = r#"source $script; complete -C "pgapp-api --dump-s" | cut -f 1"#;
+    // What zsh shows needs a terminal; that it reads the script is what is tried.
+    let zsh = r#"compdef() { print -r -- --dump-schema; print -r -- --dump-snapshot }; source $script"#;
+    for (shell, options, program) in
+        [("bash", "--norc", bash), ("fish", "--no-config", fish), ("zsh", "-f", zsh)]
+    {
+        let script = dir.path().join(shell);
+        let printed = run(&[], &["--completions", shell]);
+        assert!(printed.status.success(), "{printed:?}");
+        std::fs::write(&script, printed.stdout).unwrap();
+        let mut command = std::process::Command::new(shell);
+        command.args([options, "-c", program]).env("script", &script).env("HOME", dir.path());
+        match command.output() {
+            Ok(output) => {
+                assert_eq!(text(&output.stdout), "--dump-schema\n--dump-snapshot\n", "{shell} {output:?}");
+            }
+            Err(error) if shell != "bash" && error.kind() == std::io::ErrorKind::NotFound => {
+                eprintln!("skipped: {shell} is not installed");
+            }
+            Err(error) => panic!("{shell}: {error}"),
+        }
+    }
+}
+
+#[test]
 fn wrong_usage_fails_with_a_reason() {
     let dir = tempfile::tempdir().unwrap();
     let broken = dir.path().join("broken.conf");
