@@ -370,20 +370,24 @@ pub(crate) fn api_environment(
 ) -> Vec<(&'static str, String)> {
     let password = &launch.secrets.authenticator_password;
     let dbname = Database::Custom.dbname();
-    let mut environment = vec![
-        ("PGRST_DB_URI", format!("postgres://authenticator:{password}@{db_host}:{db_port}/{dbname}")),
-        ("PGRST_JWT_SECRET", launch.secrets.jwt_secret.clone()),
-    ];
+    let mut environment =
+        vec![("PGRST_DB_URI", format!("postgres://authenticator:{password}@{db_host}:{db_port}/{dbname}"))];
     // The environment goes before the file, so what the application decides is left out.
-    for (key, variable, value) in
-        [("db-schemas", "PGRST_DB_SCHEMAS", "public"), ("db-anon-role", "PGRST_DB_ANON_ROLE", "web_anon")]
-    {
+    let values = ["public", "web_anon", &launch.secrets.jwt_secret];
+    for ((key, variable), value) in OF_APPLICATION.into_iter().zip(values) {
         if !conf.is_some_and(|it| it.sets(key)) {
             environment.push((variable, value.to_owned()));
         }
     }
     environment
 }
+
+/// Settings that the stack has values for unless the application has, with their variables.
+pub(crate) const OF_APPLICATION: [(&str, &str); 3] = [
+    ("db-schemas", "PGRST_DB_SCHEMAS"),
+    ("db-anon-role", "PGRST_DB_ANON_ROLE"),
+    ("jwt-secret", "PGRST_JWT_SECRET"),
+];
 
 /// Length and modification time of the program, and its settings: tells what was rebuilt or changed from what runs.
 pub(crate) fn build_of(program: &Path, conf: Option<&Conf>) -> std::io::Result<String> {

@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::animals;
 use crate::bootstrap;
+use crate::conf::Conf;
 use crate::config::{BackendKind, StackConfig, StackName};
 use crate::database::{Connection, Database};
 use crate::docker::Engine;
@@ -245,9 +246,15 @@ impl Stack {
     }
 
     /// Key for signing JSON Web Tokens (HS256) that this stack's REST server accepts.
+    ///
+    /// # Errors
+    /// When there is no such stack, or its application's settings cannot be read.
     pub fn jwt_secret(&self) -> Result<String, Error> {
-        self.state()?;
-        Ok(self.home.secrets()?.jwt_secret)
+        let conf = Conf::of(&self.state()?.config)?;
+        match conf.and_then(|it| it.text_of("jwt-secret")) {
+            Some(secret) => Ok(secret),
+            None => Ok(self.home.secrets()?.jwt_secret),
+        }
     }
 
     /// Brings the foreign tables in line with the origin's tables.

@@ -166,6 +166,14 @@ fn status_text(status: &Status) -> String {
             let _ = writeln!(text, "{:<9} {reason}", "");
         }
     }
+    if let Some(app) = &status.app {
+        let _ = writeln!(text, "{:<9} {}", "app", app.display());
+    }
+    for (what, list) in [("roles", &status.roles), ("claims", &status.claims)] {
+        if !list.is_empty() {
+            let _ = writeln!(text, "{what:<9} {}", list.join(", "));
+        }
+    }
     text
 }
 
