@@ -189,7 +189,7 @@ impl Driver for Docker {
         } else {
             let conf = Conf::of(&self.config)?;
             let host = ServiceName::CustomDb.as_str();
-            command.envs(api_environment(launch, host, POSTGRES_PORT, conf.as_ref()));
+            command.envs(api_environment(&self.config, launch, host, POSTGRES_PORT, conf.as_ref()));
         }
         self.engine.run(command, &format!("start {service}"), &|_| {}).await?;
         Ok(None)

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where its surroundings fail")]
 
-use access_matrix::{Verb, read};
+use access_matrix::Verb::{self, Delete, Insert, Select, Update};
+use access_matrix::read;
 use local_stack::testing::TestCluster;
 use tokio_postgres::Client;
 
@@ -52,13 +53,12 @@ async fn each_cell_is_what_trying_shows() {
     let cell = |role: &str, relation: &str, verb: Verb| {
         let row = matrix.rows.iter().find(|it| it.role == role && it.relation == relation).unwrap();
         match verb {
-            Verb::Select => row.select.to_string(),
-            Verb::Insert => row.insert.to_string(),
-            Verb::Update => row.update.to_string(),
-            Verb::Delete => row.delete.to_string(),
+            Select => row.select.to_string(),
+            Insert => row.insert.to_string(),
+            Update => row.update.to_string(),
+            Delete => row.delete.to_string(),
         }
     };
-    use Verb::{Delete, Insert, Select, Update};
     for (role, relation, verb, expected) in [
         ("member", "api.own", Select, "by policy own_rows"),
         ("member", "api.own", Insert, "by policy own_rows"),

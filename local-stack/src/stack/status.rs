@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Stack, ask_program, connection};
 use crate::animals;
-use crate::config::{BackendKind, StackConfig, StackName};
+use crate::config::{Anonymous, BackendKind, StackConfig, StackName};
 use crate::database::Database;
 use crate::driver::Handle;
 use crate::error::Error;
@@ -28,6 +28,8 @@ pub struct Status {
     /// Claims that the application's policies, functions and views read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<String>,
+    /// What requests without a token may do.
+    pub anonymous: Anonymous,
     /// Its services; the animals app only where it is part of the stack.
     pub services: Vec<ServiceStatus>,
 }
@@ -106,6 +108,15 @@ impl Stack {
         let asked = self.access(&state.config).await;
         let (roles, claims) = asked.unwrap_or_default();
         let app = state.config.app.clone();
-        Ok(Status { name: self.name.clone(), backend: state.backend, app, roles, claims, services })
+        let anonymous = state.config.anonymous;
+        Ok(Status {
+            name: self.name.clone(),
+            backend: state.backend,
+            anonymous,
+            app,
+            roles,
+            claims,
+            services,
+        })
     }
 }
