@@ -187,6 +187,7 @@ pub(super) const CRATES: &[Rooms] = &[
             "script",
             "locks",
             "leaks",
+            "observed",
             "snapshot",
             "replay",
             "finding",
