@@ -205,7 +205,6 @@ pub(super) const CRATES: &[Rooms] = &[
             "tidy",
             "tf",
             "lambda",
-            "bench_options",
             "cli",
             "completions",
             "publish",
