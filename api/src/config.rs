@@ -248,6 +248,10 @@ pub struct AppConfig {
     pub server_unix_socket_mode: u32,
     /// `pgapp-limited-writes`.
     pub pgapp_limited_writes: Unread,
+    /// `pgapp-base-path`: below it is what is at the root; empty where there is no such place.
+    pub pgapp_base_path: String,
+    /// `pgapp-schema-wait`, seconds.
+    pub pgapp_schema_wait: u64,
     /// `pgapp-csv-strict`.
     pub pgapp_csv_strict: bool,
     /// `pgapp-generated-columns`.
@@ -369,6 +373,8 @@ impl Default for AppConfig {
             server_unix_socket: None,
             server_unix_socket_mode: 0o660,
             pgapp_limited_writes: Unread::Ignore,
+            pgapp_base_path: "/rest/v1".into(),
+            pgapp_schema_wait: 5,
             pgapp_csv_strict: false,
             pgapp_generated_columns: GeneratedColumns::Refuse,
             pgapp_null_defaults: false,

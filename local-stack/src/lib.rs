@@ -30,12 +30,13 @@ mod logs;
 mod native;
 mod served;
 
-pub use config::{Backend, BackendKind, StackConfig, StackName};
+pub use config::{Anonymous, Backend, BackendKind, LogLevel, StackConfig, StackName};
 pub use database::{Connection, Database};
 pub use docker::Engine;
 pub use error::Error;
 pub use event::{Event, EventSink};
 pub use log_window::{InvalidSince, LogWindow, parse_since};
 pub use logs::LogLine;
+pub use native::SET_BY_STACK;
 pub use service::{ServiceName, ServiceState};
 pub use stack::{ApiLauncher, ServiceStatus, Stack, Status, Volumes};

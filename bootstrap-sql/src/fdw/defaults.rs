@@ -93,6 +93,7 @@ pub(super) async fn apply(
                          {reason}",
                         want.column.name
                     ),
+                    "mend that and import again, or give the value with each insert",
                 );
                 continue;
             }

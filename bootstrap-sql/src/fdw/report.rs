@@ -18,6 +18,8 @@ pub struct Skipped {
     pub table: String,
     /// Why.
     pub reason: String,
+    /// What to do about it.
+    pub next: String,
 }
 
 /// What an import did.
@@ -50,7 +52,7 @@ impl ImportReport {
         lists.iter().any(|it| !it.is_empty()) || !self.changed.is_empty() || self.comments > 0
     }
 
-    pub(super) fn skip(&mut self, table: &str, reason: impl Into<String>) {
-        self.skipped.push(Skipped { table: table.to_owned(), reason: reason.into() });
+    pub(super) fn skip(&mut self, table: &str, reason: impl Into<String>, next: impl Into<String>) {
+        self.skipped.push(Skipped { table: table.to_owned(), reason: reason.into(), next: next.into() });
     }
 }

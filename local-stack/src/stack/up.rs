@@ -80,6 +80,7 @@ impl Run<'_> {
         origin?;
         self.progress.to(ServiceName::OriginDb, ServiceState::Running)?;
         custom?;
+        bootstrap.make_schemas().await?;
         if !state.config.bare {
             bootstrap.wire().await?;
             // Later changes of the origin are the user's to import, so that nothing appears behind their back.

@@ -59,6 +59,7 @@ pub(super) fn assemble(
             name: qi.name.clone(),
             description: catalog::column(row, 3)?,
             is_view: catalog::column(row, 4)?,
+            is_foreign: catalog::column(row, 6)?,
             insertable: events & INSERT != 0,
             updatable: events & UPDATE != 0,
             deletable: events & DELETE != 0,
