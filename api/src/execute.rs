@@ -32,6 +32,7 @@ use crate::spool::{IN_MEMORY, Spooled};
 use crate::sql::types::MainQuery;
 
 pub use connector::{Connector, connect_cold, connect_listener};
+pub use pg_wire_client::Notification;
 pub use pool::{Pool, PoolMetrics};
 pub use shared::Sharing;
 use shared::{PendingRead, Reply};

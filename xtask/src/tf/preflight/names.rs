@@ -173,7 +173,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn plan(kind: &str, actions: &[&str], before: Value, after: Value) -> Value {
+    fn plan(kind: &str, actions: &[&str], before: &Value, after: &Value) -> Value {
         let change = json!({"actions": actions, "before": before, "after": after, "replace_paths": [["database_name"]]});
         json!({"resource_changes": [{"type": kind, "address": "module.x.this", "change": change}]})
     }
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn names_that_the_account_has_are_told_before_anything_is_made() {
         let cluster = |actions: &[&str], name: &str| {
-            Names::of(&plan("aws_rds_cluster", actions, Value::Null, json!({"cluster_identifier": name})))
+            Names::of(&plan("aws_rds_cluster", actions, &Value::Null, &json!({"cluster_identifier": name})))
                 .taken(account)
         };
         let (problems, notes) = cluster(&["create"], "x-dev");
@@ -199,10 +199,10 @@ mod tests {
         assert_eq!(notes, Vec::<String>::new());
         assert_eq!(cluster(&["create"], "x-dev-2").0, Vec::<String>::new());
         assert_eq!(cluster(&["update"], "x-dev").0, Vec::<String>::new(), "it is this state's own");
-        let role = plan("aws_iam_role", &["create"], Value::Null, json!({"name": "x"}));
+        let role = plan("aws_iam_role", &["create"], &Value::Null, &json!({"name": "x"}));
         let (problems, notes) = Names::of(&role).taken(account);
         assert!(problems.is_empty() && notes[0].ends_with("could not be listed: AccessDenied"), "{notes:?}");
-        let unknown = plan("aws_db_proxy", &["create"], Value::Null, json!({}));
+        let unknown = plan("aws_db_proxy", &["create"], &Value::Null, &json!({}));
         assert!(Names::of(&unknown).is_empty());
     }
 
@@ -210,7 +210,7 @@ mod tests {
     fn nothing_is_made_anew_beside_its_own_name() {
         let named = |name: &str| json!({"cluster_identifier": name, "name": name});
         let anew = |kind: &str, actions: &[&str], after: &str| {
-            met_by_themselves(&plan(kind, actions, named("a"), named(after)))
+            met_by_themselves(&plan(kind, actions, &named("a"), &named(after)))
         };
         let found = anew("aws_rds_cluster", &["create", "delete"], "a");
         assert!(found.len() == 1 && found[0].contains("undo the change of database_name"), "{found:?}");
