@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::Verb;
 use crate::cell::Cell;
+use crate::verb::Verb;
 
 /// What one role may do to one relation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -3,13 +3,13 @@
 use serde_json::Value;
 use tokio_postgres::{Client, Transaction};
 
-use crate::Verb;
 use crate::catalog::{Catalog, Privileges, Relation, Role};
 use crate::cell::{Cell, Reach};
 use crate::error::{During, Error};
 use crate::matrix::{Matrix, Row};
 use crate::plan;
 use crate::reach::{self, Allowed};
+use crate::verb::Verb;
 
 pub(crate) async fn matrix(
     client: &mut Client,

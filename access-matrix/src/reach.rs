@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::Verb;
 use crate::catalog::{Catalog, Policy, Relation};
 use crate::cell::Reach;
+use crate::verb::Verb;
 
 /// What the catalog says of one verb.
 #[derive(Debug, Clone, PartialEq, Eq)]

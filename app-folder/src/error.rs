@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use bootstrap_sql::{ServerError, Target};
 
-use crate::folder::NO_TRANSACTION;
 use crate::name::NameError;
-use crate::script::ScriptError;
+use crate::script::{NO_TRANSACTION, ScriptError};
 
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -7,9 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::FolderError;
 use crate::name::MigrationName;
-
-/// First line of a migration that runs outside of a transaction.
-pub const NO_TRANSACTION: &str = "-- pgapp: no-transaction";
+use crate::script::NO_TRANSACTION;
 
 /// A folder with the parts of an application.
 ///

@@ -3,6 +3,9 @@
 //! Statements are sent one by one, so that a failure can be told with its place. The rules of where one ends are psql's:
 //! a semicolon outside of quotes, comments and parentheses, and outside of a body written with `BEGIN ATOMIC`.
 
+/// First line of a migration that runs outside of a transaction.
+pub const NO_TRANSACTION: &str = "-- pgapp: no-transaction";
+
 /// One statement of a script, without the semicolon and without what comes before its first word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Statement<'a> {

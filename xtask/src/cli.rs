@@ -1,15 +1,19 @@
 //! The command line: one table of commands, from which the help is made.
 
+mod app;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-use crate::db::DbArgs;
 use crate::forward::FORWARDED;
 use crate::lambda::LambdaArgs;
-use crate::new::NewArgs;
 use crate::tf::TfArgs;
-use crate::token::TokenArgs;
+
+pub(crate) use app::{
+    AppArgs, DbArgs, DbCommand, DbMigrateArgs, DbNewArgs, DbPoliciesArgs, DbResetArgs, DbStatusArgs,
+    DbTestArgs, NewArgs, TargetArg, TokenArgs,
+};
 
 /// Drives the local stack, the deployments and the project's own checks.
 #[derive(Debug, Parser)]

@@ -1,20 +1,12 @@
 //! `cargo xtask new DIR`: an application to begin with.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use app_folder::skeleton;
-use clap::Args;
 
+use crate::cli::NewArgs;
 use crate::output;
-
-#[derive(Debug, Args)]
-pub(crate) struct NewArgs {
-    /// Folder to make; it may be anywhere, and has to be empty where it exists
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
-}
 
 pub(crate) fn run(args: &NewArgs) -> Result<ExitCode> {
     let files = skeleton::create(&args.dir, jiff::Timestamp::now())?;

@@ -1,29 +1,12 @@
 //! `cargo xtask token`: a token for the local stack.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Result;
-use clap::Args;
-use local_stack::token::{self, Claim};
+use local_stack::token;
 
-use crate::cli::StackName;
+use crate::cli::TokenArgs;
 use crate::{local, output};
-
-#[derive(Debug, Args)]
-pub(crate) struct TokenArgs {
-    /// Role that the request runs as
-    #[arg(long, value_name = "ROLE")]
-    role: String,
-    /// A claim: NAME=TEXT, or NAME:=JSON for a number, a list, an object; repeatable
-    #[arg(long, value_name = "NAME=TEXT", value_parser = token::parse_claim)]
-    claim: Vec<Claim>,
-    /// How long it is good: a number with s, m, h or d
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = token::parse_ttl)]
-    ttl: Duration,
-    #[command(flatten)]
-    stack: StackName,
-}
 
 pub(crate) fn run(args: &TokenArgs) -> Result<ExitCode> {
     let stack = local::open_stack(&args.stack)?;

@@ -4,26 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use app_folder::Order;
-use clap::Args;
 use local_stack::AppliedFile;
 
-use super::AppArgs;
+use crate::cli::DbMigrateArgs;
 use crate::{local, output};
 
-#[derive(Debug, Args)]
-pub(super) struct MigrateArgs {
-    /// Name the files that would be applied, and apply nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Apply a file that is older than one that was applied
-    #[arg(long)]
-    out_of_order: bool,
-    #[command(flatten)]
-    app: AppArgs,
-}
-
-pub(super) fn run(args: &MigrateArgs) -> Result<ExitCode> {
-    let (stack, folder) = args.app.open()?;
+pub(super) fn run(args: &DbMigrateArgs) -> Result<ExitCode> {
+    let (stack, folder) = super::open(&args.app)?;
     let order = if args.out_of_order { Order::OutOfOrder } else { Order::Strict };
     local::run(async {
         let files = if args.dry_run {

@@ -4,29 +4,16 @@ use std::process::ExitCode;
 
 use access_matrix::{changes, render};
 use anyhow::{Context, Result, bail};
-use clap::Args;
 use local_stack::Database;
 
-use super::AppArgs;
+use crate::cli::DbPoliciesArgs;
 use crate::{local, output};
 
 /// The login of the REST server.
 const LOGIN: &str = "authenticator";
 
-#[derive(Debug, Args)]
-pub(super) struct PoliciesArgs {
-    /// Compare with tests/policies.txt, and fail where it differs
-    #[arg(long)]
-    check: bool,
-    /// Print JSON
-    #[arg(long, conflicts_with = "check")]
-    json: bool,
-    #[command(flatten)]
-    app: AppArgs,
-}
-
-pub(super) fn run(args: &PoliciesArgs) -> Result<ExitCode> {
-    let (stack, folder) = args.app.open()?;
+pub(super) fn run(args: &DbPoliciesArgs) -> Result<ExitCode> {
+    let (stack, folder) = super::open(&args.app)?;
     let file = folder.policies_file();
     let committed = match std::fs::read_to_string(&file) {
         _ if !args.check => String::new(),

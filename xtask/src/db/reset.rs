@@ -4,25 +4,15 @@ use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Args;
 
-use super::AppArgs;
+use crate::cli::DbResetArgs;
 use crate::{local, output};
 
 /// Exit code of a command that was refused at its prompt.
 const REFUSED: u8 = 3;
 
-#[derive(Debug, Args)]
-pub(super) struct ResetArgs {
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
-    #[command(flatten)]
-    app: AppArgs,
-}
-
-pub(super) fn run(args: &ResetArgs) -> Result<ExitCode> {
-    let (stack, folder) = args.app.open()?;
+pub(super) fn run(args: &DbResetArgs) -> Result<ExitCode> {
+    let (stack, folder) = super::open(&args.app)?;
     let name = &args.app.stack.name;
     if !args.yes && !is_agreed(name)? {
         return Ok(ExitCode::from(REFUSED));

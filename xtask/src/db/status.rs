@@ -5,24 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use app_folder::MigrationState;
-use clap::Args;
 use local_stack::TargetStatus;
 use serde_json::json;
 
-use super::AppArgs;
+use crate::cli::DbStatusArgs;
 use crate::{local, output};
 
-#[derive(Debug, Args)]
-pub(super) struct StatusArgs {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    app: AppArgs,
-}
-
-pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
-    let (stack, folder) = args.app.open()?;
+pub(super) fn run(args: &DbStatusArgs) -> Result<ExitCode> {
+    let (stack, folder) = super::open(&args.app)?;
     local::run(async {
         let targets = stack.migration_status(&folder).await?;
         if args.json {

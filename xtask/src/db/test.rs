@@ -5,22 +5,13 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use app_folder::{AppFolder, TestFile, TestOutcome, testing};
 use bootstrap_sql::Target;
-use clap::Args;
 use local_stack::{Scratch, Seed, Stack};
 
-use super::AppArgs;
+use crate::cli::DbTestArgs;
 use crate::{local, output};
 
-#[derive(Debug, Args)]
-pub(super) struct TestArgs {
-    /// Only files whose name holds this
-    filter: Option<String>,
-    #[command(flatten)]
-    app: AppArgs,
-}
-
-pub(super) fn run(args: &TestArgs) -> Result<ExitCode> {
-    let (stack, folder) = args.app.open()?;
+pub(super) fn run(args: &DbTestArgs) -> Result<ExitCode> {
+    let (stack, folder) = super::open(&args.app)?;
     let tests = folder.tests().map_err(local_stack::Error::from)?;
     if tests.is_empty() {
         output::note("There are no tests: write one as tests/NAME.sql.");

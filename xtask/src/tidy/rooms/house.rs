@@ -11,6 +11,10 @@ pub(super) struct Rooms {
 /// The crates.
 pub(super) const CRATES: &[Rooms] = &[
     Rooms {
+        folder: "access-matrix",
+        order: &["error", "verb", "cell", "plan", "catalog", "matrix", "reach", "probe"],
+    },
+    Rooms {
         folder: "api",
         order: &[
             "version",
@@ -44,6 +48,13 @@ pub(super) const CRATES: &[Rooms] = &[
             "animals",
             "lambda",
             "cli",
+        ],
+    },
+    Rooms {
+        folder: "app-folder",
+        order: &[
+            "name", "script", "error", "folder", "ledger", "compare", "run", "migrate", "seed", "skeleton",
+            "tap", "testing",
         ],
     },
     Rooms {
@@ -115,6 +126,7 @@ pub(super) const CRATES: &[Rooms] = &[
         folder: "local-stack",
         order: &[
             "install",
+            "token",
             "account",
             "process",
             "service",
@@ -124,6 +136,7 @@ pub(super) const CRATES: &[Rooms] = &[
             "pgbin",
             "cluster",
             "error",
+            "conf",
             "driver",
             "database",
             "probe",
@@ -135,8 +148,10 @@ pub(super) const CRATES: &[Rooms] = &[
             "docker",
             "logs",
             "bootstrap",
+            "app",
             "served",
             "stack",
+            "scratch",
             "testing",
         ],
     },
@@ -209,6 +224,9 @@ pub(super) const CRATES: &[Rooms] = &[
             "completions",
             "publish",
             "local",
+            "new",
+            "token",
+            "db",
             "doctor",
             "bench",
             "test",
