@@ -9,6 +9,7 @@
 //! argument or a message; TLS checks the database's real name, also through a tunnel.
 
 pub mod access;
+pub mod application;
 pub mod authorities;
 pub mod bootstrap;
 pub mod error;

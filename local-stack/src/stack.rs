@@ -4,7 +4,9 @@
 //! that changes something holds the stack's lock. Whatever an interrupted run left is found by looking, not by
 //! remembering: each `up` observes first and does only what is missing.
 
+mod application;
 mod backend;
+mod reset;
 mod status;
 mod up;
 
@@ -15,6 +17,7 @@ use tokio::sync::OnceCell;
 
 use crate::animals;
 use crate::bootstrap;
+use crate::conf::Conf;
 use crate::config::{BackendKind, StackConfig, StackName};
 use crate::database::{Connection, Database};
 use crate::docker::Engine;
@@ -31,6 +34,7 @@ use crate::served;
 use crate::service::{ServiceName, ServiceState, start_order};
 use crate::state::{StackHome, StackLock, State, StateError};
 
+pub use application::{AppliedFile, TargetStatus};
 pub use status::{ServiceStatus, Status};
 use up::Run;
 
@@ -254,9 +258,15 @@ impl Stack {
     }
 
     /// Key for signing JSON Web Tokens (HS256) that this stack's REST server accepts.
+    ///
+    /// # Errors
+    /// When there is no such stack, or its application's settings cannot be read.
     pub fn jwt_secret(&self) -> Result<String, Error> {
-        self.state()?;
-        Ok(self.home.secrets()?.jwt_secret)
+        let conf = Conf::of(&self.state()?.config)?;
+        match conf.and_then(|it| it.text_of("jwt-secret")) {
+            Some(secret) => Ok(secret),
+            None => Ok(self.home.secrets()?.jwt_secret),
+        }
     }
 
     /// Brings the foreign tables in line with the origin's tables.
@@ -309,6 +319,7 @@ impl Stack {
             config: &state.config,
             secrets: &secrets,
             origin_address: driver.origin_address(),
+            names: bootstrap::Names::default(),
             progress: &progress,
         };
         bootstrap.apply(Database::Origin).await?;

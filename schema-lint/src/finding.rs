@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::leaks::Leak;
 use crate::locks::{self, Found};
-use crate::replay::{Moment, Replay};
+use crate::observed::{Moment, Observed};
 use crate::rules::{Rule, fill};
 use crate::script::{Kind, Script};
 
@@ -31,13 +31,14 @@ pub struct Finding {
 }
 
 /// All findings, by file and line; those that a comment allows are left out.
-pub fn findings(scripts: &[Script], replay: &Replay) -> Vec<Finding> {
+pub fn findings(scripts: &[Script], observed: &Observed) -> Vec<Finding> {
     let mut placed: Vec<((usize, usize), Found)> = Vec::new();
-    for (file, (script, seen)) in scripts.iter().zip(&replay.seen).enumerate() {
+    for (file, (script, seen)) in scripts.iter().zip(&observed.seen).enumerate() {
         placed.extend(locks::check(script, seen).into_iter().map(|(at, found)| ((file, at), found)));
-        placed.extend(routine_grants(script, &replay.public_routines).map(|(at, found)| ((file, at), found)));
+        placed
+            .extend(routine_grants(script, &observed.public_routines).map(|(at, found)| ((file, at), found)));
     }
-    placed.extend(leaks(scripts, &replay.moments));
+    placed.extend(leaks(scripts, &observed.moments));
     placed.retain(|((file, at), found)| {
         let allows = scripts.get(*file).and_then(|it| it.statements.get(*at)).map(|it| &it.allows);
         !allows.is_some_and(|it| it.iter().any(|code| code == found.rule.code()))

@@ -15,6 +15,7 @@ pub mod events;
 pub mod finding;
 pub mod leaks;
 pub mod locks;
+pub mod observed;
 pub mod render;
 pub mod replay;
 pub mod rules;
@@ -39,6 +40,6 @@ pub async fn lint(
     exposed: &[String],
 ) -> Result<Vec<Finding>, Error> {
     let scripts: Vec<Script> = files.into_iter().map(Script::parse).collect();
-    let replay = replay::run(config, &scripts, exposed).await?;
-    Ok(finding::findings(&scripts, &replay))
+    let observed = replay::run(config, &scripts, exposed).await?;
+    Ok(finding::findings(&scripts, &observed))
 }

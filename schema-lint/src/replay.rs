@@ -15,6 +15,7 @@ use crate::error::{Error, Failure};
 use crate::events::Event;
 use crate::leaks::{self, Leak};
 use crate::locks::{Relation, Seen};
+use crate::observed::{Moment, Observed};
 use crate::script::{Kind, Script, Statement};
 use crate::snapshot::Reader;
 
@@ -25,49 +26,29 @@ const LISTEN_CLOSELY: &str = "SET client_min_messages = debug1";
 const FRESH_SESSION: &str =
     "RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; CLOSE ALL; UNLISTEN *; DISCARD TEMP";
 
-/// The leaks at one moment.
-#[derive(Debug, Clone)]
-pub struct Moment {
-    /// Index of the migration and of the statement after which it was; `None` before the first.
-    pub after: Option<(usize, usize)>,
-    /// What leaked.
-    pub leaks: Vec<Leak>,
-}
-
-/// What was seen of all migrations.
-#[derive(Debug, Clone, Default)]
-pub struct Replay {
-    /// For each migration, for each statement.
-    pub seen: Vec<Vec<Seen>>,
-    /// In the order of time.
-    pub moments: Vec<Moment>,
-    /// Names (`schema.name`) of the routines that PUBLIC may run in the end.
-    pub public_routines: HashSet<String>,
-}
-
 /// Runs `scripts` in order in the database of `config`, whose user has to be a superuser.
 ///
 /// # Errors
 /// The connection, and a migration that does not apply; what of the database is left then is for its maker to drop.
-pub async fn run(config: &Config, scripts: &[Script], exposed: &[String]) -> Result<Replay, Error> {
+pub async fn run(config: &Config, scripts: &[Script], exposed: &[String]) -> Result<Observed, Error> {
     let (client, messages) = connect(config).await?;
     let reader = Reader::new(&client, exposed).await.map_err(Error::Look)?;
     let mut session = Session { client, messages, reader };
-    let mut replay = Replay::default();
-    replay.moments.push(Moment { after: None, leaks: session.look_apart().await?.0 });
+    let mut observed = Observed::default();
+    observed.moments.push(Moment { after: None, leaks: session.look_apart().await?.0 });
     for (at, script) in scripts.iter().enumerate() {
         if let Some(it) = script.statements.iter().find(|it| it.is_transaction_control) {
             return Err(Error::TransactionControl { path: script.path.clone(), line: it.line });
         }
         session.command(FRESH_SESSION).await?;
         if script.is_transactional {
-            session.transactional(at, script, &mut replay).await?;
+            session.transactional(at, script, &mut observed).await?;
         } else {
-            session.statement_by_statement(at, script, &mut replay).await?;
+            session.statement_by_statement(at, script, &mut observed).await?;
         }
     }
-    replay.public_routines = session.look_apart().await?.1;
-    Ok(replay)
+    observed.public_routines = session.look_apart().await?.1;
+    Ok(observed)
 }
 
 async fn connect(config: &Config) -> Result<(Client, UnboundedReceiver<String>), Error> {
@@ -99,17 +80,27 @@ struct Before {
 }
 
 impl Session {
-    async fn transactional(&mut self, at: usize, script: &Script, replay: &mut Replay) -> Result<(), Error> {
+    async fn transactional(
+        &mut self,
+        at: usize,
+        script: &Script,
+        observed: &mut Observed,
+    ) -> Result<(), Error> {
         let before = self.before().await?;
         self.command("BEGIN").await?;
         let mut seen = Vec::with_capacity(script.statements.len());
         for statement in &script.statements {
             seen.push(self.watch(script, statement, &before).await?);
         }
-        replay.seen.push(seen);
+        observed.seen.push(seen);
         let (leaks, _) = self.look().await?;
-        let known: HashSet<_> =
-            replay.moments.last().into_iter().flat_map(|it| &it.leaks).map(|it| (it.rule, it.key)).collect();
+        let known: HashSet<_> = observed
+            .moments
+            .last()
+            .into_iter()
+            .flat_map(|it| &it.leaks)
+            .map(|it| (it.rule, it.key))
+            .collect();
         let is_new = |it: &Leak| !known.contains(&(it.rule, it.key));
         let last = script.statements.len().saturating_sub(1);
         if leaks.iter().any(is_new) {
@@ -118,11 +109,11 @@ impl Session {
                 self.execute(script, statement).await?;
                 if statement.is_ddl {
                     let (leaks, _) = self.look().await?;
-                    replay.moments.push(Moment { after: Some((at, index)), leaks });
+                    observed.moments.push(Moment { after: Some((at, index)), leaks });
                 }
             }
         } else {
-            replay.moments.push(Moment { after: Some((at, last)), leaks });
+            observed.moments.push(Moment { after: Some((at, last)), leaks });
         }
         let committed = self.client.batch_execute("COMMIT").await;
         committed.map_err(|it| Error::Migration {
@@ -135,7 +126,7 @@ impl Session {
         &mut self,
         at: usize,
         script: &Script,
-        replay: &mut Replay,
+        observed: &mut Observed,
     ) -> Result<(), Error> {
         let before = self.before().await?;
         let mut seen = Vec::with_capacity(script.statements.len());
@@ -143,10 +134,10 @@ impl Session {
             seen.push(self.watch(script, statement, &before).await?);
             if statement.is_ddl {
                 let (leaks, _) = self.look_apart().await?;
-                replay.moments.push(Moment { after: Some((at, index)), leaks });
+                observed.moments.push(Moment { after: Some((at, index)), leaks });
             }
         }
-        replay.seen.push(seen);
+        observed.seen.push(seen);
         Ok(())
     }
 

@@ -2,14 +2,16 @@
 
 mod render;
 mod settings;
+mod watch;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use app_folder::AppFolder;
 use local_stack::database::Database;
 use local_stack::pgbin::{SearchPath, ServerBinaries};
 use local_stack::state::StackHome;
@@ -32,22 +34,43 @@ const INTERRUPTED: u8 = 130;
 pub(crate) fn up(args: &UpArgs) -> Result<ExitCode> {
     let name = name(&args.stack)?;
     let stack = stack(&name, render::renderer(args.json));
-    let config = settings::choose(args, recorded(&stack)?, name)?;
+    let mut config = settings::choose(args, recorded(&stack)?, name)?;
+    config.app = app(args.app.as_deref(), &config)?;
     settings::warn_of_variables();
     run(async {
-        let backend = stack.choose_backend(&config).await?;
-        let program = match backend {
-            BackendKind::Native => build_api(config.release)?,
-            // The image is built from source, in a container; no program of this machine is used.
-            BackendKind::Docker => PathBuf::new(),
-        };
-        let api = ApiLauncher::Program(program);
+        let api = api_launcher(&stack, &config).await?;
         let status = stack.up(&config, &api).await?;
         if !args.json {
             output::note(&up_message(&status, &config));
         }
+        if args.watch {
+            watch::run(&stack, &config, &api).await?;
+        }
         Ok(())
     })
+}
+
+/// The program of the REST server, built when this machine is to run it.
+pub(crate) async fn api_launcher(stack: &Stack, config: &StackConfig) -> Result<ApiLauncher> {
+    let program = match stack.choose_backend(config).await? {
+        BackendKind::Native => build_api(config.release)?,
+        // The image is built from source, in a container; no program of this machine is used.
+        BackendKind::Docker => PathBuf::new(),
+    };
+    Ok(ApiLauncher::Program(program))
+}
+
+/// The sample, for those who name no application.
+const SAMPLE: &str = "examples/todos";
+
+/// The folder of the application: as asked, else as before, else the sample. A bare stack has none unless it is asked for.
+fn app(asked: Option<&Path>, config: &StackConfig) -> Result<Option<PathBuf>> {
+    if let Some(path) = asked {
+        let folder = AppFolder::open(path).map_err(local_stack::Error::from)?;
+        return Ok(Some(folder.path().to_owned()));
+    }
+    let before = config.app.clone();
+    Ok(before.or_else(|| (!config.bare).then(|| workspace::root().join(SAMPLE))))
 }
 
 fn recorded(stack: &Stack) -> Result<Option<StackConfig>> {
@@ -69,11 +92,8 @@ fn up_message(status: &Status, config: &StackConfig) -> String {
         status.anonymous.in_words()
     );
     let base = format!("http://localhost:{}", config.api_port);
-    if config.bare {
-        let _ = write!(text, "Try: curl {base}/");
-    } else {
-        let _ = write!(text, "Try: curl {base}/todos");
-    }
+    let is_sample = config.app.as_ref().is_some_and(|it| *it == workspace::root().join(SAMPLE));
+    let _ = write!(text, "Try: curl {base}/{}", if is_sample { "todos" } else { "" });
     if let Some(port) = config.animals_port {
         let _ = write!(text, "\n     curl http://localhost:{port}/animals");
     }
@@ -126,6 +146,14 @@ fn status_text(status: &Status) -> String {
         let _ = writeln!(text, "{name:<9} {state:<8} {:<48} {place}", service.url);
         if let Some(reason) = &service.reason {
             let _ = writeln!(text, "{:<9} {reason}", "");
+        }
+    }
+    if let Some(app) = &status.app {
+        let _ = writeln!(text, "{:<9} {}", "app", app.display());
+    }
+    for (what, list) in [("roles", &status.roles), ("claims", &status.claims)] {
+        if !list.is_empty() {
+            let _ = writeln!(text, "{what:<9} {}", list.join(", "));
         }
     }
     text
@@ -285,16 +313,21 @@ fn name(args: &NameArg) -> Result<StackName> {
     Ok(args.name.parse::<StackName>()?)
 }
 
+/// The stack of that name, with its progress on stderr.
+pub(crate) fn open_stack(args: &NameArg) -> Result<Stack> {
+    Ok(stack(&name(args)?, render::renderer(false)))
+}
+
 fn stack(name: &StackName, sink: Arc<dyn local_stack::EventSink>) -> Stack {
     Stack::new(&workspace::root(), name.clone(), sink)
 }
 
 /// Runs a command's work to its end, or until Ctrl-C: what was done by then stays and the next run goes on from there.
-fn run(work: impl Future<Output = Result<()>>) -> Result<ExitCode> {
+pub(crate) fn run(work: impl Future<Output = Result<()>>) -> Result<ExitCode> {
     run_to_code(async { work.await.map(|()| ExitCode::SUCCESS) })
 }
 
-fn run_to_code(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+pub(crate) fn run_to_code(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
     runtime()?.block_on(async {
         tokio::select! {
             done = work => done,

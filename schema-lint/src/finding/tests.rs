@@ -22,7 +22,7 @@ fn scripts(texts: &[&str]) -> Vec<Script> {
 }
 
 fn places(scripts: &[Script], moments: Vec<Moment>) -> Vec<(String, usize)> {
-    let replay = Replay { moments, ..Replay::default() };
+    let replay = Observed { moments, ..Observed::default() };
     findings(scripts, &replay).into_iter().map(|it| (it.file, it.line)).collect()
 }
 
@@ -64,8 +64,10 @@ fn allow_silences_its_code_on_its_statement() {
 fn what_one_grant_reaches_is_one_finding() {
     let scripts = scripts(&["grant select on all tables in schema api to public"]);
     let (one, two) = (leak(Rule::GrantToPublic, 1, "api.a"), leak(Rule::GrantToPublic, 2, "api.b"));
-    let replay =
-        Replay { moments: vec![moment(None, &[]), moment(Some((0, 0)), &[&one, &two])], ..Replay::default() };
+    let replay = Observed {
+        moments: vec![moment(None, &[]), moment(Some((0, 0)), &[&one, &two])],
+        ..Observed::default()
+    };
     let found = findings(&scripts, &replay);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].object, "api.*");
@@ -79,7 +81,7 @@ fn a_grant_of_a_routine_counts_while_public_may_run_it() {
         let public_routines = names.iter().map(|it| (*it).to_owned()).collect();
         findings(
             &scripts,
-            &Replay { seen: vec![vec![Default::default()]], public_routines, ..Replay::default() },
+            &Observed { seen: vec![vec![Default::default()]], public_routines, ..Observed::default() },
         )
         .len()
     };
@@ -95,7 +97,7 @@ fn json_has_the_promised_members() {
     let scripts = scripts(&["a"]);
     let one = leak(Rule::RlsOff, 1, "api.a");
     let replay =
-        Replay { moments: vec![moment(None, &[]), moment(Some((0, 0)), &[&one])], ..Replay::default() };
+        Observed { moments: vec![moment(None, &[]), moment(Some((0, 0)), &[&one])], ..Observed::default() };
     let json = serde_json::to_value(findings(&scripts, &replay)).unwrap();
     let members: Vec<&str> = json[0].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(members, ["code", "file", "line", "object", "reason", "fix"]);

@@ -51,6 +51,7 @@ const RULES: &[Rule] = &[
             "schema-lint/src/finding",
             "schema-lint/src/leaks",
             "schema-lint/src/locks",
+            "schema-lint/src/observed",
             "schema-lint/src/rules",
             "schema-lint/src/script",
         ],

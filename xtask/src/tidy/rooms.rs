@@ -219,6 +219,18 @@ mod tests {
     }
 
     #[test]
+    fn module_of_another_crates_file_is_no_arrow() {
+        let files = [
+            (
+                "shop/src/lib.rs",
+                "mod stock;\nmod till;\nmod door;\n#[path = \"../../x.rs\"]\nmod shared;\nuse till::Till;\n",
+            ),
+            ("shop/src/till.rs", "use crate::shared::Thing;\npub struct Till;\n"),
+        ];
+        assert_eq!(found(&files, &[]), [""; 0]);
+    }
+
+    #[test]
     fn tests_may_know_everything() {
         let files = [
             ("shop/src/stock.rs", "#[cfg(test)]\nmod tests { use crate::till::Till; }\n"),

@@ -27,6 +27,15 @@ const COMMANDS: &[&[&str]] = &[
     &["codegen"],
     &["doctor"],
     &["completions"],
+    &["new"],
+    &["token"],
+    &["db"],
+    &["db", "new"],
+    &["db", "migrate"],
+    &["db", "status"],
+    &["db", "reset"],
+    &["db", "test"],
+    &["db", "policies"],
 ];
 
 #[test]

@@ -11,6 +11,10 @@ pub(super) struct Rooms {
 /// The crates.
 pub(super) const CRATES: &[Rooms] = &[
     Rooms {
+        folder: "access-matrix",
+        order: &["error", "verb", "cell", "plan", "catalog", "matrix", "reach", "probe"],
+    },
+    Rooms {
         folder: "api",
         order: &[
             "version",
@@ -45,6 +49,13 @@ pub(super) const CRATES: &[Rooms] = &[
             "animals",
             "lambda",
             "cli",
+        ],
+    },
+    Rooms {
+        folder: "app-folder",
+        order: &[
+            "name", "script", "error", "folder", "ledger", "compare", "run", "migrate", "seed", "skeleton",
+            "tap", "testing",
         ],
     },
     Rooms {
@@ -116,6 +127,7 @@ pub(super) const CRATES: &[Rooms] = &[
         folder: "local-stack",
         order: &[
             "install",
+            "token",
             "account",
             "process",
             "service",
@@ -125,6 +137,7 @@ pub(super) const CRATES: &[Rooms] = &[
             "pgbin",
             "cluster",
             "error",
+            "conf",
             "driver",
             "database",
             "probe",
@@ -136,8 +149,10 @@ pub(super) const CRATES: &[Rooms] = &[
             "docker",
             "logs",
             "bootstrap",
+            "app",
             "served",
             "stack",
+            "scratch",
             "testing",
         ],
     },
@@ -188,6 +203,7 @@ pub(super) const CRATES: &[Rooms] = &[
             "script",
             "locks",
             "leaks",
+            "observed",
             "snapshot",
             "replay",
             "finding",
@@ -205,11 +221,13 @@ pub(super) const CRATES: &[Rooms] = &[
             "tidy",
             "tf",
             "lambda",
-            "bench_options",
             "cli",
             "completions",
             "publish",
             "local",
+            "new",
+            "token",
+            "db",
             "doctor",
             "bench",
             "test",

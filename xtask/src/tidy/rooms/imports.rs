@@ -122,6 +122,10 @@ impl Scanned {
             let n_module = (0..=path.len()).rev().find(|n| self.scopes.contains_key(&path[..*n]))?;
             let scope = &self.scopes[&path[..n_module]];
             let Some(name) = path.get(n_module) else { return Some(scope.file.clone()) };
+            if scope.parts.contains(name) {
+                // Its file is not among the crate's sources.
+                return None;
+            }
             match self.passed_on(&path[..n_module], scope, name) {
                 Some(target) => path = [target, path[n_module + 1..].to_vec()].concat(),
                 None => return Some(scope.file.clone()),

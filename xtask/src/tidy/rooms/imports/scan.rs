@@ -27,6 +27,8 @@ pub(super) struct Scope {
     pub(super) globs: Vec<Path>,
     /// Names that it defines.
     pub(super) items: BTreeSet<String>,
+    /// Modules in files of their own.
+    pub(super) parts: BTreeSet<String>,
     /// Paths as written, in order.
     pub(super) used: Vec<Path>,
 }
@@ -140,7 +142,10 @@ impl<'ast> Visit<'ast> for Reader<'_> {
                 let passes_on = !matches!(it.vis, Visibility::Inherited);
                 self.import(&Path::new(), &it.tree, passes_on);
             }
-            Item::Mod(it) if it.content.is_some() => {
+            Item::Mod(it) if it.content.is_none() => {
+                self.scope().parts.insert(it.ident.to_string());
+            }
+            Item::Mod(it) => {
                 self.module.push(it.ident.to_string());
                 self.begin();
                 syn::visit::visit_item(self, item);

@@ -1,0 +1,144 @@
+//! Options of what is done with an application: `new`, `db …`, `token`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use local_stack::token::{self, Claim};
+
+use super::StackName;
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// Folder to make; it may be anywhere, and has to be empty where it exists
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    /// Role that the request runs as
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: String,
+    /// A claim: NAME=TEXT, or NAME:=JSON for a number, a list, an object; repeatable
+    #[arg(long, value_name = "NAME=TEXT", value_parser = token::parse_claim)]
+    pub(crate) claim: Vec<Claim>,
+    /// How long it is good: a number with s, m, h or d
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = token::parse_ttl)]
+    pub(crate) ttl: Duration,
+    #[command(flatten)]
+    pub(crate) stack: StackName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbArgs {
+    #[command(subcommand)]
+    pub(crate) command: DbCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Write an empty migration, named by the clock, and print its path
+    #[command(
+        after_help = "Examples:\n  cargo xtask db new add_price\n  cargo xtask db new orders --target origin"
+    )]
+    New(DbNewArgs),
+    /// Apply what is due: the origin, its tables as foreign tables, then the custom database
+    #[command(after_help = "Examples:\n  cargo xtask db migrate --dry-run\n  cargo xtask db migrate")]
+    Migrate(DbMigrateArgs),
+    /// Show what is applied where, and what changed since it was applied
+    #[command(after_help = "Example:\n  cargo xtask db status --json")]
+    Status(DbStatusArgs),
+    /// Make the local databases anew from migrations and seed
+    #[command(after_help = "Example:\n  cargo xtask db reset --yes")]
+    Reset(DbResetArgs),
+    /// Run tests/*.sql on a database made from migrations and seed
+    #[command(after_help = "Examples:\n  cargo xtask db test\n  cargo xtask db test notes")]
+    Test(DbTestArgs),
+    /// Print which role may do what with which relation, or compare it with tests/policies.txt
+    #[command(after_help = "Examples:\n  cargo xtask db policies\n  cargo xtask db policies --check")]
+    Policies(DbPoliciesArgs),
+}
+
+/// Which stack, and which application.
+#[derive(Debug, Args)]
+pub(crate) struct AppArgs {
+    #[command(flatten)]
+    pub(crate) stack: StackName,
+    /// Folder of the application [default: the one that the stack was brought up with]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) app: Option<PathBuf>,
+}
+
+/// A kind of database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetArg {
+    /// The system of record
+    Origin,
+    /// The database that is served
+    Custom,
+    /// The database of the serverless deployment
+    Aurora,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbNewArgs {
+    /// What it does, in words
+    #[arg(value_name = "WORDS")]
+    pub(crate) words: String,
+    /// For which database
+    #[arg(long, value_enum, default_value = "custom")]
+    pub(crate) target: TargetArg,
+    #[command(flatten)]
+    pub(crate) app: AppArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbMigrateArgs {
+    /// Name the files that would be applied, and apply nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Apply a file that is older than one that was applied
+    #[arg(long)]
+    pub(crate) out_of_order: bool,
+    #[command(flatten)]
+    pub(crate) app: AppArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbStatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) app: AppArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbResetArgs {
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) app: AppArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbTestArgs {
+    /// Only files whose name holds this
+    pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) app: AppArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbPoliciesArgs {
+    /// Compare with tests/policies.txt, and fail where it differs
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print JSON
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) app: AppArgs,
+}

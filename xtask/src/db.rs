@@ -1,0 +1,35 @@
+//! `cargo xtask db …`: the databases of an application. One file per command.
+
+mod migrate;
+mod new;
+mod policies;
+mod reset;
+mod status;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use app_folder::AppFolder;
+use local_stack::Stack;
+
+use crate::cli::{AppArgs, DbArgs, DbCommand};
+use crate::local;
+
+pub(crate) fn run(args: &DbArgs) -> Result<ExitCode> {
+    match &args.command {
+        DbCommand::New(args) => new::run(args),
+        DbCommand::Migrate(args) => migrate::run(args),
+        DbCommand::Status(args) => status::run(args),
+        DbCommand::Reset(args) => reset::run(args),
+        DbCommand::Test(args) => test::run(args),
+        DbCommand::Policies(args) => policies::run(args),
+    }
+}
+
+/// The stack, and the application's folder as it is now.
+fn open(args: &AppArgs) -> Result<(Stack, AppFolder)> {
+    let stack = local::open_stack(&args.stack)?;
+    let folder = stack.app_folder(args.app.as_deref())?;
+    Ok((stack, folder))
+}
