@@ -171,6 +171,12 @@ impl ServerError {
     }
 }
 
+impl From<&tokio_postgres::Error> for ServerError {
+    fn from(error: &tokio_postgres::Error) -> Self {
+        Self::new(error)
+    }
+}
+
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {

@@ -6,6 +6,7 @@ pub mod database;
 pub mod error;
 pub mod event;
 pub mod fdw;
+pub mod lock;
 pub mod quote;
 pub mod secret;
 pub mod target;
@@ -14,7 +15,6 @@ pub mod vars;
 
 mod confidential;
 mod ledger;
-mod lock;
 mod runner;
 
 pub use bundle::{Bundle, Step};

@@ -9,7 +9,10 @@ use crate::error::{During, Error};
 const KEY: i64 = 0x0070_6761_7070_0001;
 
 /// Takes the lock; calls `on_wait` once if another session holds it.
-pub(crate) async fn acquire(client: &Client, on_wait: impl FnOnce()) -> Result<(), Error> {
+///
+/// # Errors
+/// What the server refuses.
+pub async fn acquire(client: &Client, on_wait: impl FnOnce()) -> Result<(), Error> {
     let action = "take the bootstrap lock";
     let row = client.query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&KEY]).await.during(action)?;
     if !row.get::<_, bool>(0) {
@@ -20,7 +23,10 @@ pub(crate) async fn acquire(client: &Client, on_wait: impl FnOnce()) -> Result<(
 }
 
 /// Gives the lock back.
-pub(crate) async fn release(client: &Client) -> Result<(), Error> {
+///
+/// # Errors
+/// What the server refuses.
+pub async fn release(client: &Client) -> Result<(), Error> {
     client
         .execute("SELECT pg_catalog.pg_advisory_unlock($1)", &[&KEY])
         .await

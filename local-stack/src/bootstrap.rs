@@ -19,13 +19,36 @@ pub(crate) struct Bootstrap<'a> {
     pub(crate) config: &'a StackConfig,
     pub(crate) secrets: &'a Secrets,
     pub(crate) origin_address: (String, u16),
+    pub(crate) names: Names,
     pub(crate) progress: &'a Progress,
+}
+
+/// The names of the two databases: the stack's own, or those of a copy beside them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) origin: String,
+    pub(crate) custom: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { origin: Database::Origin.dbname().to_owned(), custom: Database::Custom.dbname().to_owned() }
+    }
+}
+
+impl Names {
+    pub(crate) fn of(&self, database: Database) -> &str {
+        match database {
+            Database::Origin => &self.origin,
+            Database::Custom => &self.custom,
+        }
+    }
 }
 
 impl Bootstrap<'_> {
     /// The steps of one database.
     pub(crate) async fn apply(&self, database: Database) -> Result<(), Error> {
-        let mut client = connect(self.config, database).await?;
+        let mut client = self.connect(database).await?;
         let service = database.service();
         let target = match database {
             Database::Origin => Target::Origin,
@@ -35,7 +58,7 @@ impl Bootstrap<'_> {
             authenticator_password: Some(Secret::new(self.secrets.authenticator_password.clone())),
             web_anon_may_use_public: true,
             postgres_fdw: !self.config.bare,
-            sample_table: !self.config.bare,
+            sample_table: !self.config.bare && self.config.app.is_none(),
             ..Vars::default()
         };
         let mut on_event = |event| match event {
@@ -55,12 +78,17 @@ impl Bootstrap<'_> {
         report.map(drop).map_err(|source| Error::Bootstrap { service, source: Box::new(source) })
     }
 
+    /// Connects as superuser; makes the database if there is none.
+    pub(crate) async fn connect(&self, database: Database) -> Result<Client, Error> {
+        connect(self.config, database, self.names.of(database)).await
+    }
+
     /// The table of the animals app, as in the serverless deployment, in a database of its own at the origin.
     pub(crate) async fn apply_animals(&self) -> Result<(), Error> {
         let service = Database::Origin.service();
         let failed = |source| Error::Bootstrap { service, source: Box::new(source) };
         let database = Ident::constant(animals::DATABASE);
-        let admin = connect(self.config, Database::Origin).await?;
+        let admin = self.connect(Database::Origin).await?;
         bootstrap_sql::database::create_if_missing(&admin, &database).await.map_err(failed)?;
         let connection = Connection { database: Database::Origin, port: self.config.port(service) };
         let mut client = connection.connect_to(animals::DATABASE).await.map_err(|error| {
@@ -87,18 +115,23 @@ impl Bootstrap<'_> {
 
     /// Joins the custom database to the origin.
     pub(crate) async fn wire(&self) -> Result<(), Error> {
-        let mut client = connect(self.config, Database::Custom).await?;
-        let wired = fdw::wire(&mut client, &fdw_config(self.origin_address.clone())).await;
+        let mut client = self.connect(Database::Custom).await?;
+        let wired = fdw::wire(&mut client, &self.fdw_config()).await;
         wired.map(drop).map_err(bootstrap_failed)
     }
 
     /// Imports the origin's tables into the custom database.
     pub(crate) async fn import(&self) -> Result<ImportReport, Error> {
         let started = Instant::now();
-        let report = import(self.config, self.origin_address.clone()).await?;
+        let mut client = self.connect(Database::Custom).await?;
+        let report = fdw::import(&mut client, &self.fdw_config()).await.map_err(bootstrap_failed)?;
         let took = started.elapsed().as_millis();
         self.progress.step(Database::Custom.service(), format!("imported the origin's tables in {took} ms"));
         Ok(report)
+    }
+
+    fn fdw_config(&self) -> FdwConfig {
+        fdw_config(self.origin_address.clone(), &self.names.origin)
     }
 }
 
@@ -107,14 +140,15 @@ pub(crate) async fn import(
     config: &StackConfig,
     origin_address: (String, u16),
 ) -> Result<ImportReport, Error> {
-    let mut client = connect(config, Database::Custom).await?;
-    fdw::import(&mut client, &fdw_config(origin_address)).await.map_err(bootstrap_failed)
+    let names = Names::default();
+    let mut client = connect(config, Database::Custom, &names.custom).await?;
+    let config = fdw_config(origin_address, &names.origin);
+    fdw::import(&mut client, &config).await.map_err(bootstrap_failed)
 }
 
-fn fdw_config((host, port): (String, u16)) -> FdwConfig {
+fn fdw_config((host, port): (String, u16), dbname: &str) -> FdwConfig {
     let origin = Database::Origin;
-    let mut config =
-        FdwConfig::new(host, port, origin.dbname(), origin.user(), Secret::new(origin.password()));
+    let mut config = FdwConfig::new(host, port, dbname, origin.user(), Secret::new(origin.password()));
     // The origin of a local stack offers none: not asking saves a round trip per connection.
     config.sslmode = SslMode::Disable;
     config
@@ -124,21 +158,21 @@ fn bootstrap_failed(source: bootstrap_sql::Error) -> Error {
     Error::Bootstrap { service: Database::Custom.service(), source: Box::new(source) }
 }
 
-/// Connects as superuser; makes the stack's database if somebody dropped it.
-async fn connect(config: &StackConfig, database: Database) -> Result<Client, Error> {
+/// Connects as superuser; makes the database if somebody dropped it.
+async fn connect(config: &StackConfig, database: Database, dbname: &str) -> Result<Client, Error> {
     let service = database.service();
     let connection = Connection { database, port: config.port(service) };
     let fail = |doing: &str| {
         let doing = doing.to_owned();
         move |error: tokio_postgres::Error| Error::Database { service, doing, reason: describe(&error) }
     };
-    match connection.connect().await {
+    match connection.connect_to(dbname).await {
         Ok(client) => Ok(client),
         Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNDEFINED_DATABASE) => {
             let admin = connection.connect_to("postgres").await.map_err(fail("connect"))?;
-            let create = format!("CREATE DATABASE \"{}\"", database.dbname());
+            let create = format!("CREATE DATABASE \"{dbname}\"");
             admin.batch_execute(&create).await.map_err(fail("make the database"))?;
-            connection.connect().await.map_err(fail("connect"))
+            connection.connect_to(dbname).await.map_err(fail("connect"))
         }
         Err(error) => Err(fail("connect")(error)),
     }

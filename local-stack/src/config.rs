@@ -152,6 +152,9 @@ pub struct StackConfig {
     pub animals_port: Option<u16>,
     /// Where the data folders go instead of `.stack/<name>/data`; native backend only.
     pub data_dir: Option<PathBuf>,
+    /// Folder of the application; none: the databases hold what the bootstrap makes.
+    #[serde(default)]
+    pub app: Option<PathBuf>,
     /// No foreign-data objects and no sample table: for following the tutorial by hand.
     pub bare: bool,
     /// The REST server is an optimised build.
@@ -169,6 +172,7 @@ impl Default for StackConfig {
             custom_port: 54322,
             animals_port: None,
             data_dir: None,
+            app: None,
             bare: false,
             release: false,
         }
@@ -225,9 +229,12 @@ impl StackConfig {
         // Nothing else depends on the app: it comes, moves and goes beside what runs.
         compare("--animals-port", port(self.animals_port), port(asked.animals_port), Cost::Nothing);
         let dir = |it: &Option<PathBuf>| {
-            it.as_ref().map_or_else(|| "default".to_owned(), |it| it.display().to_string())
+            it.as_ref().map_or_else(|| "none".to_owned(), |it| it.display().to_string())
         };
         compare("--data-dir", dir(&self.data_dir), dir(&asked.data_dir), Cost::NewData);
+        // One application's tables beside another's would be neither. A stack without one takes any.
+        let app_cost = if self.app.is_some() { Cost::NewData } else { Cost::Nothing };
+        compare("--app", dir(&self.app), dir(&asked.app), app_cost);
         // From bare to wired is an addition; the way back would take away what is in use.
         let bare_cost = if asked.bare { Cost::NewData } else { Cost::Restart };
         compare("--bare", on_off(self.bare), on_off(asked.bare), bare_cost);

@@ -76,8 +76,13 @@ pub struct Connection {
 impl Connection {
     /// As a URL, with the local development password.
     pub fn url(&self) -> String {
+        self.url_of(self.database.dbname())
+    }
+
+    /// The same for any database of that server.
+    pub fn url_of(&self, dbname: &str) -> String {
         let it = self.database;
-        format!("postgres://{}:{}@127.0.0.1:{}/{}", it.user(), it.password(), self.port, it.dbname())
+        format!("postgres://{}:{}@127.0.0.1:{}/{dbname}", it.user(), it.password(), self.port)
     }
 
     /// As a driver's configuration, for a database of that server.

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 pub use engine::Engine;
 
+use crate::conf::Conf;
 use crate::config::StackConfig;
 use crate::database::Database;
 use crate::driver::{ApiLaunch, Driver, Handle};
@@ -26,12 +27,16 @@ const BASE_IMAGES: [(&str, &str, &[ServiceName]); 2] = [
 /// The port that Postgres listens on within the project's network.
 const POSTGRES_PORT: u16 = 5432;
 
+/// Label of the REST server's container: which settings of the application it was started with.
+const CONF_LABEL: &str = "pgapp.conf";
+
 /// Containers of one compose project.
 pub(crate) struct Docker {
     engine: Engine,
     compose_file: PathBuf,
-    /// Publishes the admin server's port; compose knows no optional ports.
-    admin_override: Option<PathBuf>,
+    /// What only some stacks have: a published port of the admin server, an application's settings.
+    override_file: PathBuf,
+    home: PathBuf,
     logs_dir: PathBuf,
     config: StackConfig,
     project: String,
@@ -42,7 +47,8 @@ impl Docker {
         Self {
             engine,
             compose_file: root.join("local-stack/docker/compose.yaml"),
-            admin_override: state.config.admin_port.map(|_| home.dir().join("compose.admin.yaml")),
+            override_file: home.dir().join("compose.override.yaml"),
+            home: home.dir().to_owned(),
             logs_dir: home.dir().join("logs"),
             config: state.config.clone(),
             project: state.project.clone(),
@@ -53,8 +59,8 @@ impl Docker {
     fn compose(&self, args: &[&str]) -> tokio::process::Command {
         let mut command = self.engine.compose();
         command.args(["-p", &self.project, "-f"]).arg(&self.compose_file);
-        if let Some(path) = self.admin_override.as_ref().filter(|it| it.is_file()) {
-            command.arg("-f").arg(path);
+        if self.override_file.is_file() {
+            command.arg("-f").arg(&self.override_file);
         }
         command.args(args);
         for (service, variable) in [
@@ -73,14 +79,15 @@ impl Docker {
         command
     }
 
-    fn write_admin_override(&self) -> Result<(), Error> {
-        let (Some(path), Some(port)) = (&self.admin_override, self.config.admin_port) else { return Ok(()) };
-        let text = format!("services:\n  api:\n    ports: [\"127.0.0.1:{port}:3001\"]\n");
-        std::fs::write(path, text).map_err(|source| Error::File {
-            doing: "write",
-            path: path.clone(),
-            source,
-        })
+    fn write_override(&self, conf: Option<&Conf>) -> Result<(), Error> {
+        let file = conf.map(|it| it.place(&self.home)).transpose()?;
+        let path = &self.override_file;
+        let written = match override_text(self.config.admin_port, conf.zip(file.as_deref())) {
+            Some(text) => std::fs::write(path, text),
+            None if path.exists() => std::fs::remove_file(path),
+            None => Ok(()),
+        };
+        written.map_err(|source| Error::File { doing: "write", path: path.clone(), source })
     }
 
     async fn container(&self, service: ServiceName, all: bool) -> Result<Option<String>, Error> {
@@ -123,7 +130,7 @@ impl Driver for Docker {
     }
 
     async fn prepare(&self, services: &[ServiceName], progress: &Progress) -> Result<(), Error> {
-        self.write_admin_override()?;
+        self.write_override(Conf::of(&self.config)?.as_ref())?;
         let output = |line: &str| progress.emit(Event::Output { line: line.to_owned() });
         for (argument, default, used_by) in BASE_IMAGES {
             if used_by.iter().any(|it| services.contains(it)) {
@@ -146,6 +153,13 @@ impl Driver for Docker {
 
     async fn is_outdated(&self, service: ServiceName, _launch: &ApiLaunch<'_>) -> Result<bool, Error> {
         let Some(container) = self.container(service, false).await? else { return Ok(false) };
+        if service == ServiceName::Api {
+            let conf = Conf::of(&self.config)?;
+            let wanted = conf.map_or_else(String::new, |it| it.digest());
+            if self.engine.label(&container, CONF_LABEL).await? != wanted {
+                return Ok(true);
+            }
+        }
         self.engine.is_outdated(&container).await
     }
 
@@ -173,7 +187,9 @@ impl Driver for Docker {
         if service == ServiceName::Animals {
             command.env("PGAPP_ANIMALS_PASSWORD", &launch.secrets.animals_password);
         } else {
-            command.envs(api_environment(launch, ServiceName::CustomDb.as_str(), POSTGRES_PORT));
+            let conf = Conf::of(&self.config)?;
+            let host = ServiceName::CustomDb.as_str();
+            command.envs(api_environment(launch, host, POSTGRES_PORT, conf.as_ref()));
         }
         self.engine.run(command, &format!("start {service}"), &|_| {}).await?;
         Ok(None)
@@ -205,5 +221,59 @@ impl Driver for Docker {
         let Ok(Some(container)) = self.container(service, true).await else { return String::new() };
         let log = self.engine.logs(&container, Some(12)).await.unwrap_or_default();
         String::from_utf8_lossy(&log).trim_end().to_owned()
+    }
+}
+
+/// A compose file for what only some stacks have; `None` where there is nothing of it. JSON is YAML, and quotes paths.
+fn override_text(admin_port: Option<u16>, conf: Option<(&Conf, &Path)>) -> Option<String> {
+    let mut api = serde_json::Map::new();
+    if let Some(port) = admin_port {
+        api.insert("ports".to_owned(), serde_json::json!([format!("127.0.0.1:{port}:3001")]));
+    }
+    if let Some((conf, path)) = conf {
+        // A dollar would begin a variable of compose.
+        let source = path.display().to_string().replace('$', "$$");
+        let target = "/pgapp.conf";
+        api.insert("command".to_owned(), serde_json::json!([target]));
+        let volume =
+            serde_json::json!({"type": "bind", "source": source, "target": target, "read_only": true});
+        api.insert("volumes".to_owned(), serde_json::json!([volume]));
+        api.insert("labels".to_owned(), serde_json::json!({CONF_LABEL: conf.digest()}));
+        // The compose file has defaults for these; an empty one counts as not set.
+        let decided = [("db-schemas", "PGRST_DB_SCHEMAS"), ("db-anon-role", "PGRST_DB_ANON_ROLE")];
+        let unset: serde_json::Map<_, _> = decided
+            .into_iter()
+            .filter(|(key, _)| conf.sets(key))
+            .map(|(_, variable)| (variable.to_owned(), "".into()))
+            .collect();
+        api.insert("environment".to_owned(), unset.into());
+    }
+    if api.is_empty() {
+        return None;
+    }
+    Some(format!("{}\n", serde_json::json!({"services": {"api": api}})))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_stack_has_is_written() {
+        assert_eq!(override_text(None, None), None);
+        assert_eq!(
+            override_text(Some(4001), None).unwrap(),
+            "{\"services\":{\"api\":{\"ports\":[\"127.0.0.1:4001:3001\"]}}}\n"
+        );
+        let app = tempfile::tempdir().unwrap();
+        std::fs::write(app.path().join("pgapp.conf"), "db-schemas = \"api\"\n").unwrap();
+        let config = StackConfig { app: Some(app.path().to_owned()), ..StackConfig::default() };
+        let conf = Conf::of(&config).unwrap().unwrap();
+        let text = override_text(None, Some((&conf, Path::new("/a $b/pgapp.conf")))).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let api = &value["services"]["api"];
+        assert_eq!(api["volumes"][0]["source"], "/a $$b/pgapp.conf");
+        assert_eq!(api["environment"], serde_json::json!({"PGRST_DB_SCHEMAS": ""}));
+        assert_eq!(api["labels"][CONF_LABEL], conf.digest());
     }
 }

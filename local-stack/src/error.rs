@@ -118,6 +118,15 @@ pub enum Error {
         #[source]
         source: Box<bootstrap_sql::Error>,
     },
+    /// The application's folder, or one of its files.
+    #[error(transparent)]
+    App(#[from] app_folder::Error),
+    /// The stack has no application.
+    #[error("stack \"{name}\" has no application")]
+    NoApp {
+        /// The stack.
+        name: StackName,
+    },
     /// A service does not answer.
     #[error("{service} is not healthy: {reason}{}", tail_of(log_tail))]
     Unhealthy {
@@ -205,6 +214,12 @@ pub enum Error {
     Graph(#[from] GraphError),
 }
 
+impl From<app_folder::FolderError> for Error {
+    fn from(error: app_folder::FolderError) -> Self {
+        Self::App(error.into())
+    }
+}
+
 impl Error {
     /// What to do next, in full sentences; `None` when the message says it all.
     pub fn hint(&self) -> Option<String> {
@@ -237,6 +252,10 @@ impl Error {
             Self::Cluster { source, .. } => cluster_hint(source),
             Self::NoAnimals { name } => Some(format!("Add it with `cargo xtask up --name {name} --animals`.")),
             Self::NotRunning { name, .. } => Some(format!("Start it with `cargo xtask up --name {name}`.")),
+            Self::App(error) => error.hint(),
+            Self::NoApp { name } => Some(format!(
+                "Name its folder with --app, or bring the stack up with it: `cargo xtask up --name {name} --app DIR`."
+            )),
             Self::NoDocker { .. } => Some(format!("Install or start Docker:\n{}", install::docker_commands())),
             Self::BaseImage { .. } => Some(
                 "Connect to the network, or load the image (`docker load`), or name another one in the build argument."

@@ -14,6 +14,7 @@ use crate::animals;
 use crate::cluster::{
     Cluster, ClusterError, DataDir, DataState, NewCluster, StopMode, log_tail, remove_if_there,
 };
+use crate::conf::Conf;
 use crate::config::StackConfig;
 use crate::database::Database;
 use crate::driver::{ApiLaunch, Driver, Handle};
@@ -155,6 +156,11 @@ impl Native {
         cluster.start().await.map_err(fail)
     }
 
+    /// The application's settings, which are the REST server's alone.
+    fn conf_of(&self, service: ServiceName) -> Result<Option<Conf>, Error> {
+        if service == ServiceName::Api { Conf::of(&self.config) } else { Ok(None) }
+    }
+
     /// Who runs the REST server: root is nobody to serve requests as, if the program is within another user's reach.
     fn api_account(&self, program: &Path) -> Account {
         match &self.tools {
@@ -217,7 +223,8 @@ impl Driver for Native {
             return Ok(false);
         };
         let fail = |source| Error::StartApi { program: program.to_owned(), source };
-        Ok(running.program != program || running.build != build_of(program).map_err(fail)?)
+        let conf = self.conf_of(service)?;
+        Ok(running.program != program || running.build != build_of(program, conf.as_ref()).map_err(fail)?)
     }
 
     async fn check(&self) -> Result<(), Error> {
@@ -266,7 +273,8 @@ impl Driver for Native {
         let log_path = self.log(service);
         let fail = |source| Error::StartApi { program: program.to_owned(), source };
         let log = std::fs::File::options().create(true).append(true).open(&log_path).map_err(fail)?;
-        let build = build_of(program).map_err(fail)?;
+        let conf = self.conf_of(service)?;
+        let build = build_of(program, conf.as_ref()).map_err(fail)?;
 
         let mut command = detached(program);
         self.api_account(program).apply(&mut command);
@@ -280,7 +288,10 @@ impl Driver for Native {
             let port = self.config.port(service).to_string();
             command.args(["--animals", "--animals-host", "127.0.0.1", "--animals-port", &port]);
         } else {
-            command.envs(api_environment(launch, "127.0.0.1", self.config.custom_port));
+            if let Some(conf) = &conf {
+                command.arg(conf.place(&self.servers_dir)?);
+            }
+            command.envs(api_environment(launch, "127.0.0.1", self.config.custom_port, conf.as_ref()));
             command.env("PGRST_SERVER_HOST", "127.0.0.1");
             command.env("PGRST_SERVER_PORT", self.config.api_port.to_string());
             if let Some(port) = self.config.admin_port {
@@ -355,22 +366,31 @@ pub(crate) fn api_environment(
     launch: &ApiLaunch<'_>,
     db_host: &str,
     db_port: u16,
+    conf: Option<&Conf>,
 ) -> Vec<(&'static str, String)> {
     let password = &launch.secrets.authenticator_password;
     let dbname = Database::Custom.dbname();
-    vec![
+    let mut environment = vec![
         ("PGRST_DB_URI", format!("postgres://authenticator:{password}@{db_host}:{db_port}/{dbname}")),
-        ("PGRST_DB_SCHEMAS", "public".to_owned()),
-        ("PGRST_DB_ANON_ROLE", "web_anon".to_owned()),
         ("PGRST_JWT_SECRET", launch.secrets.jwt_secret.clone()),
-    ]
+    ];
+    // The environment goes before the file, so what the application decides is left out.
+    for (key, variable, value) in
+        [("db-schemas", "PGRST_DB_SCHEMAS", "public"), ("db-anon-role", "PGRST_DB_ANON_ROLE", "web_anon")]
+    {
+        if !conf.is_some_and(|it| it.sets(key)) {
+            environment.push((variable, value.to_owned()));
+        }
+    }
+    environment
 }
 
-/// Length and modification time: tells a rebuilt program from the one that runs.
-pub(crate) fn build_of(program: &Path) -> std::io::Result<String> {
+/// Length and modification time of the program, and its settings: tells what was rebuilt or changed from what runs.
+pub(crate) fn build_of(program: &Path, conf: Option<&Conf>) -> std::io::Result<String> {
     let meta = std::fs::metadata(program)?;
     let modified = meta.modified()?.duration_since(std::time::UNIX_EPOCH).map_err(std::io::Error::other)?;
-    Ok(format!("{}-{}", meta.len(), modified.as_nanos()))
+    let program = format!("{}-{}", meta.len(), modified.as_nanos());
+    Ok(conf.map_or_else(|| program.clone(), |it| format!("{program}-{}", it.digest())))
 }
 
 /// A command in a session of its own, so that neither Ctrl-C nor the end of the terminal reaches it.

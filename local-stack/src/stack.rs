@@ -4,7 +4,9 @@
 //! that changes something holds the stack's lock. Whatever an interrupted run left is found by looking, not by
 //! remembering: each `up` observes first and does only what is missing.
 
+mod application;
 mod backend;
+mod reset;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +32,7 @@ use crate::service::{ServiceName, ServiceState, start_order};
 use crate::state::{StackHome, StackLock, State, StateError};
 use crate::up::Run;
 
+pub use application::{AppliedFile, TargetStatus};
 pub use status::{ServiceStatus, Status};
 
 /// Where the program of the REST server and of the animals app comes from.
@@ -294,6 +297,7 @@ impl Stack {
             config: &state.config,
             secrets: &secrets,
             origin_address: driver.origin_address(),
+            names: bootstrap::Names::default(),
             progress: &progress,
         };
         bootstrap.apply(Database::Origin).await?;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::bootstrap::Bootstrap;
+use app_folder::{AppFolder, Order};
+
+use crate::app::Application;
+use crate::bootstrap::{Bootstrap, Names};
 use crate::config::StackConfig;
 use crate::database::Database;
 use crate::driver::{ApiLaunch, Driver};
@@ -67,6 +70,7 @@ impl Run<'_> {
             config: &state.config,
             secrets: self.launch.secrets,
             origin_address: self.driver.origin_address(),
+            names: Names::default(),
             progress: self.progress,
         };
         let at_origin = async {
@@ -80,19 +84,44 @@ impl Run<'_> {
         origin?;
         self.progress.to(ServiceName::OriginDb, ServiceState::Running)?;
         custom?;
-        if !state.config.bare {
+        let is_wired = !state.config.bare;
+        if is_wired {
             bootstrap.wire().await?;
-            // Later changes of the origin are the user's to import, so that nothing appears behind their back.
-            if !state.imported {
-                bootstrap.import().await?;
-                state.imported = true;
+        }
+        let app = state.config.app.as_deref().map(AppFolder::open).transpose()?;
+        let mut is_import_due = is_wired && !state.imported;
+        let app = match &app {
+            Some(folder) => Some(Application::read(folder, &bootstrap)?),
+            None => None,
+        };
+        if let Some(app) = &app {
+            app.check(Order::Strict).await?;
+            // Said before it is so, as a run that is cut off in between has to be followed by an import.
+            let is_origin_due = app.is_due(Database::Origin).await?;
+            if is_origin_due && state.imported {
+                state.imported = false;
                 self.stack.home.save(state)?;
             }
+            is_import_due |= is_wired && is_origin_due;
+            app.migrate(Database::Origin, Order::Strict).await?;
+            app.seed(Database::Origin).await?;
+        }
+        // Later changes of the origin by hand are the user's to import, so that nothing appears behind their back.
+        if is_import_due {
+            bootstrap.import().await?;
+        }
+        if let Some(app) = &app {
+            app.migrate(Database::Custom, Order::Strict).await?;
+            app.seed(Database::Custom).await?;
+        }
+        if is_import_due {
+            state.imported = true;
+            self.stack.home.save(state)?;
         }
         Ok(self.progress.to(ServiceName::CustomDb, ServiceState::Running)?)
     }
 
-    async fn start_program(
+    pub(crate) async fn start_program(
         &self,
         state: &mut State,
         service: ServiceName,

@@ -3,9 +3,12 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
+use crate::db::DbArgs;
 use crate::forward::FORWARDED;
 use crate::lambda::LambdaArgs;
+use crate::new::NewArgs;
 use crate::tf::TfArgs;
+use crate::token::TokenArgs;
 
 /// Drives the local stack, the deployments and the project's own checks.
 #[derive(Debug, Parser)]
@@ -17,15 +20,25 @@ pub(crate) struct Cli {
 }
 
 /// The headings of the overview, in order.
-const HEADINGS: &[&str] = &["local", "hybrid (CloudFormation)", "serverless (Terraform)", "both", "project"];
+const HEADINGS: &[&str] =
+    &["application", "local", "hybrid (CloudFormation)", "serverless (Terraform)", "both", "project"];
 
 /// What is answered here: heading, then (command, one line). What others answer is in [`FORWARDED`].
 const GROUPS: &[(&str, &[(&str, &str)])] = &[
     (
+        "application",
+        &[
+            ("new DIR", "a folder with a schema, a seed and a test that work; says what to type next"),
+            ("db new|migrate|status|reset", "its migrations: write, apply, show; databases anew"),
+            ("db test|policies", "its tests; which role may do what, and whether that is as committed"),
+            ("token --role ROLE", "a token for the local stack"),
+        ],
+    ),
+    (
         "local",
         &[
             (
-                "up [--animals]",
+                "up [--app DIR] [--watch]",
                 "start origin Postgres, custom Postgres and the REST server; return when healthy",
             ),
             ("down [--volumes]", "stop them; with --volumes also remove their data"),
@@ -81,9 +94,22 @@ pub(crate) fn overview() -> String {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a folder for an application that works as it is
+    #[command(after_help = "Example:\n  cargo xtask new ../shop\n  cargo xtask up --app ../shop --watch")]
+    New(NewArgs),
+    /// Work with the application's databases
+    #[command(
+        after_help = "Examples:\n  cargo xtask db new add_price\n  cargo xtask db migrate\n  cargo xtask db status"
+    )]
+    Db(DbArgs),
+    /// Print a token for the local stack
+    #[command(
+        after_help = "Examples:\n  cargo xtask token --role member --claim sub=ann\n  curl localhost:3000/notes -H \"Authorization: Bearer $(cargo xtask token --role member --claim sub=ann)\""
+    )]
+    Token(TokenArgs),
     /// Start the local stack and return when it is healthy
     #[command(
-        after_help = "Example:\n  cargo xtask up\n  cargo xtask up --animals\n  cargo xtask up --name two --api-port 3001 --origin-port 54331 --custom-port 54332\n\nA stack remembers its settings until `down --volumes`: `cargo xtask up --name two` starts it again as it was."
+        after_help = "Example:\n  cargo xtask up\n  cargo xtask up --app ../shop --watch\n  cargo xtask up --animals\n  cargo xtask up --name two --api-port 3001 --origin-port 54331 --custom-port 54332\n\nA stack remembers its settings until `down --volumes`: `cargo xtask up --name two` starts it again as it was."
     )]
     Up(UpArgs),
     /// Stop the local stack; data stays unless --volumes is given
@@ -217,6 +243,12 @@ pub(crate) struct PublishArgs {
 pub(crate) struct UpArgs {
     #[command(flatten)]
     pub(crate) stack: StackName,
+    /// Folder of the application [default: as before, else the sample examples/todos]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) app: Option<PathBuf>,
+    /// Stay, and apply what is saved in the application's folder, until Ctrl-C
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// How the services are run [default: as before, else auto]
     #[arg(long, value_enum)]
     pub(crate) backend: Option<BackendArg>,
@@ -432,6 +464,7 @@ mod tests {
         for command in Cli::command().get_subcommands() {
             assert!(listed.contains(&command.get_name()), "`{}` is not in the overview", command.get_name());
         }
+        let listed: std::collections::BTreeSet<&str> = listed.into_iter().collect();
         assert_eq!(listed.len(), Cli::command().get_subcommands().count());
     }
 

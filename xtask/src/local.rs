@@ -1,6 +1,7 @@
 //! The local stack's commands: thin edges over the `local-stack` library.
 
 mod render;
+mod watch;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -9,6 +10,7 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use app_folder::AppFolder;
 use local_stack::animals;
 use local_stack::database::Database;
 use local_stack::pgbin::{SearchPath, ServerBinaries};
@@ -34,23 +36,45 @@ pub(crate) fn up(args: &UpArgs) -> Result<ExitCode> {
     let stack = stack(&name, render::renderer(args.json));
     let config = settings(args, recorded(&stack)?, name)?;
     run(async {
-        let backend = stack.choose_backend(&config).await?;
-        let program = match backend {
-            BackendKind::Native => build_api(config.release)?,
-            // The image is built from source, in a container; no program of this machine is used.
-            BackendKind::Docker => PathBuf::new(),
-        };
-        let api = ApiLauncher::Program(program);
+        let api = api_launcher(&stack, &config).await?;
         let status = stack.up(&config, &api).await?;
         if !args.json {
             output::note(&up_message(&status, &config));
+        }
+        if args.watch {
+            watch::run(&stack, &config, &api).await?;
         }
         Ok(())
     })
 }
 
+/// The program of the REST server, built when this machine is to run it.
+pub(crate) async fn api_launcher(stack: &Stack, config: &StackConfig) -> Result<ApiLauncher> {
+    let program = match stack.choose_backend(config).await? {
+        BackendKind::Native => build_api(config.release)?,
+        // The image is built from source, in a container; no program of this machine is used.
+        BackendKind::Docker => PathBuf::new(),
+    };
+    Ok(ApiLauncher::Program(program))
+}
+
+/// The sample, for those who name no application.
+const SAMPLE: &str = "examples/todos";
+
+/// The folder of the application: as asked, else as before, else the sample. A bare stack has none unless it is asked for.
+fn app(args: &UpArgs, recorded: Option<&StackConfig>, is_bare: bool) -> Result<Option<PathBuf>> {
+    if let Some(path) = &args.app {
+        let folder = AppFolder::open(path).map_err(local_stack::Error::from)?;
+        return Ok(Some(folder.path().to_owned()));
+    }
+    let before = recorded.and_then(|it| it.app.clone());
+    Ok(before.or_else(|| (!is_bare).then(|| workspace::root().join(SAMPLE))))
+}
+
 /// What is asked for now, else what the stack was set up with, else the defaults.
 fn settings(args: &UpArgs, recorded: Option<StackConfig>, name: StackName) -> Result<StackConfig> {
+    let is_bare = args.bare.unwrap_or_else(|| recorded.as_ref().is_some_and(|it| it.bare));
+    let app = app(args, recorded.as_ref(), is_bare)?;
     let before = recorded.unwrap_or_default();
     let asked_dir = args.data_dir.as_ref().map(std::path::absolute).transpose();
     let asked_animals = args.animals.then_some(args.animals_port);
@@ -71,7 +95,8 @@ fn settings(args: &UpArgs, recorded: Option<StackConfig>, name: StackName) -> Re
             None => before.animals_port,
         },
         data_dir: asked_dir.context("resolve --data-dir")?.or(before.data_dir),
-        bare: args.bare.unwrap_or(before.bare),
+        app,
+        bare: is_bare,
         release: args.release.unwrap_or(before.release),
     })
 }
@@ -90,11 +115,8 @@ fn up_message(status: &Status, config: &StackConfig) -> String {
         let _ = writeln!(text, "  {:<9} {}", service.name.as_str(), service.url);
     }
     let base = format!("http://localhost:{}", config.api_port);
-    if config.bare {
-        let _ = write!(text, "Try: curl {base}/");
-    } else {
-        let _ = write!(text, "Try: curl {base}/todos");
-    }
+    let is_sample = config.app.as_ref().is_some_and(|it| *it == workspace::root().join(SAMPLE));
+    let _ = write!(text, "Try: curl {base}/{}", if is_sample { "todos" } else { "" });
     if let Some(port) = config.animals_port {
         let _ = write!(text, "\n     curl http://localhost:{port}/animals");
     }
@@ -295,16 +317,21 @@ fn name(args: &NameArg) -> Result<StackName> {
     Ok(args.name.parse::<StackName>()?)
 }
 
+/// The stack of that name, with its progress on stderr.
+pub(crate) fn open_stack(args: &NameArg) -> Result<Stack> {
+    Ok(stack(&name(args)?, render::renderer(false)))
+}
+
 fn stack(name: &StackName, sink: Arc<dyn local_stack::EventSink>) -> Stack {
     Stack::new(&workspace::root(), name.clone(), sink)
 }
 
 /// Runs a command's work to its end, or until Ctrl-C: what was done by then stays and the next run goes on from there.
-fn run(work: impl Future<Output = Result<()>>) -> Result<ExitCode> {
+pub(crate) fn run(work: impl Future<Output = Result<()>>) -> Result<ExitCode> {
     run_to_code(async { work.await.map(|()| ExitCode::SUCCESS) })
 }
 
-fn run_to_code(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+pub(crate) fn run_to_code(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
     runtime()?.block_on(async {
         tokio::select! {
             done = work => done,
@@ -376,8 +403,10 @@ mod tests {
         assert_ne!(set_up, StackConfig::default());
         assert_eq!(asked(&[], Some(set_up.clone())), set_up);
         let changed = asked(&["--api-port=7", "--bare=false", "--release=false"], Some(set_up.clone()));
-        assert_eq!(changed, StackConfig { api_port: 7, bare: false, release: false, ..set_up });
-        assert_eq!(asked(&[], None), StackConfig::default());
+        let app = Some(workspace::root().join(SAMPLE));
+        assert_eq!(changed, StackConfig { api_port: 7, bare: false, release: false, app, ..set_up });
+        let sample = Some(workspace::root().join(SAMPLE));
+        assert_eq!(asked(&[], None), StackConfig { app: sample, ..StackConfig::default() });
     }
 
     #[test]

@@ -7,16 +7,19 @@ mod bench;
 mod ci;
 mod cli;
 mod codegen;
+mod db;
 mod doctor;
 mod forward;
 mod lambda;
 mod local;
+mod new;
 mod output;
 mod publish;
 mod python;
 mod test;
 mod tf;
 mod tidy;
+mod token;
 mod workspace;
 
 use std::ffi::OsString;
@@ -44,6 +47,9 @@ fn main() -> ExitCode {
         Command::Psql(args) => local::psql(&args),
         Command::Fdw(args) => local::fdw(args),
         Command::Open(args) => local::open(&args),
+        Command::New(args) => new::run(&args),
+        Command::Db(args) => db::run(&args),
+        Command::Token(args) => token::run(&args),
         Command::Codegen(args) => codegen::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Lambda(args) => lambda::run(&args),

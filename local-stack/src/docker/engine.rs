@@ -129,6 +129,13 @@ impl Engine {
         Ok(!output.stdout.trim_ascii().is_empty())
     }
 
+    /// A label of a container; empty where it has none of that name.
+    pub(super) async fn label(&self, container: &str, name: &str) -> Result<String, Error> {
+        let format = format!("{{{{index .Config.Labels \"{name}\"}}}}");
+        let output = self.ask(&["inspect", "--format", &format, container], "inspect the container").await?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
     /// Whether the image that a container was made from was built anew since.
     pub(super) async fn is_outdated(&self, container: &str) -> Result<bool, Error> {
         let format = ["inspect", "--format", "{{.Image}} {{.Config.Image}}", container];
