@@ -30,6 +30,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("new DIR", "a folder with a schema, a seed and a test that work; says what to type next"),
             ("db new|migrate|status|reset", "its migrations: write, apply, show; databases anew"),
+            ("db diff [--write NAME]", "what was changed by hand, as migrations"),
             ("db test|policies", "its tests; which role may do what, and whether that is as committed"),
             ("token --role ROLE", "a token for the local stack"),
         ],

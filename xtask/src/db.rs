@@ -1,5 +1,6 @@
 //! `cargo xtask db …`: the databases of an application. One file per command.
 
+mod diff;
 mod migrate;
 mod new;
 mod policies;
@@ -39,6 +40,11 @@ enum DbCommand {
     /// Show what is applied where, and what changed since it was applied
     #[command(after_help = "Example:\n  cargo xtask db status --json")]
     Status(status::StatusArgs),
+    /// Print the SQL by which a database built from the migrations becomes the running one
+    #[command(
+        after_help = "Examples:\n  cargo xtask db diff\n  cargo xtask db diff --write add_price\n  cargo xtask db diff --target origin --write orders"
+    )]
+    Diff(diff::DiffArgs),
     /// Make the local databases anew from migrations and seed
     #[command(after_help = "Example:\n  cargo xtask db reset --yes")]
     Reset(reset::ResetArgs),
@@ -95,6 +101,7 @@ pub(crate) fn run(args: &DbArgs) -> Result<ExitCode> {
         DbCommand::New(args) => new::run(args),
         DbCommand::Migrate(args) => migrate::run(args),
         DbCommand::Status(args) => status::run(args),
+        DbCommand::Diff(args) => diff::run(args),
         DbCommand::Reset(args) => reset::run(args),
         DbCommand::Test(args) => test::run(args),
         DbCommand::Policies(args) => policies::run(args),
