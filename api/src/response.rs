@@ -3,6 +3,7 @@
 mod body;
 pub mod content_range;
 pub mod cors;
+mod error;
 mod explorer;
 mod guc;
 mod headers;
@@ -15,12 +16,13 @@ use crate::api_request::types::{InvokeMethod, Mutation, PreferRepresentation, Pr
 use crate::api_request::{self, ApiRequest};
 use crate::config::AppConfig;
 use crate::error::{DbError, Error};
-use crate::execute::{DbResult, ResultSet};
 use crate::media_type::MediaType;
 use crate::openapi;
 use crate::plan::{ActionPlan, CrudKind, CrudPlan};
 use crate::schema_cache::SchemaCache;
+use crate::script::result::{DbResult, ResultSet};
 use crate::spool::Spooled;
+pub use error::error_response;
 
 /// A response, before the server adds what concerns every response (`Date`, `Server`, CORS, timing).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -29,7 +29,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::sync::mpsc;
 
-use crate::departure::Departure;
+use crate::client::Disconnect;
 use crate::observability::Observation;
 use crate::observability::observation::Access;
 use crate::pipeline;
@@ -37,10 +37,10 @@ use crate::response::PgrstResponse;
 use crate::state::AppState;
 use bind::{Listener, Stream};
 pub use body::Body;
-use connections::{Activity, Connections, Order, Seat};
+use connections::{Activity, Connections, Order, Slot};
 pub use limits::{Limits, raise_descriptors};
 use line::{Line, Socket};
-pub use receiving::{Receiving, Stalled};
+pub use receiving::Receiving;
 use sending::Sending;
 use unbroken::Unbroken;
 
@@ -86,15 +86,15 @@ pub async fn serve<H, F>(
                     () = &mut stop => break,
                 }
                 let server = Server { limits, handler: handler.clone(), peer, work: work.clone() };
-                let (seat, builder, state) = (connections.enter(), Arc::clone(&builder), Arc::clone(state));
+                let (slot, builder, state) = (connections.enter(), Arc::clone(&builder), Arc::clone(state));
                 tokio::spawn(async move {
                     let served = match stream {
                         Stream::Tcp(stream) => {
                             // Answers are written whole: waiting for more to send only adds latency.
                             let _ = stream.set_nodelay(true);
-                            connection(&builder, stream, server, seat).await
+                            connection(&builder, stream, server, slot).await
                         }
-                        Stream::Unix(stream) => connection(&builder, stream, server, seat).await,
+                        Stream::Unix(stream) => connection(&builder, stream, server, slot).await,
                     };
                     if let Err(error) = served {
                         state.observer().observe(&Observation::HttpServer(&error.to_string()));
@@ -154,22 +154,22 @@ async fn connection<S, H, F>(
     builder: &auto::Builder<TokioExecutor>,
     socket: S,
     server: Server<H>,
-    seat: Seat,
+    slot: Slot,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
     S: Socket,
     H: Fn(Request<RequestBody>, Arc<str>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let io = TokioIo::new(Line::new(socket, Arc::clone(&seat.activity)));
-    let activity = Arc::clone(&seat.activity);
+    let io = TokioIo::new(Line::new(socket, Arc::clone(&slot.activity)));
+    let activity = Arc::clone(&slot.activity);
     let service = service_fn(move |request| answer(&server, &activity, request));
     let mut served = pin!(builder.serve_connection(io, service));
     loop {
         tokio::select! {
             biased;
             outcome = served.as_mut() => return outcome,
-            order = seat.activity.ordered() => match order {
+            order = slot.activity.ordered() => match order {
                 Order::Finish => served.as_mut().graceful_shutdown(),
                 Order::Cut => return Ok(()),
             },
@@ -193,7 +193,7 @@ where
     let limit = server.limits.body;
     async move {
         let activity = Arc::clone(running.activity());
-        let waiting = Waiting { departure: Departure::default(), activity, is_over: false };
+        let waiting = Waiting { disconnect: Disconnect::default(), activity, is_over: false };
         let response = if is_unclear_for_whom(&request) {
             let mut response = Response::new(Body::default());
             *response.status_mut() = StatusCode::BAD_REQUEST;
@@ -208,7 +208,7 @@ where
                 false => None,
             };
             let mut request = request.map(|body| Receiving::new(body, limit));
-            request.extensions_mut().insert(waiting.departure.clone());
+            request.extensions_mut().insert(waiting.disconnect.clone());
             let answer = Unbroken::new(async move {
                 let answer = handler(request, peer).await;
                 drop((place, work));
@@ -234,7 +234,7 @@ fn is_unclear_for_whom<B>(request: &Request<B>) -> bool {
 
 /// A client that waits for an answer; one that drops this before has left.
 struct Waiting {
-    departure: Departure,
+    disconnect: Disconnect,
     activity: Arc<Activity>,
     is_over: bool,
 }
@@ -249,7 +249,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if !self.is_over {
-            self.departure.leave();
+            self.disconnect.note();
             self.activity.given_up();
         }
     }
@@ -263,11 +263,14 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (parts, body) = request.into_parts();
-    if let Some(mut response) = pipeline::preflight(&state.config(), &parts) {
-        pipeline::finish(&state.config(), &parts, &mut response);
+    // One snapshot for the whole request: a reload in between must not mix two configurations.
+    let basis = state.basis();
+    let conf = &*basis.conf;
+    if let Some(mut response) = pipeline::preflight(conf, &parts) {
+        pipeline::finish(conf, &parts, &mut response);
         return with_server_header(into_http(response));
     }
-    let outcome = AssertUnwindSafe(pipeline::answer(&state, &parts, body)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(pipeline::answer(&state, &basis, &parts, body)).catch_unwind().await;
     let (mut response, role) = match outcome {
         Ok(outcome) => (outcome.response, outcome.role),
         Err(_) => (pipeline::internal_error(), None),
@@ -291,8 +294,7 @@ where
         state.database_seems_down();
         response.headers.insert(RETRY_AFTER, HeaderValue::from(state.retry_after()));
     }
-    let conf = state.config();
-    pipeline::finish(&conf, &parts, &mut response);
+    pipeline::finish(conf, &parts, &mut response);
 
     with_server_header(into_http(response))
 }
@@ -338,7 +340,7 @@ mod tests {
     /// What a client that sends `request` gets from a server that answers with what it saw: target, then body.
     async fn exchange(request: &[u8]) -> String {
         let (client, server) = tokio::io::duplex(1024);
-        talk(request, client, |seat| Line::new(server, Arc::clone(&seat.activity))).await
+        talk(request, client, |slot| Line::new(server, Arc::clone(&slot.activity))).await
     }
 
     /// The same without anything between the socket and hyper.
@@ -350,7 +352,7 @@ mod tests {
     async fn talk<S>(
         request: &[u8],
         mut client: tokio::io::DuplexStream,
-        line: impl FnOnce(&Seat) -> S,
+        line: impl FnOnce(&Slot) -> S,
     ) -> String
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -365,12 +367,12 @@ mod tests {
             Response::new(Body::from(seen))
         };
         let limits = Limits::api(&crate::config::AppConfig::default());
-        let seat = Connections::new(limits).enter();
-        let io = TokioIo::new(line(&seat));
+        let slot = Connections::new(limits).enter();
+        let io = TokioIo::new(line(&slot));
         let server = Server { limits, handler, peer: "".into(), work: mpsc::channel(1).0 };
         let served = tokio::spawn(async move {
             let builder = protocol(&limits);
-            let activity = Arc::clone(&seat.activity);
+            let activity = Arc::clone(&slot.activity);
             let service = service_fn(move |request| answer(&server, &activity, request));
             let mut plain = builder;
             // A line hides the end of what a client sends until the client has its answer; so does this.

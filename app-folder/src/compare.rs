@@ -77,7 +77,7 @@ pub fn status(migrations: &[Migration], applied: &[Applied]) -> Vec<MigrationSta
     all
 }
 
-/// The migrations that are due, in order.
+/// The migrations that are due, in order. One without any statement is not: it was made, and is being written.
 ///
 /// # Errors
 /// A file that was changed after it had been applied, one that is older than the newest applied one, and a ledger of
@@ -106,7 +106,7 @@ pub fn due<'a>(
             return Err(Error::Changed { file, applied_at });
         }
     }
-    let due: Vec<&Migration> = migrations.iter().filter(|it| find(it).is_none()).collect();
+    let due: Vec<&Migration> = migrations.iter().filter(|it| find(it).is_none() && !it.is_empty()).collect();
     let newest = applied.iter().map(|it| it.name.as_str()).max();
     if let (Order::Strict, Some(newest), Some(first)) = (order, newest, due.first())
         && first.name.as_str() < newest
@@ -156,6 +156,8 @@ mod tests {
             due(&all, applied, Order::Strict).unwrap().iter().map(|it| it.name.to_string()).collect()
         };
         assert_eq!(names(&[]), [A, B, C]);
+        let unwritten = [migration(A, "-- soon\n")];
+        assert_eq!(due(&unwritten, &[], Order::Strict).unwrap(), Vec::<&Migration>::new());
         assert_eq!(names(&[row(&all[0])]), [B, C]);
         assert_eq!(names(&[row(&all[0]), row(&all[1]), row(&all[2])]), Vec::<String>::new());
     }

@@ -55,6 +55,11 @@ impl Migration {
         Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Whether it holds no statement: it was made and not written yet.
+    pub fn is_empty(&self) -> bool {
+        crate::script::statements(&self.script.sql).is_ok_and(|it| it.is_empty())
+    }
+
     /// Whether it runs in a transaction, as all do that do not begin with [`NO_TRANSACTION`].
     pub fn is_transactional(&self) -> bool {
         let first = self.script.sql.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();

@@ -36,8 +36,7 @@ impl<'a> Statement<'a> {
         let word = |i: usize| words.get(i).map_or("", String::as_str);
         match word(0) {
             "begin" | "commit" | "end" | "abort" => true,
-            "start" => word(1) == "transaction",
-            "prepare" => word(1) == "transaction",
+            "start" | "prepare" => word(1) == "transaction",
             "rollback" => word(1) != "to" && !(["work", "transaction"].contains(&word(1)) && word(2) == "to"),
             _ => false,
         }

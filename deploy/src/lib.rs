@@ -25,6 +25,7 @@ pub mod login;
 pub mod remote;
 pub mod render;
 pub mod schedule;
+pub mod session;
 pub mod status;
 pub mod tls;
 pub mod tunnel;

@@ -9,6 +9,7 @@
 //! argument or a message; TLS checks the database's real name, also through a tunnel.
 
 pub mod access;
+pub mod application;
 pub mod authorities;
 pub mod bootstrap;
 pub mod error;
@@ -19,3 +20,6 @@ pub mod token;
 pub mod trust;
 
 pub use error::{RemoteError, RemoteResult};
+
+/// Where AWS publishes the authorities of RDS.
+pub const BUNDLE_URL: &str = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem";

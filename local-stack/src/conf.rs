@@ -35,8 +35,8 @@ impl Conf {
 
     /// The value of a setting that is a text on one line; the last one counts.
     pub(crate) fn text_of(&self, key: &str) -> Option<String> {
-        let values = self.text.lines().filter_map(|it| it.split_once('='));
-        let value = values.filter(|(name, _)| name.trim() == key).last()?.1.trim();
+        let mut values = self.text.lines().filter_map(|it| it.split_once('='));
+        let value = values.rfind(|(name, _)| name.trim() == key)?.1.trim();
         match value.strip_prefix('"') {
             Some(quoted) => quoted.split('"').next().map(ToOwned::to_owned),
             None => value.split('#').next().map(|it| it.trim().to_owned()),

@@ -14,7 +14,7 @@ use crate::database::Database;
 use crate::driver::{ApiLaunch, Driver, Handle};
 use crate::error::Error;
 use crate::event::{Event, Progress};
-use crate::native::api_environment;
+use crate::native::{OF_APPLICATION, api_environment};
 use crate::service::{ServiceName, ServiceState};
 use crate::state::{ApiProcess, StackHome, State};
 
@@ -189,7 +189,7 @@ impl Driver for Docker {
         } else {
             let conf = Conf::of(&self.config)?;
             let host = ServiceName::CustomDb.as_str();
-            command.envs(api_environment(launch, host, POSTGRES_PORT, conf.as_ref()));
+            command.envs(api_environment(&self.config, launch, host, POSTGRES_PORT, conf.as_ref()));
         }
         self.engine.run(command, &format!("start {service}"), &|_| {}).await?;
         Ok(None)
@@ -240,8 +240,7 @@ fn override_text(admin_port: Option<u16>, conf: Option<(&Conf, &Path)>) -> Optio
         api.insert("volumes".to_owned(), serde_json::json!([volume]));
         api.insert("labels".to_owned(), serde_json::json!({CONF_LABEL: conf.digest()}));
         // The compose file has defaults for these; an empty one counts as not set.
-        let decided = [("db-schemas", "PGRST_DB_SCHEMAS"), ("db-anon-role", "PGRST_DB_ANON_ROLE")];
-        let unset: serde_json::Map<_, _> = decided
+        let unset: serde_json::Map<_, _> = OF_APPLICATION
             .into_iter()
             .filter(|(key, _)| conf.sets(key))
             .map(|(_, variable)| (variable.to_owned(), "".into()))

@@ -291,7 +291,13 @@ impl Driver for Native {
             if let Some(conf) = &conf {
                 command.arg(conf.place(&self.servers_dir)?);
             }
-            command.envs(api_environment(launch, "127.0.0.1", self.config.custom_port, conf.as_ref()));
+            command.envs(api_environment(
+                &self.config,
+                launch,
+                "127.0.0.1",
+                self.config.custom_port,
+                conf.as_ref(),
+            ));
             command.env("PGRST_SERVER_HOST", "127.0.0.1");
             command.env("PGRST_SERVER_PORT", self.config.api_port.to_string());
             if let Some(port) = self.config.admin_port {
@@ -361,8 +367,22 @@ impl Driver for Native {
     }
 }
 
+/// Variables that do not reach the REST server, since the stack sets them, and what sets them instead.
+pub const SET_BY_STACK: [(&str, &str); 9] = [
+    ("PGRST_DB_URI", "the stack's own database is served"),
+    ("PGRST_DB_SCHEMAS", "use --set schemas=NAME,NAME"),
+    ("PGRST_DB_ANON_ROLE", "it is web_anon; --anon says what it may do"),
+    ("PGRST_JWT_SECRET", "each stack has a secret of its own"),
+    ("PGRST_LOG_LEVEL", "use --set log-level=LEVEL"),
+    ("PGRST_SERVER_HOST", "it is 127.0.0.1"),
+    ("PGRST_SERVER_PORT", "use --api-port PORT"),
+    ("PGRST_ADMIN_SERVER_HOST", "it is 127.0.0.1"),
+    ("PGRST_ADMIN_SERVER_PORT", "use --admin-port PORT"),
+];
+
 /// The REST server's settings that both backends share. Environment, not arguments: arguments show in process lists.
 pub(crate) fn api_environment(
+    config: &StackConfig,
     launch: &ApiLaunch<'_>,
     db_host: &str,
     db_port: u16,
@@ -372,18 +392,24 @@ pub(crate) fn api_environment(
     let dbname = Database::Custom.dbname();
     let mut environment = vec![
         ("PGRST_DB_URI", format!("postgres://authenticator:{password}@{db_host}:{db_port}/{dbname}")),
-        ("PGRST_JWT_SECRET", launch.secrets.jwt_secret.clone()),
+        ("PGRST_LOG_LEVEL", config.log_level.as_str().to_owned()),
     ];
     // The environment goes before the file, so what the application decides is left out.
-    for (key, variable, value) in
-        [("db-schemas", "PGRST_DB_SCHEMAS", "public"), ("db-anon-role", "PGRST_DB_ANON_ROLE", "web_anon")]
-    {
+    let values = [config.schemas.join(","), "web_anon".to_owned(), launch.secrets.jwt_secret.clone()];
+    for ((key, variable), value) in OF_APPLICATION.into_iter().zip(values) {
         if !conf.is_some_and(|it| it.sets(key)) {
-            environment.push((variable, value.to_owned()));
+            environment.push((variable, value));
         }
     }
     environment
 }
+
+/// Settings that the stack has values for unless the application has, with their variables.
+pub(crate) const OF_APPLICATION: [(&str, &str); 3] = [
+    ("db-schemas", "PGRST_DB_SCHEMAS"),
+    ("db-anon-role", "PGRST_DB_ANON_ROLE"),
+    ("jwt-secret", "PGRST_JWT_SECRET"),
+];
 
 /// Length and modification time of the program, and its settings: tells what was rebuilt or changed from what runs.
 pub(crate) fn build_of(program: &Path, conf: Option<&Conf>) -> std::io::Result<String> {

@@ -8,7 +8,9 @@ mod links;
 mod lockfile;
 mod manifests;
 mod promises;
+mod rooms;
 mod sources;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +37,8 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     findings.extend(links::check(&files));
     findings.extend(lockfile::check(&files));
     findings.extend(promises::check(&files));
+    findings.extend(rooms::check(&files));
+    findings.extend(words::check(&files));
     findings.sort();
     Ok(findings)
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use postgres_types::Type;
 
 use super::json::{Column, Encoder, Printing, printing};
-use super::pace::Pace;
+use super::latency::Latency;
 use crate::kept::Kept;
-use crate::sql::types::{RowsQuery, Wrapped};
+use crate::sql::types::{RowsQuery, SqlText, Wrapped};
 
 /// A query whose rows can be encoded, found out on one connection and true for all.
 ///
@@ -20,13 +20,13 @@ use crate::sql::types::{RowsQuery, Wrapped};
 #[derive(Debug)]
 pub(super) struct Encodable {
     /// The text with `to_json` around what needs it, where something does.
-    pub(super) wrapped: Option<Box<str>>,
+    pub(super) wrapped: Option<SqlText>,
     /// The columns of the query itself.
     pub(super) columns: Box<[Column]>,
     /// What makes a body of its rows.
     pub(super) encoder: Encoder,
     /// How long it takes.
-    pub(super) pace: Pace,
+    pub(super) latency: Latency,
 }
 
 impl Encodable {
@@ -57,11 +57,11 @@ impl Encodable {
         let shown = pairs().map(|(column, it)| if by_postgres(it) { json(column) } else { column.clone() });
         let nested = printings.first() == Some(&Printing::Nested);
         let encoder = Encoder::new(&shown.collect::<Vec<_>>(), nested)?;
-        Some(Self::new(Some(text.into()), columns, encoder))
+        Some(Self::new(Some(text), columns, encoder))
     }
 
-    fn new(wrapped: Option<Box<str>>, columns: Vec<Column>, encoder: Encoder) -> Self {
-        Self { wrapped, columns: columns.into(), encoder, pace: Pace::default() }
+    fn new(wrapped: Option<SqlText>, columns: Vec<Column>, encoder: Encoder) -> Self {
+        Self { wrapped, columns: columns.into(), encoder, latency: Latency::default() }
     }
 
     /// A query with these columns, all of which are taken as they are.
@@ -74,7 +74,7 @@ impl Encodable {
     /// What it takes in memory, about.
     fn weight(&self) -> usize {
         let names = self.columns.iter().map(|it| 3 * it.name.len() + 128).sum::<usize>();
-        size_of::<Self>() + self.wrapped.as_ref().map_or(0, |it| it.len()) + names
+        size_of::<Self>() + self.wrapped.as_ref().map_or(0, |it| it.as_str().len()) + names
     }
 }
 
@@ -111,7 +111,7 @@ impl Shapes {
     /// A query that was quick lately and whose rows can be encoded.
     pub(super) fn quick(&self, text: &str, quick: Duration) -> Option<Arc<Encodable>> {
         match self.lock().get(text) {
-            Some(Shape::Encodable(it)) if it.pace.is_quick(quick) => Some(Arc::clone(it)),
+            Some(Shape::Encodable(it)) if it.latency.is_quick(quick) => Some(Arc::clone(it)),
             _ => None,
         }
     }

@@ -35,7 +35,7 @@ pub async fn sdk_config() -> CloudResult<SdkConfig> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(4))
         .timeout_config(timeouts);
-    let kept = crate::login::session_of_environment().await;
+    let kept = crate::session::session_of_environment().await;
     if let Some(session) = kept.map_err(|it| CloudError::Credentials(it.to_string()))? {
         loader = loader.credentials_provider(session);
     }

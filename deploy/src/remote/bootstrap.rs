@@ -29,6 +29,9 @@ pub enum BootstrapError {
     /// A step, the wiring or the import.
     #[error(transparent)]
     Sql(#[from] bootstrap_sql::Error),
+    /// A migration or the seed of the application.
+    #[error(transparent)]
+    App(#[from] app_folder::Error),
     /// The authorities of the origin.
     #[error(transparent)]
     Trust(#[from] RemoteError),
@@ -119,6 +122,9 @@ pub struct Done {
     /// The foreign tables.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportReport>,
+    /// Migrations of the application that were applied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<String>,
 }
 
 impl Job {
@@ -212,10 +218,13 @@ pub async fn apply(
         report.added.iter().for_each(|it| say(format!("imported {it}")));
         report.changed.iter().for_each(|it| say(format!("changed {}: {}", it.table, it.changes.join("; "))));
         report.dropped.iter().for_each(|it| say(format!("dropped {it}")));
-        report.skipped.iter().for_each(|it| say(format!("note: {}: {}", it.table, it.reason)));
+        report
+            .skipped
+            .iter()
+            .for_each(|it| say(format!("note: {}: {}; next: {}", it.table, it.reason, it.next)));
         imported = Some(report);
     }
-    Ok(Done { created, steps, wired, imported })
+    Ok(Done { created, steps, wired, imported, migrations: Vec::new() })
 }
 
 /// The SQL that [`apply`] would run, with secrets masked.
@@ -227,10 +236,7 @@ pub async fn plan(server: &impl Server, job: &Job) -> Result<String, BootstrapEr
     let mut dbname = server.dbname().to_owned();
     if let Job::Aurora { .. } = job {
         let name = Ident::try_from(server.dbname()).map_err(BootstrapError::Name)?;
-        let admin = connect(server, "postgres").await?;
-        let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)";
-        let row = admin.query_one(query, &[&server.dbname()]).await.map_err(BootstrapError::Look)?;
-        if !row.get::<_, bool>(0) {
+        if !exists(server).await? {
             let _ = writeln!(text, "CREATE DATABASE {};\n", name.quoted());
             // A database without a ledger, like the one that would be made.
             dbname = "postgres".to_owned();
@@ -260,7 +266,15 @@ pub async fn plan(server: &impl Server, job: &Job) -> Result<String, BootstrapEr
     Ok(text.trim_end().to_owned())
 }
 
-async fn connect(server: &impl Server, dbname: &str) -> Result<Client, BootstrapError> {
+/// Whether the database is there.
+pub(super) async fn exists(server: &impl Server) -> Result<bool, BootstrapError> {
+    let admin = connect(server, "postgres").await?;
+    let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)";
+    let row = admin.query_one(query, &[&server.dbname()]).await.map_err(BootstrapError::Look)?;
+    Ok(row.get(0))
+}
+
+pub(super) async fn connect(server: &impl Server, dbname: &str) -> Result<Client, BootstrapError> {
     server.connect(dbname).await.map_err(|err| BootstrapError::Connect(Box::new(err)))
 }
 

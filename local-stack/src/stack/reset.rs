@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::error::SqlState;
 
+use super::up::Run;
 use super::{ApiLauncher, Stack, Status, connection};
 use crate::config::StackConfig;
 use crate::database::Database;
@@ -14,7 +15,6 @@ use crate::error::Error;
 use crate::event::Progress;
 use crate::probe::describe;
 use crate::service::{ServiceName, ServiceState};
-use crate::up::Run;
 
 /// Longest wait for sessions to end.
 const SESSIONS_TIMEOUT: Duration = Duration::from_secs(20);

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Stack, ask_program, connection};
 use crate::animals;
-use crate::config::{BackendKind, StackName};
+use crate::config::{Anonymous, BackendKind, StackConfig, StackName};
 use crate::database::Database;
 use crate::driver::Handle;
 use crate::error::Error;
@@ -19,6 +19,17 @@ pub struct Status {
     pub name: StackName,
     /// What it runs on.
     pub backend: BackendKind,
+    /// Folder of its application.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<std::path::PathBuf>,
+    /// Roles that a token may name; empty while the custom database does not run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// Claims that the application's policies, functions and views read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
+    /// What requests without a token may do.
+    pub anonymous: Anonymous,
     /// Its services; the animals app only where it is part of the stack.
     pub services: Vec<ServiceStatus>,
 }
@@ -56,6 +67,13 @@ impl Stack {
         self.status_of(&self.state()?).await
     }
 
+    /// Roles and claims; `None` where the custom database does not answer, which is said elsewhere.
+    async fn access(&self, config: &StackConfig) -> Option<(Vec<String>, Vec<String>)> {
+        let client = connection(config, Database::Custom).connect().await.ok()?;
+        let row = client.query_one(include_str!("access.sql"), &[]).await.ok()?;
+        Some((row.get(0), row.get(1)))
+    }
+
     pub(super) async fn status_of(&self, state: &State) -> Result<Status, Error> {
         let driver = self.driver_to_look(state).await?;
         let mut services = Vec::new();
@@ -87,6 +105,18 @@ impl Stack {
             };
             services.push(ServiceStatus { name, state: state_now, url, pid, container, reason });
         }
-        Ok(Status { name: self.name.clone(), backend: state.backend, services })
+        let asked = self.access(&state.config).await;
+        let (roles, claims) = asked.unwrap_or_default();
+        let app = state.config.app.clone();
+        let anonymous = state.config.anonymous;
+        Ok(Status {
+            name: self.name.clone(),
+            backend: state.backend,
+            anonymous,
+            app,
+            roles,
+            claims,
+            services,
+        })
     }
 }

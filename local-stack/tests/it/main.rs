@@ -5,6 +5,7 @@
 
 mod animals;
 mod api;
+mod application;
 mod docker;
 mod failures;
 mod lifecycle;

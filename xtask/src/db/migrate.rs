@@ -32,7 +32,7 @@ pub(super) fn run(args: &MigrateArgs) -> Result<ExitCode> {
             stack.migrate(&folder, order).await?
         };
         match (args.dry_run, files.len()) {
-            (_, 0) => output::note("Nothing to do: the databases have every migration."),
+            (_, 0) => output::note("Nothing to apply."),
             (true, n) => output::note(&format!("{n} to apply:")),
             (false, n) => output::note(&format!("{n} applied.")),
         }

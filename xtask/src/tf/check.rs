@@ -91,15 +91,16 @@ pub(crate) fn validate_test_and_live(
     }
     output::note("── apply, a second plan, destroy; with providers that pretend");
     let (lives, mut failed) = life::all(&terraform, &copy, &folders)?;
-    if failed.is_empty() && is_thorough() {
-        failed = [roles::prove(&terraform, &copy)?, stories::tell(&terraform, &copy)?].concat();
+    if failed.is_empty() {
+        output::note("── the CI roles at work, and the stories of the guides; with providers that pretend");
+        let (proved, told) = std::thread::scope(|scope| {
+            let told = scope.spawn(|| stories::tell(&terraform, &copy));
+            let proved = roles::prove(&terraform, &copy);
+            (proved, told.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        failed = [proved?, told?].concat();
     }
     Ok((if failed.is_empty() { Verdict::Passed } else { Verdict::Failed(failed) }, lives))
-}
-
-/// The roles and the stories change one deployment again and again, which takes as long as all the rest.
-pub(crate) fn is_thorough() -> bool {
-    std::env::var_os("PGAPP_TEST_THOROUGH").is_some_and(|it| it == "1")
 }
 
 fn validate_and_test_one(terraform: &Terraform, folder: &Path) -> Result<Ended> {
@@ -196,7 +197,9 @@ fn copy(infra: &Path) -> Result<PathBuf> {
         let Ok(relative) = file.strip_prefix(root) else { continue };
         let is_needed = relative.starts_with("infra-tf")
             || relative.starts_with("api/src")
+            || relative.starts_with("pg-wire-client/src")
             || relative == Path::new("api/Cargo.toml")
+            || relative == Path::new("pg-wire-client/Cargo.toml")
             || relative == Path::new("Cargo.lock")
             || relative == Path::new("Cargo.toml");
         if !is_needed || relative.ends_with(".terraform.lock.hcl") {

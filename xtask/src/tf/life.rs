@@ -192,6 +192,7 @@ fn is_whole(folder: &str) -> bool {
 }
 
 /// A pretend account, in which configurations find what others have made.
+#[derive(Clone)]
 pub(super) struct Account(PathBuf);
 
 impl Account {

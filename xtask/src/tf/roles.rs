@@ -5,33 +5,31 @@
 //! the list of all that is asked for: what is granted beside that has a reason in a file.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::life::{self, Account};
+use super::grants::{UNASKED, beside, granted, reasons};
+use super::stage::Stage;
 use super::terraform::{Ended, Terraform};
 use crate::output;
 
 /// The variables that all of it starts from.
-const VARIABLES: &str = "-var-file=tests/ci.tfvars";
-/// What is granted, and that no plan, apply or destruction here asks for: each with its reason.
-const UNASKED: &str = "modules/github_oidc/unasked.md";
+const VARIABLES: &str = "var-file=tests/ci.tfvars";
 
-/// Changes in turn, one apply each. The second of two brings back what the first took away. A minimum capacity of 0 is
-/// not among them: the provider keeps sending the pause that goes with it, which AWS refuses above 0. Nor is the number of
-/// zones, with which the proxy is made anew while its name is taken. docs/operations.md says what to do for both.
+/// Changes in turn, one apply each. The second of two brings back what the first took away.
 const CHANGES: &[(&str, &[&str])] = &[
     (
-        "what can be off is off",
+        "what can be off is off, and the cluster pauses",
         &[
             "waf_enabled=false",
             "backup_enabled=false",
             "bastion_enabled=false",
+            "vpc_interface_endpoints=[]",
             "database_proxy_enabled=false",
+            "database_min_capacity=0",
             "dashboard_enabled=false",
             "alarms_enabled=false",
             "tracing_enabled=false",
@@ -60,6 +58,7 @@ const CHANGES: &[(&str, &[&str])] = &[
             "api_cache_enabled=true",
             "api_authorization=AWS_IAM",
             "nat_mode=single",
+            "availability_zone_count=3",
             "deployment_strategy=canary",
             "alarm_emails=[]",
         ],
@@ -75,8 +74,11 @@ const CHANGES: &[(&str, &[&str])] = &[
             "database_allow_major_version_upgrade=true",
         ],
     ),
-    ("the database made anew", &["database_engine_version=18", "database_name=other"]),
 ];
+
+/// The cluster is taken away, with all that depends on it, and the next apply makes it anew; as a restore does.
+const WITHOUT_CLUSTER: &[&str] =
+    &["destroy", "-auto-approve", "-target=module.database.terraform_data.final_snapshot"];
 
 /// What the destruction of everything is refused: the fence around the roles, the key, and what belongs to the account.
 const KEPT_FROM_CI: &[&str] = &[
@@ -92,54 +94,14 @@ const KEPT_FROM_CI: &[&str] = &[
 /// Tries both roles on an initialised copy; returns what they lack or have too much, a line each.
 pub(super) fn prove(terraform: &Terraform, base: &Path) -> Result<Vec<String>> {
     let begun = Instant::now();
-    let terraform = life::without_credentials(&terraform.within(base));
-    let mut broken = Vec::new();
-
-    let account = Account::new(base, "roles")?;
-    let stage = Stage { terraform: account.enter(&terraform, true), account };
-    stage.apply(None, &[])?;
-    let resources = stage.resources()?;
-    let (deploying, testing) = (name_of(&resources, "-github-actions")?, name_of(&resources, "-ci-tester")?);
-    for role in [&deploying, &testing] {
-        let (ended, denied) = stage.run(Some(role), &["plan", "-detailed-exitcode"], &[])?;
-        let denied: Vec<String> = denied.iter().map(ToString::to_string).collect();
-        let found = stage.account.findings()?;
-        if ended != Ended::Well || !denied.is_empty() || !found.is_empty() {
-            broken.push(format!("{role} cannot plan: {}", [denied, found].concat().join(", ")));
-        }
-    }
-    for (what, variables) in CHANGES {
-        for call in stage.apply(Some(&deploying), variables)? {
-            broken.push(format!("{deploying}, {what}: may not {call}"));
-        }
-    }
-    let (ended, denied) = stage.run(Some(&deploying), &["destroy", "-auto-approve"], &[])?;
-    if ended != Ended::Well {
-        bail!("the deployment of the roles cannot be destroyed");
-    }
-    let lacking = denied.iter().filter(|it| !KEPT_FROM_CI.contains(&it.action.as_str()));
-    broken.extend(lacking.map(|it| format!("{deploying}, destroy: may not {it}")));
-    let refused: BTreeSet<&str> = denied.iter().map(|it| it.action.as_str()).collect();
-    let open = KEPT_FROM_CI.iter().filter(|it| !refused.contains(**it));
-    broken.extend(open.map(|it| format!("{deploying} was to be kept from {it}, and was not")));
-
-    // The same by a role that may do next to nothing.
-    let account = Account::new(base, "nobody")?;
-    let stage = Stage { terraform: account.enter(&terraform, true), account };
-    stage.apply(None, &[])?;
-    let nobody = name_of(&resources, "-lambda-role")?;
-    let mut asked: BTreeSet<String> = BTreeSet::new();
-    let (_, calls) = stage.run(Some(&nobody), &["plan"], &[])?;
-    asked.extend(calls.into_iter().map(|it| it.action));
-    for (_, variables) in CHANGES {
-        asked.extend(stage.apply(Some(&nobody), variables)?.into_iter().map(|it| it.action));
-    }
-    let (_, calls) = stage.run(Some(&nobody), &["destroy", "-auto-approve"], &[])?;
-    asked.extend(calls.into_iter().map(|it| it.action));
-
+    let (proved, asked) = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| everything_asked(terraform, base));
+        let proved = both(terraform, base);
+        (proved, asked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let ((mut broken, granted), asked) = (proved?, asked?);
     let file = base.join(UNASKED);
     let text = std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
-    let granted = granted(&resources)?;
     broken.extend(beside(&granted, &asked, &reasons(&text)));
     if broken.is_empty() {
         output::note(&format!(
@@ -153,69 +115,69 @@ pub(super) fn prove(terraform: &Terraform, base: &Path) -> Result<Vec<String>> {
     Ok(broken)
 }
 
-/// A deployment in an account.
-struct Stage {
-    terraform: Terraform,
-    account: Account,
-}
-
-/// A call that was refused.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Call {
-    action: String,
-    resource: String,
-}
-
-impl std::fmt::Display for Call {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} on {}", self.action, self.resource)
-    }
-}
-
-impl Stage {
-    /// Runs a command, as a role or as an administrator; refusals are noted, and the command goes on.
-    fn run(
-        &self,
-        role: Option<&str>,
-        command: &[&str],
-        variables: &[&str],
-    ) -> Result<(Ended, BTreeSet<Call>)> {
-        self.account.forget()?;
-        let mut terraform = self.terraform.clone();
-        if let Some(role) = role {
-            terraform = terraform
-                .with_env("TERRAFORM_OFFLINE_AS_ROLE", role)
-                .with_env("TERRAFORM_OFFLINE_DENY", "record");
+/// Both roles at work: what they are refused, and what is granted to them.
+fn both(terraform: &Terraform, base: &Path) -> Result<(Vec<String>, BTreeSet<String>)> {
+    let mut broken = Vec::new();
+    let (stage, resources) = deployed(terraform, base, "roles")?;
+    let (deploying, testing) = (name_of(&resources, "-github-actions")?, name_of(&resources, "-ci-tester")?);
+    for role in [&deploying, &testing] {
+        let (ended, denied) = stage.run_as(role, &["plan", "-detailed-exitcode"], &[VARIABLES])?;
+        let denied: Vec<String> = denied.iter().map(ToString::to_string).collect();
+        let found = stage.findings()?;
+        if ended != Ended::Well || !denied.is_empty() || !found.is_empty() {
+            broken.push(format!("{role} cannot plan: {}", [denied, found].concat().join(", ")));
         }
-        let mut args: Vec<OsString> = command.iter().map(OsString::from).collect();
-        args.extend(["-input=false".into(), VARIABLES.into()]);
-        args.extend(variables.iter().map(|it| OsString::from(format!("-var={it}"))));
-        let (ended, text) = terraform.keep(&args)?;
-        match ended {
-            Ended::Interrupted => bail!("interrupted"),
-            Ended::Badly if !command.contains(&"-detailed-exitcode") => {
-                bail!("terraform {} {}\n{text}", command.join(" "), variables.join(" "))
-            }
-            _ => {}
-        }
-        let calls = self.account.lines("calls.jsonl")?;
-        let field = |it: &Value, name: &str| it[name].as_str().unwrap_or_default().to_owned();
-        let calls =
-            calls.iter().map(|it| Call { action: field(it, "action"), resource: field(it, "resource") });
-        Ok((ended, calls.collect()))
     }
+    for (what, variables) in CHANGES {
+        let (_, denied) = stage.run_as(&deploying, &["apply", "-auto-approve"], &all(variables))?;
+        broken.extend(denied.iter().map(|call| format!("{deploying}, {what}: may not {call}")));
+    }
+    for command in [WITHOUT_CLUSTER, &["apply", "-auto-approve"]] {
+        let (_, denied) = stage.run_as(&deploying, command, &[VARIABLES])?;
+        broken.extend(denied.iter().map(|call| format!("{deploying}, the cluster anew: may not {call}")));
+    }
+    let (_, denied) = stage.run_as(&deploying, &["destroy", "-auto-approve"], &[VARIABLES])?;
+    let lacking = denied.iter().filter(|it| !KEPT_FROM_CI.contains(&it.action.as_str()));
+    broken.extend(lacking.map(|it| format!("{deploying}, destroy: may not {it}")));
+    let refused: BTreeSet<&str> = denied.iter().map(|it| it.action.as_str()).collect();
+    let open = KEPT_FROM_CI.iter().filter(|it| !refused.contains(**it));
+    broken.extend(open.map(|it| format!("{deploying} was to be kept from {it}, and was not")));
+    Ok((broken, granted(&resources)?))
+}
 
-    fn apply(&self, role: Option<&str>, variables: &[&str]) -> Result<BTreeSet<Call>> {
-        Ok(self.run(role, &["apply", "-auto-approve"], variables)?.1)
+/// The actions that the same changes ask for, as they are refused to a role that may do next to nothing.
+fn everything_asked(terraform: &Terraform, base: &Path) -> Result<BTreeSet<String>> {
+    let (stage, resources) = deployed(terraform, base, "nobody")?;
+    let nobody = name_of(&resources, "-lambda-role")?;
+    let mut asked = BTreeSet::new();
+    let mut note = |command: &[&str], variables: &[String]| -> Result<()> {
+        asked.extend(stage.run_as(&nobody, command, variables)?.1.into_iter().map(|it| it.action));
+        Ok(())
+    };
+    note(&["plan"], &all(&[]))?;
+    for (_, variables) in CHANGES {
+        note(&["apply", "-auto-approve"], &all(variables))?;
     }
+    for command in [WITHOUT_CLUSTER, &["apply", "-auto-approve"], &["destroy", "-auto-approve"]] {
+        note(command, &all(&[]))?;
+    }
+    Ok(asked)
+}
 
-    fn resources(&self) -> Result<Vec<Value>> {
-        let state: Value = serde_json::from_str(&self.terraform.read(["show", "-json"])?)
-            .context("read what was applied")?;
-        let mut resources = Vec::new();
-        life::collect(&state["values"]["root_module"], &mut resources);
-        Ok(resources)
+/// An administrator's first apply, and what it made.
+fn deployed(terraform: &Terraform, base: &Path, name: &str) -> Result<(Stage, Vec<Value>)> {
+    let stage = Stage::new(terraform, base, name)?;
+    let (ended, text) = stage.run(&["apply", "-auto-approve"], &[VARIABLES])?;
+    if ended != Ended::Well {
+        bail!("the deployment of the roles cannot be applied\n{text}");
     }
+    let resources = stage.resources()?;
+    Ok((stage, resources))
+}
+
+fn all(variables: &[&str]) -> Vec<String> {
+    let further = variables.iter().map(|it| format!("var={it}"));
+    std::iter::once(VARIABLES.to_owned()).chain(further).collect()
 }
 
 /// The full name of the role that ends so.
@@ -224,104 +186,4 @@ fn name_of(resources: &[Value], end: &str) -> Result<String> {
     let mut names = roles.filter_map(|it| it["values"]["name"].as_str());
     let name = names.find(|it| it.ends_with(end));
     name.map(ToOwned::to_owned).with_context(|| format!("no role ends in {end}"))
-}
-
-/// The actions that the policies of the CI roles grant, patterns as they stand.
-fn granted(resources: &[Value]) -> Result<BTreeSet<String>> {
-    let mut actions = BTreeSet::new();
-    for it in resources.iter().filter(|it| it["type"] == "aws_iam_policy") {
-        let is_ci = it["values"]["name"].as_str().is_some_and(|it| it.contains("-ci-"));
-        let Some(text) = it["values"]["policy"].as_str().filter(|_| is_ci) else { continue };
-        let policy: Value = serde_json::from_str(text).context("read a policy")?;
-        for statement in
-            policy["Statement"].as_array().into_iter().flatten().filter(|it| it["Effect"] == "Allow")
-        {
-            let list = &statement["Action"];
-            let list = list.as_array().map_or_else(|| std::slice::from_ref(list), Vec::as_slice);
-            actions.extend(list.iter().filter_map(Value::as_str).map(ToOwned::to_owned));
-        }
-    }
-    Ok(actions)
-}
-
-/// The first column of the table in the file, and whether it says why.
-fn reasons(text: &str) -> Vec<(String, bool)> {
-    let rows = text.lines().filter_map(|it| it.strip_prefix("| `")?.split_once("` | "));
-    rows.map(|(action, why)| (action.to_owned(), why.trim_end_matches(['|', ' ']).len() > 3)).collect()
-}
-
-/// What is granted beside what is asked for, unless a reason stands in the file; and reasons that have become untrue.
-fn beside(granted: &BTreeSet<String>, asked: &BTreeSet<String>, reasons: &[(String, bool)]) -> Vec<String> {
-    let is_asked = |pattern: &str| asked.iter().any(|it| matches(pattern, it));
-    let reason = |action: &str| reasons.iter().find(|(it, _)| it == action);
-    let mut found = Vec::new();
-    for action in granted.iter().filter(|it| !is_asked(it)) {
-        if !reason(action).is_some_and(|(_, is_told)| *is_told) {
-            found.push(format!("{action} is granted and never asked for, and {UNASKED} does not say why"));
-        }
-    }
-    for (action, _) in reasons {
-        if !granted.contains(action) {
-            found.push(format!("{UNASKED} tells of {action}, which is not granted"));
-        } else if is_asked(action) {
-            found.push(format!("{UNASKED} tells of {action}, which is asked for"));
-        }
-    }
-    found
-}
-
-/// Whether an action is one of a pattern with a star at its end, or of none.
-fn matches(pattern: &str, action: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => action.to_lowercase().starts_with(&start.to_lowercase()),
-        None => action.eq_ignore_ascii_case(pattern),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn set(all: &[&str]) -> BTreeSet<String> {
-        all.iter().map(|&it| it.to_owned()).collect()
-    }
-
-    #[test]
-    fn grants_that_nobody_asks_for_need_a_reason_that_is_true() {
-        let granted = set(&["ec2:Describe*", "lambda:UpdateAlias", "rds:Fly", "sns:Unsubscribe"]);
-        let asked = set(&["ec2:DescribeVpcs", "lambda:UpdateAlias"]);
-        let table = "| action | why |\n|---|---|\n| `sns:Unsubscribe` | an address is taken off |\n";
-        let found = beside(&granted, &asked, &reasons(table));
-        assert!(found.len() == 1 && found[0].starts_with("rds:Fly is granted"), "{found:?}");
-        for (row, what) in [
-            ("| `rds:Fly` | |", "does not say why"),
-            ("| `rds:Swim` | it is warm |", "which is not granted"),
-            ("| `lambda:UpdateAlias` | for the script |", "which is asked for"),
-        ] {
-            let all = [table, "| `rds:Fly` | sometimes |\n", row, "\n"].concat();
-            let rows = if row.contains("Fly") { reasons(&[table, row].concat()) } else { reasons(&all) };
-            let found = beside(&granted, &asked, &rows);
-            assert!(found.len() == 1 && found[0].contains(what), "{found:?}");
-        }
-    }
-
-    #[test]
-    fn grants_are_those_of_the_ci_policies_and_no_denial() {
-        let policy = |name: &str, effect: &str, action: Value| {
-            let text = json!({"Statement": [{"Effect": effect, "Action": action}]}).to_string();
-            json!({"type": "aws_iam_policy", "values": {"name": name, "policy": text}})
-        };
-        let resources = [
-            policy("x-ci-a", "Allow", json!("a:B")),
-            policy("x-ci-b", "Allow", json!(["c:D", "e:*"])),
-            policy("x-ci-c", "Deny", json!("f:G")),
-            policy("x-workload-boundary", "Allow", json!("h:I")),
-        ];
-        assert_eq!(granted(&resources).expect("policies"), set(&["a:B", "c:D", "e:*"]));
-        assert!(
-            matches("ec2:Describe*", "ec2:DescribeVpcs") && !matches("ec2:Describe*", "ec2:RunInstances")
-        );
-        assert!(matches("iam:PassRole", "iam:passrole") && !matches("iam:PassRole", "iam:PassRoles"));
-    }
 }

@@ -12,7 +12,7 @@ struct Rule {
 
 const RULES: &[Rule] = &[
     Rule {
-        within: &["api/src/api_request", "api/src/plan", "api/src/sql"],
+        within: &["api/src/api_request", "api/src/plan", "api/src/script", "api/src/sql"],
         except: &[],
         forbidden: &[
             "tokio::",
@@ -33,10 +33,31 @@ const RULES: &[Rule] = &[
         reason: "service SDKs live in `deploy`",
     },
     Rule {
+        within: &["pg-wire-client/src"],
+        except: &[],
+        forbidden: &["AppConfig", "SchemaCache", "ActionPlan", "aws_sdk_", "aws_config::"],
+        reason: "the client knows neither configuration nor plans, and no service of AWS",
+    },
+    Rule {
         within: &["xtask/src", "local-stack/src", "bootstrap-sql/src", "infra-cfn/src"],
         except: &["xtask/src/tidy/layering.rs"],
         forbidden: &["aws_sdk_", "aws_config::"],
         reason: "only `deploy` talks to AWS",
+    },
+    Rule {
+        within: &[
+            "schema-lint/src/catalog",
+            "schema-lint/src/events",
+            "schema-lint/src/finding",
+            "schema-lint/src/leaks",
+            "schema-lint/src/locks",
+            "schema-lint/src/observed",
+            "schema-lint/src/rules",
+            "schema-lint/src/script",
+        ],
+        except: &[],
+        forbidden: &["tokio", "std::fs::", "std::env::"],
+        reason: "what judges migrations is pure: `replay` and `snapshot` look at the database",
     },
 ];
 

@@ -9,19 +9,20 @@ use std::sync::Arc;
 
 use postgres_protocol::message::backend::Message;
 
-use super::flight::{Span, front};
-use super::landing::{Landing, Progress};
+use super::exchange::front;
+use super::response::{Progress, ResponseReader};
+use super::span::Span;
 use super::{Form, Prepared, Session, encode, unexpected};
 use crate::error::DbError;
 use crate::execute::json;
-use crate::execute::script::{Script, Step};
 use crate::execute::shapes::{Encodable, Shape};
+use crate::script::{Script, Step};
 use crate::sql::types::RowsQuery;
 
 impl Session {
     /// Prepares a query in the form whose rows can be encoded, if there is one, and tells all connections.
     pub(super) async fn learn(&mut self, query: &RowsQuery, script: &Script<'_>) -> Result<Form, DbError> {
-        let text = &*query.statement.text;
+        let text = query.statement.text();
         let plain = self.unnamed(query);
         let Some(columns) = self.describe(&plain, text, script).await? else {
             return Ok(Form::Aggregated);
@@ -45,7 +46,7 @@ impl Session {
         query: &RowsQuery,
         script: &Script<'_>,
     ) -> Result<Form, DbError> {
-        let text = &*query.statement.text;
+        let text = query.statement.text();
         let plain = self.unnamed(query);
         match self.describe(&plain, text, script).await? {
             None => Ok(Form::Aggregated),
@@ -72,12 +73,12 @@ impl Session {
         query: &RowsQuery,
         script: &Script<'_>,
     ) -> Result<bool, DbError> {
-        let text = &*query.statement.text;
+        let text = query.statement.text();
         let prepared = match &encodable.wrapped {
             None => Prepared { encodable: Some(Arc::clone(encodable)), ..plain },
             Some(wrapped) => {
                 let it = self.unnamed(query);
-                if self.describe(&it, wrapped, script).await?.is_none() {
+                if self.describe(&it, wrapped.as_str(), script).await?.is_none() {
                     self.forgotten.push(plain);
                     return Ok(false);
                 }
@@ -116,7 +117,7 @@ impl Session {
         let begun_at = self.wire.outgoing.len();
         // The text of a query may mean something else under other settings.
         let mut steps: Vec<Step<'_>> = Vec::new();
-        if self.soiled && script.leavings.is_some() {
+        if self.soiled && script.residue.is_some() {
             front(&mut steps, true, self.implicit_allowed);
         }
         steps.push(*settings);
@@ -133,7 +134,7 @@ impl Session {
             .inspect_err(|_| self.wire.outgoing.truncate(begun_at))?;
         self.wire.end_request();
         self.wire.send().await?;
-        let mut landing = Landing::new(expected, Span::default(), Arc::clone(&self.room));
+        let mut response = ResponseReader::new(expected, Span::default(), Arc::clone(&self.room));
         let (mut columns, mut failed) = (None, false);
         loop {
             let message = self.wire.receive().await?;
@@ -143,11 +144,11 @@ impl Session {
                 Message::ErrorResponse(_) | Message::NoData => failed = true,
                 _ => {}
             }
-            if landing.take(message)? == Progress::Done {
+            if response.take(message)? == Progress::Done {
                 break;
             }
         }
-        self.settle(&mut landing);
+        self.settle(&mut response);
         if failed {
             // Closing what is not there does no harm.
             self.forgotten.push(Prepared::unused(Arc::clone(&prepared.name)));

@@ -8,13 +8,14 @@ use api::api_request::types::{Action, InvokeMethod, Mutation, Preferences, Query
 use api::auth::AuthResult;
 use api::config::AppConfig;
 use api::error::{DbError, Error};
-use api::execute::{DbResult, Pool, ResultSet};
+use api::execute::Pool;
 use api::media_type::MediaType;
 use api::plan::types::{CallArgs, CallParams, CallPlan, MutatePlan, ReadPlan, ReadPlanTree};
 use api::plan::{ActionPlan, CrudKind, CrudPlan, TxMode};
 use api::schema_cache::SchemaCache;
 use api::schema_cache::identifiers::QualifiedIdentifier;
 use api::schema_cache::routine::{MediaHandler, PgType, RetType, Routine, Volatility};
+use api::script::result::{DbResult, ResultSet};
 use api::sql::types::{MainQuery, Param, ParamType, Statement};
 
 /// A request under construction.
@@ -29,8 +30,14 @@ pub(crate) fn text(value: impl Into<String>) -> Param {
     Param { value: Some(value.into().into()), ty: ParamType::Text }
 }
 
+/// Static text, which is what a statement takes.
 pub(crate) fn statement(text: impl Into<String>, params: Vec<Param>) -> Statement {
-    Statement { text: text.into(), params }
+    Statement::fixed(text.into().leak(), params)
+}
+
+/// Another text for the same binds.
+pub(crate) fn rewrite(it: &mut Statement, text: impl FnOnce(&str) -> String) {
+    *it = statement(text(it.text()), std::mem::take(&mut it.params));
 }
 
 /// The role and, as claims, a mark to recognise the request by.
@@ -152,14 +159,21 @@ impl Request {
 
     pub(crate) async fn run(mut self, pool: &Pool, conf: &AppConfig) -> Result<DbResult, Error> {
         if self.plan.tx_mode == TxMode::Read {
-            let settings = &mut self.query.tx_vars.text;
             let read_only = "select set_config('transaction_read_only', 'on', true), ";
-            *settings = settings.replacen("select ", read_only, 1);
+            rewrite(&mut self.query.tx_vars, |it| it.replacen("select ", read_only, 1));
         }
         let auth = AuthResult { role: self.role, claims: Default::default() };
         let plan = ActionPlan::Crud(Box::new(self.plan));
-        api::execute::run(pool, &Arc::new(self.query), &plan, &self.req, &auth, conf, &SchemaCache::default())
-            .await
+        api::pipeline::database::run(
+            pool,
+            &Arc::new(self.query),
+            &plan,
+            &self.req,
+            &auth,
+            conf,
+            &SchemaCache::default(),
+        )
+        .await
     }
 
     pub(crate) async fn result(self, pool: &Pool, conf: &AppConfig) -> Result<ResultSet, Error> {

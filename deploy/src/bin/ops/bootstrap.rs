@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context;
+use app_folder::AppFolder;
 use aws_config::SdkConfig;
 use bootstrap_sql::{
     Ident,
@@ -13,6 +14,7 @@ use deploy::{
     cloud::aws::{Aws, sdk_config},
     remote::{
         access::{self, Access, Closable, Options},
+        application::{self, Part},
         authorities,
         bootstrap::{Done, FdwLogin, Job, Server, apply, plan},
         outputs,
@@ -51,6 +53,12 @@ pub(crate) struct BootstrapArgs {
     /// Name of the local stack
     #[arg(long, default_value = "default", value_name = "NAME")]
     name: String,
+    /// Apply the migrations of this application, too: those of `origin` (target rds), `custom` (compute) or `aurora`
+    #[arg(long, value_name = "DIR")]
+    app: Option<PathBuf>,
+    /// Write the application's seed into a database that never had one
+    #[arg(long, requires = "app")]
+    seed: bool,
     /// Give the origin the tutorial's table (target rds)
     #[arg(long)]
     sample_table: bool,
@@ -73,11 +81,16 @@ pub(crate) struct BootstrapArgs {
 
 pub(crate) async fn run(args: BootstrapArgs) -> anyhow::Result<u8> {
     if args.target == Target::Local {
+        anyhow::ensure!(
+            args.app.is_none(),
+            "a local stack has its application by `cargo xtask up --app DIR`, and its migrations by `cargo xtask db migrate`"
+        );
         return tokio::select! {
             done = local(&args) => done.map(|()| 0),
             () = out::interrupt() => Ok(interrupted()),
         };
     }
+    let part = application(&args)?;
     let config = sdk_config().await?;
     let options = args.place.options(Role::Master, args.instance.as_ref(), 0, args.ssl_root_cert.as_ref());
     let database = match args.target {
@@ -92,7 +105,7 @@ pub(crate) async fn run(args: BootstrapArgs) -> anyhow::Result<u8> {
         return Ok(interrupted());
     };
     let result = tokio::select! {
-        done = work(&args, &access, &job) => done.map(|()| 0),
+        done = work(&args, &access, &job, part.as_ref()) => done.map(|()| 0),
         // The connection is dropped, and with it the step that is not finished.
         () = out::interrupt() => Ok(interrupted()),
     };
@@ -151,11 +164,40 @@ async fn job(config: &SdkConfig, args: &BootstrapArgs, options: &Options) -> any
     })
 }
 
-async fn work(args: &BootstrapArgs, server: &impl Server, job: &Job) -> anyhow::Result<()> {
-    if args.dry_run {
-        return out::data(&plan(server, job).await?);
+/// The application's part in the database, read before anything is reached.
+fn application(args: &BootstrapArgs) -> anyhow::Result<Option<Part>> {
+    let Some(dir) = &args.app else { return Ok(None) };
+    let target = match args.target {
+        Target::Rds => bootstrap_sql::Target::Origin,
+        Target::Compute => bootstrap_sql::Target::Custom,
+        Target::Aurora | Target::Local => bootstrap_sql::Target::Aurora,
+    };
+    let folder = AppFolder::open(dir).map_err(app_folder::Error::from)?;
+    let part = Part::read(&folder, target, args.seed)?;
+    if part.is_empty() {
+        out::note(&format!("note: \"{}\" has no {target} migrations", dir.display()));
     }
-    let done = apply(server, job, &mut |line| out::note(&line)).await?;
+    Ok(Some(part))
+}
+
+async fn work(
+    args: &BootstrapArgs,
+    server: &impl Server,
+    job: &Job,
+    part: Option<&Part>,
+) -> anyhow::Result<()> {
+    if args.dry_run {
+        let mut text = plan(server, job).await?;
+        if let Some(part) = part {
+            text.push_str("\n\n");
+            text.push_str(&application::plan(server, part).await?);
+        }
+        return out::data(&text);
+    }
+    let mut done = apply(server, job, &mut |line| out::note(&line)).await?;
+    if let Some(part) = part {
+        done.migrations = application::apply(server, part, &mut |line| out::note(&line)).await?;
+    }
     report(args, &done)
 }
 
@@ -164,7 +206,11 @@ fn report(args: &BootstrapArgs, done: &Done) -> anyhow::Result<()> {
         return out::data(&serde_json::to_string_pretty(done)?);
     }
     let n_steps = done.steps.steps.len();
-    let changed = if done.steps.changed() || done.created { "set up" } else { "everything was in place" };
+    let changed = if done.steps.changed() || done.created || !done.migrations.is_empty() {
+        "set up"
+    } else {
+        "everything was in place"
+    };
     let imported = done
         .imported
         .as_ref()

@@ -10,7 +10,7 @@ mod tunnel;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use deploy::remote::{access::Options, outputs::Environment, place::Role};
+use deploy::remote::{access::Options, bootstrap::BootstrapError, outputs::Environment, place::Role};
 use infra_cfn::catalog::DEFAULT_PREFIX;
 
 #[derive(Parser)]
@@ -36,7 +36,9 @@ enum Command {
     )]
     Psql(psql::PsqlArgs),
     /// Set up a database: roles, tables, grants, the way to the origin
-    #[command(after_help = "Example: cargo xtask bootstrap --target aurora --dry-run")]
+    #[command(
+        after_help = "Example: cargo xtask bootstrap --target aurora --dry-run\n         cargo xtask bootstrap --target compute --app ../shop"
+    )]
     Bootstrap(bootstrap::BootstrapArgs),
     /// Start a session of the administrator role with an MFA code
     #[command(
@@ -97,15 +99,23 @@ async fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(err) => {
             out::note(&format!("error: {err:#}"));
-            // What to do about a local stack; the other errors say it themselves.
-            let of_stack =
-                |it: &(dyn std::error::Error + 'static)| it.downcast_ref::<local_stack::Error>()?.hint();
-            if let Some(hint) = err.chain().find_map(of_stack) {
+            // What to do about a local stack or an application; the other errors say it themselves.
+            if let Some(hint) = err.chain().find_map(hint) {
                 out::note(&format!("hint: {hint}"));
             }
             ExitCode::FAILURE
         }
     }
+}
+
+fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<local_stack::Error>() {
+        return error.hint();
+    }
+    if let Some(BootstrapError::App(error)) = error.downcast_ref() {
+        return error.hint();
+    }
+    error.downcast_ref::<app_folder::Error>()?.hint()
 }
 
 #[cfg(test)]
