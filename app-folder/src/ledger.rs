@@ -34,7 +34,7 @@ const CREATE: &str = "
 
 /// Makes the ledger where there is none. Nothing is written when it exists, so that a run with nothing to do needs no
 /// rights beyond reading.
-pub(crate) async fn ensure(client: &mut tokio_postgres::Client) -> Result<(), Error> {
+pub async fn ensure(client: &mut tokio_postgres::Client) -> Result<(), Error> {
     if exists(client, "pgapp.migration").await? && exists(client, "pgapp.seed").await? {
         return Ok(());
     }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 /// How the time is written: `20261201093000`.
 const FORMAT: &str = "%Y%m%d%H%M%S";
@@ -54,6 +55,17 @@ impl MigrationName {
     /// The file name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name of a migration that comes after all of `present`, made at `now` or at the first free second afterwards.
+    ///
+    /// # Errors
+    /// When the description has no letter and no digit.
+    pub fn after(present: &[&Self], now: Timestamp, description: &str) -> Result<Self, NameError> {
+        let newest = present.iter().map(|it| it.time()).max();
+        let newest = newest.and_then(|it| DateTime::strptime(FORMAT, it).ok()?.to_zoned(TimeZone::UTC).ok());
+        let next = newest.map(|it| it.timestamp() + jiff::SignedDuration::from_secs(1));
+        Self::at(next.map_or(now, |it| it.max(now)), description, &[])
     }
 
     /// The fourteen digits of its time.
@@ -125,5 +137,14 @@ mod tests {
         assert_eq!(name("x y", &["20261201093000"]).unwrap(), "20261201093001_x_y.sql");
         assert_eq!(name("../é", &[]).unwrap(), "20261201093000_é.sql");
         assert_eq!(name("//", &[]), Err(NameError::Shape));
+    }
+
+    #[test]
+    fn a_name_comes_after_those_that_are_there() {
+        let now: Timestamp = "2026-12-01T09:30:00Z".parse().unwrap();
+        let present: MigrationName = "20261231235959_x.sql".parse().unwrap();
+        let name = |present: &[&MigrationName]| MigrationName::after(present, now, "y").map(|it| it.0);
+        assert_eq!(name(&[]).unwrap(), "20261201093000_y.sql");
+        assert_eq!(name(&[&present]).unwrap(), "20270101000000_y.sql");
     }
 }

@@ -86,6 +86,25 @@ pub fn new_migration(
     Ok(path)
 }
 
+/// Writes a migration with this text, newer than all that are there; answers with its path.
+///
+/// # Errors
+/// When the words hold no letter, and when the system refuses.
+pub fn write_migration(
+    app: &AppFolder,
+    target: Target,
+    words: &str,
+    sql: &str,
+    now: Timestamp,
+) -> Result<PathBuf, CreateError> {
+    let present = app.migrations(target)?;
+    let names: Vec<&MigrationName> = present.iter().map(|it| &it.name).collect();
+    let name = MigrationName::after(&names, now, words)?;
+    let path = app.migrations_dir(target).join(name.as_str());
+    write_new(&path, sql)?;
+    Ok(path)
+}
+
 /// Never over a file that is there.
 fn write_new(path: &Path, text: &str) -> Result<(), CreateError> {
     use std::io::Write as _;
@@ -121,5 +140,11 @@ mod tests {
         );
         assert_eq!(app.migrations(Target::Custom).unwrap().len(), 2);
         assert!(matches!(new_migration(&app, Target::Custom, "..", now), Err(CreateError::Words(_))));
+
+        // The clock of another machine was ahead: what is written comes after all the same.
+        std::fs::write(path.join("custom/migrations/20270101000000_ahead.sql"), "select 1").unwrap();
+        let last = write_migration(&app, Target::Custom, "change", "select 2;\n", now).unwrap();
+        assert!(last.ends_with("custom/migrations/20270101000001_change.sql"), "{last:?}");
+        assert_eq!(app.migrations(Target::Custom).unwrap().last().unwrap().script.sql, "select 2;\n");
     }
 }

@@ -48,7 +48,7 @@ fn text(stage: Stage, statements: &[&Statement]) -> String {
         Stage::Main => String::new(),
     };
     if stage != Stage::Concurrent {
-        out.push_str("set local lock_timeout = '5s';\n");
+        out.push_str("set local lock_timeout = '2s';\n");
     }
     if stage == Stage::Main {
         out.push_str("set local check_function_bodies = off;\n");

@@ -137,8 +137,8 @@ bodies! {
         mfinalfunc: Option<String>, mfinalfunc_extra: bool, mfinalfunc_modify: char, minitcond: Option<String>, sortop: Option<String>, parallel: char, }
     /// A function (`f`), procedure (`p`), window function (`w`) or aggregate (`a`).
     Routine { kind: char, definition: Option<String>, arguments: String, identity_arguments: String, n_defaults: i32, result: String, aggregate: Option<Box<Aggregate>>, }
-    /// What can be said of an index besides its definition.
-    IndexExtras { clustered: bool, replica_identity: bool, statistics: BTreeMap<String, i32>, }
+    /// What can be said of an index besides its definition; `options` are those of a constraint's index.
+    IndexExtras { clustered: bool, replica_identity: bool, options: Vec<String>, statistics: BTreeMap<String, i32>, }
     /// A check (`c`), key (`p`, `u`), foreign key (`f`) or exclusion (`x`).
     Constraint { kind: char, definition: String, relkind: char, deferrable: bool, deferred: bool, valid: bool, enforced: bool, inherited: bool, columns: Vec<String>,
         references: Option<(String, String)>, index: Option<IndexExtras>, }

@@ -119,9 +119,9 @@ impl Reader<'_> {
             "acl",
             |it| {
                 format!(
-                    "(select json_agg(json_build_array(coalesce(xr.rolname, ''), xa.privilege_type, xa.is_grantable, \
-                     coalesce(xg.rolname, '')))::text from aclexplode({it}) xa left join pg_roles xr on xr.oid = xa.grantee \
-                     left join pg_roles xg on xg.oid = xa.grantor)"
+                    "case when {it} is not null then coalesce((select json_agg(json_build_array(coalesce(xr.rolname, ''), \
+                     xa.privilege_type, xa.is_grantable, coalesce(xg.rolname, '')))::text from aclexplode({it}) xa \
+                     left join pg_roles xr on xr.oid = xa.grantee left join pg_roles xg on xg.oid = xa.grantor), '[]') end"
                 )
             },
         )

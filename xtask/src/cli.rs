@@ -11,7 +11,7 @@ use crate::lambda::LambdaArgs;
 use crate::tf::TfArgs;
 
 pub(crate) use app::{
-    AppArgs, DbArgs, DbCommand, DbMigrateArgs, DbNewArgs, DbPoliciesArgs, DbResetArgs, DbStatusArgs,
+    AppArgs, DbArgs, DbCommand, DbDiffArgs, DbMigrateArgs, DbNewArgs, DbPoliciesArgs, DbResetArgs, DbStatusArgs,
     DbTestArgs, NewArgs, TargetArg, TokenArgs,
 };
 
@@ -35,6 +35,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("new DIR", "a folder with a schema, a seed and a test that work; says what to type next"),
             ("db new|migrate|status|reset", "its migrations: write, apply, show; databases anew"),
+            ("db diff [--write NAME]", "what was changed by hand, as migrations"),
             ("db test|policies", "its tests; which role may do what, and whether that is as committed"),
             ("token --role ROLE", "a token for the local stack"),
         ],

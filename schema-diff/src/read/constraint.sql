@@ -9,6 +9,7 @@ select 'pg_constraint'::regclass::oid, k.oid, 0, n.nspname::text, c.relname::tex
             join pg_namespace rn on rn.oid = r.relnamespace where r.oid = k.confrelid) end,
         'index', case when k.contype in ('p', 'u', 'x') then (
             select json_build_object('clustered', i.indisclustered, 'replica_identity', i.indisreplident,
+                'options', coalesce((select json_agg(o order by o) from pg_class ic, unnest(ic.reloptions) o where ic.oid = i.indexrelid), '[]'),
                 'statistics', coalesce((select json_object_agg(a.attnum::text, a.attstattarget) from pg_attribute a
                     where a.attrelid = i.indexrelid and a.attstattarget >= 0), '{}'))
             from pg_index i where i.indexrelid = k.conindid) end)::text

@@ -52,7 +52,7 @@ pub(super) async fn link(
         }
         places.parts.entry(part).or_insert(whole);
     }
-    // With the columns of an extension's tables.
+    // With the columns of an extension's tables, and then with what is on them.
     places.objects.retain(|address, id| {
         let member = members.contains(&(address.0, address.1));
         if member {
@@ -60,6 +60,11 @@ pub(super) async fn link(
         }
         !member
     });
+    let strays: Vec<Id> = catalog.objects.keys().filter(|id| !has_whole(catalog, id)).cloned().collect();
+    for id in strays {
+        catalog.objects.remove(&id);
+    }
+    places.objects.retain(|_, id| catalog.objects.contains_key(id));
     for row in tx.query(include_str!("depend.sql"), &[]).await.map_err(|it| Error::read(doing, it))? {
         let from: Address = (row.get(0), row.get(1), row.get(2));
         let to: Address = (row.get(3), row.get(4), row.get(5));
@@ -93,6 +98,27 @@ pub(super) async fn link(
         }
     }
     Ok(())
+}
+
+/// Whether the table, type or sequence that a part is on is the application's.
+fn has_whole(catalog: &Catalog, id: &Id) -> bool {
+    let Some(object) = catalog.objects.get(id) else { return false };
+    let has = |kind, name: &str| catalog.objects.contains_key(&Id::new(kind, &id.schema, name, ""));
+    match &object.body {
+        Body::Index(it) => has(Kind::Relation, &it.table),
+        Body::IndexAttach(it) => has(Kind::Relation, &it.table),
+        Body::DomainConstraint(_) => has(Kind::Type, &id.name),
+        Body::SequenceOwner(_) => has(Kind::Sequence, &id.name),
+        Body::Column(_)
+        | Body::Default(_)
+        | Body::Attach(_)
+        | Body::Constraint(_)
+        | Body::Rule(_)
+        | Body::Trigger(_)
+        | Body::Policy(_)
+        | Body::PublicationTable(_) => has(Kind::Relation, &id.name),
+        _ => true,
+    }
 }
 
 fn add(catalog: &mut Catalog, id: &Id, needed: Id, falls: bool) {

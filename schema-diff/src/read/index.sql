@@ -1,6 +1,6 @@
 select 'pg_class'::regclass::oid, ic.oid, 0, n.nspname::text, ic.relname::text, '', null, null, obj_description(ic.oid, 'pg_class'),
     json_build_object('table', c.relname, 'relkind', c.relkind, 'definition', pg_get_indexdef(i.indexrelid),
-        'extras', json_build_object('clustered', i.indisclustered, 'replica_identity', i.indisreplident,
+        'extras', json_build_object('clustered', i.indisclustered, 'replica_identity', i.indisreplident, 'options', '[]'::json,
             'statistics', coalesce((select json_object_agg(a.attnum::text, a.attstattarget) from pg_attribute a
                 where a.attrelid = i.indexrelid and a.attstattarget >= 0), '{}')))::text
 from pg_index i

@@ -7,6 +7,7 @@ use crate::model::{Index, IndexAttach, IndexExtras, Object, Statistics};
 use crate::quote::ident;
 use crate::statement::{Stage, Statement};
 
+use super::relation::set_options;
 use super::{Ctx, alter_relation};
 
 pub(super) fn create(ctx: &Ctx<'_>, b: &Object, it: &Index) -> Vec<Statement> {
@@ -40,7 +41,12 @@ fn can_wait(ctx: &Ctx<'_>, b: &Object, it: &Index, relation: &Id) -> bool {
 
 /// What a new index is besides its definition.
 pub(super) fn new_extras(relation: &Id, name: &str, it: &IndexExtras, relkind: char) -> Vec<Statement> {
-    let none = IndexExtras { clustered: false, replica_identity: false, statistics: BTreeMap::new() };
+    let none = IndexExtras {
+        clustered: false,
+        replica_identity: false,
+        options: Vec::new(),
+        statistics: BTreeMap::new(),
+    };
     extras_of(relation, &relation.schema, name, &none, it, relkind)
 }
 
@@ -71,6 +77,7 @@ pub(super) fn extras_of(
     if y.replica_identity && !x.replica_identity {
         out.push(Statement::new(format!("{alter} replica identity using index {}", ident(name))));
     }
+    out.extend(set_options(&format!("alter index {}", qualified(schema, name)), &x.options, &y.options));
     let mut columns: Vec<&String> = x.statistics.keys().chain(y.statistics.keys()).collect();
     columns.sort();
     columns.dedup();

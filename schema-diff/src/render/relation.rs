@@ -137,7 +137,8 @@ fn alter_view(ctx: &Ctx<'_>, b: &Object, x: &Relation, y: &Relation) -> Vec<Stat
     set_options(&alter_relation('v', &b.id), &x.options, &y.options)
 }
 
-fn set_options(alter: &str, from: &[String], to: &[String]) -> Vec<Statement> {
+/// `set (…)` and `reset (…)` between two lists of options.
+pub(super) fn set_options(alter: &str, from: &[String], to: &[String]) -> Vec<Statement> {
     let (set, reset) = option_changes(from, to);
     let mut out = Vec::new();
     if !reset.is_empty() {

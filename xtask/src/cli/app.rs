@@ -49,6 +49,11 @@ pub(crate) enum DbCommand {
     /// Show what is applied where, and what changed since it was applied
     #[command(after_help = "Example:\n  cargo xtask db status --json")]
     Status(DbStatusArgs),
+    /// Print the SQL by which a database built from the migrations becomes the running one
+    #[command(
+        after_help = "Examples:\n  cargo xtask db diff\n  cargo xtask db diff --write add_price\n  cargo xtask db diff --target origin --write orders"
+    )]
+    Diff(DbDiffArgs),
     /// Make the local databases anew from migrations and seed
     #[command(after_help = "Example:\n  cargo xtask db reset --yes")]
     Reset(DbResetArgs),
@@ -110,6 +115,18 @@ pub(crate) struct DbStatusArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) app: AppArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbDiffArgs {
+    /// Which database
+    #[arg(long, value_enum, default_value = "custom")]
+    pub(crate) target: TargetArg,
+    /// Write it as migrations of this name, and record them as applied in the running database
+    #[arg(long, value_name = "NAME")]
+    pub(crate) write: Option<String>,
     #[command(flatten)]
     pub(crate) app: AppArgs,
 }

@@ -16,16 +16,8 @@ pub(super) fn run(args: &DbNewArgs) -> Result<ExitCode> {
         None => super::open(&args.app)?.1,
     };
     let now = jiff::Timestamp::now();
-    let path = skeleton::new_migration(&folder, target(args.target), &args.words, now)?;
+    let path = skeleton::new_migration(&folder, super::target(args.target), &args.words, now)?;
     output::data(&path.display().to_string());
     output::note("Write the change into it; `cargo xtask db migrate` applies it.");
     Ok(ExitCode::SUCCESS)
-}
-
-fn target(asked: TargetArg) -> Target {
-    match asked {
-        TargetArg::Origin => Target::Origin,
-        TargetArg::Custom => Target::Custom,
-        TargetArg::Aurora => Target::Aurora,
-    }
 }
