@@ -60,6 +60,7 @@ module "database" {
   backup_retention_days               = var.database_backup_retention_days
   deletion_protection                 = var.database_deletion_protection
   skip_final_snapshot                 = var.database_skip_final_snapshot
+  snapshot_identifier                 = var.database_snapshot_identifier
   allow_major_version_upgrade         = var.database_allow_major_version_upgrade
   apply_immediately                   = var.database_apply_immediately
   log_retention_days                  = var.log_retention_days
@@ -166,7 +167,7 @@ module "observability" {
   rest_api_name        = local.name
   stage_name           = var.api_stage_name
   cluster_identifier   = local.name
-  proxy_name           = var.database_proxy_enabled ? local.name : null
+  proxy_name           = module.database.proxy_name
   log_group_names      = concat(values(module.lambda.log_group_names), [module.api_gateway.access_log_group_name])
   dashboard_enabled    = var.dashboard_enabled
   alarms_enabled       = var.alarms_enabled

@@ -281,6 +281,12 @@ variable "database_skip_final_snapshot" {
   nullable    = false
 }
 
+variable "database_snapshot_identifier" {
+  description = "Snapshot that a new cluster begins with; take it out once it has. A cluster that exists does not take one."
+  type        = string
+  default     = null
+}
+
 variable "database_allow_major_version_upgrade" {
   description = "Let a change of database_engine_version take the cluster to another major, at once: it is away for minutes."
   type        = bool

@@ -1,16 +1,9 @@
 //! Who is asking: bearer token → role and claims.
 //!
-//! [`token`] checks signatures against the [`keys`] of `jwt-secret`, [`claims`] checks what the token
-//! says, [`role_claim`] finds the role in it, [`cache`] remembers tokens whose signature was good.
-//! Nothing here may panic on any token.
+//! [`crate::jwt`] reads and checks tokens; [`cache`] remembers those whose signature was good. Nothing here may
+//! panic on any token.
 
 pub mod cache;
-pub mod claims;
-mod json_path;
-pub mod keys;
-mod legacy_path;
-pub mod role_claim;
-pub mod token;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,8 +14,8 @@ use serde_json::{Map, Value};
 
 use crate::config::AppConfig;
 use crate::error::JwtError;
+use crate::jwt::{claims, token};
 use crate::observability::{Observation, Observer};
-use crate::state::basis::Basis;
 use cache::TokenCache;
 
 /// The outcome of authentication.
@@ -35,12 +28,17 @@ pub struct AuthResult {
 }
 
 /// Verifies the request's token, or takes the anonymous role where there is none.
-pub fn authenticate(basis: &Basis, observer: &Observer, headers: &HeaderMap) -> Result<AuthResult, JwtError> {
+pub fn authenticate(
+    verifier: &Verifier,
+    conf: &AppConfig,
+    observer: &Observer,
+    headers: &HeaderMap,
+) -> Result<AuthResult, JwtError> {
     let claims = match bearer(headers) {
-        Some(token) => basis.verifier.verify(token, observer)?,
+        Some(token) => verifier.verify(token, observer)?,
         None => Arc::default(),
     };
-    resolve(&basis.conf, &claims, unix_now())
+    resolve(conf, &claims, unix_now())
 }
 
 /// Checks again what has to do with time, after the caller has taken some.

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
 
 use crate::animals::settings::Settings;
 use crate::config::load::Environment;
@@ -17,7 +18,8 @@ use crate::observability::Observation;
 use crate::server::bind::is_special_host;
 use crate::snapshot::Snapshot;
 use crate::state::AppState;
-use crate::{animals, app, schema_cache, state, version};
+use crate::types::Language;
+use crate::{animals, app, schema_cache, state, types, version};
 
 /// How long `--ready` waits for an answer.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +36,9 @@ struct Cli {
     config: Option<PathBuf>,
     #[command(flatten)]
     command: Commands,
+    /// With --types python: pydantic models, which check what they are given
+    #[arg(long, requires = "types")]
+    pydantic: bool,
     /// Address that the animals app listens on
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1", requires = "animals")]
     animals_host: String,
@@ -60,9 +65,15 @@ struct Commands {
     /// Dump what a start reads from the database, for a start that reads nothing (see docs/terraform.md)
     #[arg(long)]
     dump_snapshot: bool,
+    /// Print types of what the schemas offer, for programs that use them: typescript, rust, python or openapi
+    #[arg(long, value_name = "LANG")]
+    types: Option<Language>,
     /// Checks the health of a running server by asking the admin server's /ready
     #[arg(long)]
     ready: bool,
+    /// Print a script with which a shell completes the options
+    #[arg(long, value_name = "SHELL")]
+    completions: Option<Shell>,
     /// Serve the animals app instead, over the table of the database that the DB_… variables describe
     #[arg(long)]
     animals: bool,
@@ -80,6 +91,9 @@ pub fn main() -> ExitCode {
     };
     if cli.command.version {
         return print(&format!("{}\n", version::full()));
+    }
+    if let Some(shell) = cli.command.completions {
+        return completions(shell);
     }
     if cli.command.example {
         return print(&dump::example());
@@ -118,6 +132,8 @@ pub fn main() -> ExitCode {
             dump_schema(&state).await
         } else if cli.command.dump_snapshot {
             dump_snapshot(&state).await
+        } else if let Some(language) = cli.command.types {
+            types_of(&state, language, cli.pydantic).await
         } else {
             match app::run(state).await {
                 Ok(code) => code,
@@ -125,6 +141,12 @@ pub fn main() -> ExitCode {
             }
         }
     })
+}
+
+fn completions(shell: Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "pgapp-api", &mut script);
+    print(&String::from_utf8_lossy(&script))
 }
 
 fn animals(host: &str, port: u16) -> ExitCode {
@@ -152,7 +174,7 @@ async fn dump_schema(state: &Arc<AppState>) -> ExitCode {
         Err(error) => return fail(&error.to_string()),
     };
     let loaded = match crate::execute::connect_cold(&conf).await {
-        Ok((client, _)) => schema_cache::load::load(&client, &conf).await,
+        Ok((client, _)) => schema_cache::load::load(&client, &*conf).await,
         Err(error) => Err(error),
     };
     let error = match loaded {
@@ -168,6 +190,26 @@ async fn dump_schema(state: &Arc<AppState>) -> ExitCode {
         error: &error,
     });
     ExitCode::FAILURE
+}
+
+async fn types_of(state: &Arc<AppState>, language: Language, pydantic: bool) -> ExitCode {
+    let flavour = match (language, pydantic) {
+        (Language::Python, true) => types::Flavour::Pydantic,
+        (_, true) => return fail("--pydantic goes with --types python; leave it out, or ask for python"),
+        (_, false) => types::Flavour::Plain,
+    };
+    let conf = match state::reload::config_for_command(state).await {
+        Ok(conf) => conf,
+        Err(error) => return fail(&error.to_string()),
+    };
+    let client = match crate::execute::connect_cold(&conf).await {
+        Ok((client, _)) => client,
+        Err(error) => return fail(&format!("cannot read the schema: {error}")),
+    };
+    match types::generate(&client, &conf, language, flavour).await {
+        Ok(text) => print(&text),
+        Err(error) => fail(&format!("cannot read the schema: {error}")),
+    }
 }
 
 async fn dump_snapshot(state: &Arc<AppState>) -> ExitCode {

@@ -19,10 +19,12 @@ mod tests;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::auth::keys::KeySet;
-use crate::auth::role_claim::RoleClaim;
+use crate::jwt::keys::KeySet;
+use crate::jwt::role_claim::RoleClaim;
 
+pub use crate::error::Verbosity;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
+use crate::schema_cache::load::Exposed;
 use crate::schema_cache::routine::IsolationLevel;
 
 /// `log-level`.
@@ -49,15 +51,6 @@ pub enum OpenApiMode {
     IgnorePrivileges,
     /// Nothing.
     Disabled,
-}
-
-/// `client-error-verbosity`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verbosity {
-    /// Code and message only.
-    Minimal,
-    /// With details and hint.
-    Verbose,
 }
 
 /// What becomes of something in a request that has no effect, as `pgapp-limited-writes` and
@@ -255,6 +248,10 @@ pub struct AppConfig {
     pub server_unix_socket_mode: u32,
     /// `pgapp-limited-writes`.
     pub pgapp_limited_writes: Unread,
+    /// `pgapp-base-path`: below it is what is at the root; empty where there is no such place.
+    pub pgapp_base_path: String,
+    /// `pgapp-schema-wait`, seconds.
+    pub pgapp_schema_wait: u64,
     /// `pgapp-csv-strict`.
     pub pgapp_csv_strict: bool,
     /// `pgapp-generated-columns`.
@@ -285,6 +282,20 @@ pub struct AppConfig {
     pub role_settings: HashMap<String, Vec<(String, String)>>,
     /// Per role: `default_transaction_isolation`.
     pub role_isolation: HashMap<String, IsolationLevel>,
+}
+
+impl Exposed for AppConfig {
+    fn schemas(&self) -> &[String] {
+        &self.db_schemas
+    }
+
+    fn extra_search_path(&self) -> &[String] {
+        &self.db_extra_search_path
+    }
+
+    fn hoisted_settings(&self) -> &[String] {
+        &self.db_hoisted_tx_settings
+    }
 }
 
 impl Default for AppConfig {
@@ -362,6 +373,8 @@ impl Default for AppConfig {
             server_unix_socket: None,
             server_unix_socket_mode: 0o660,
             pgapp_limited_writes: Unread::Ignore,
+            pgapp_base_path: "/rest/v1".into(),
+            pgapp_schema_wait: 5,
             pgapp_csv_strict: false,
             pgapp_generated_columns: GeneratedColumns::Refuse,
             pgapp_null_defaults: false,

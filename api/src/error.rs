@@ -1,11 +1,12 @@
 //! Everything that can go wrong with a request, one variant per stage.
 //!
-//! Stages do not know HTTP: status, code, message, details and hint are decided in [`http`].
+//! Stages do not know HTTP: status, code, message, details and hint are decided in [`http`]. `response` makes an
+//! answer of them.
 
 pub mod codes;
 pub mod http;
-pub(crate) mod plus;
 mod raise;
+mod rendered;
 mod schema_cache;
 pub mod sqlstate;
 
@@ -27,6 +28,15 @@ pub enum Error {
     /// The database, its connection or the pool failed (PGRST00x or a SQLSTATE).
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+/// `client-error-verbosity`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Code and message only.
+    Minimal,
+    /// With details and hint.
+    Verbose,
 }
 
 /// PGRST1xx: what is wrong with the request itself.
@@ -170,15 +180,16 @@ pub enum RaiseError {
 
 /// PGRST2xx: what the schema cache does not have.
 ///
-/// Suggestions are computed where the error is made (the planner holds the cache), so that rendering stays free of it.
+/// Suggestions and candidates are described where the error is made (the planner holds the cache), so that
+/// rendering stays free of it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SchemaCacheError {
     /// More than one relationship fits: (origin, target, candidates).
     #[error("could not embed because more than one relationship was found for '{0}' and '{1}'")]
-    AmbiguousRelBetween(String, String, Vec<crate::schema_cache::relationship::Relationship>),
-    /// More than one function fits.
+    AmbiguousRelBetween(String, String, Vec<Candidate>),
+    /// More than one function fits; their signatures.
     #[error("could not choose the best candidate function")]
-    AmbiguousRpc(Vec<crate::schema_cache::routine::Routine>),
+    AmbiguousRpc(Vec<String>),
     /// No relationship.
     #[error("could not find a relationship between '{origin}' and '{target}' in the schema cache")]
     NoRelBetween {
@@ -222,6 +233,20 @@ pub enum SchemaCacheError {
         /// A similar name, if one is close.
         suggestion: Option<String>,
     },
+}
+
+/// One of several relationships that fit, as the client is told of it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Candidate {
+    /// `many-to-one` and its like.
+    pub cardinality: &'static str,
+    /// The two relations.
+    pub embedding: String,
+    /// Constraints and columns.
+    pub relationship: String,
+    /// How to ask for this one: `target!hint`.
+    #[serde(skip)]
+    pub choice: String,
 }
 
 /// PGRST3xx: what is wrong with the token.

@@ -32,8 +32,8 @@ use indexmap::IndexMap;
 
 use crate::api_request::ApiRequest;
 use crate::auth::AuthResult;
+use crate::client::Disconnect;
 use crate::config::{AppConfig, OpenApiMode};
-use crate::departure::Departure;
 use crate::error::{ApiRequestError, Cause, DbError, Error};
 use crate::plan::ActionPlan;
 use crate::schema_cache::SchemaCache;
@@ -117,7 +117,7 @@ pub async fn run(
     conf: &AppConfig,
     cache: &SchemaCache,
 ) -> Result<DbResult, Error> {
-    run_for(&Departure::default(), pool, query, plan, req, auth, conf, cache).await
+    run_for(&Disconnect::default(), pool, query, plan, req, auth, conf, cache).await
 }
 
 /// Runs a request's statements in one transaction.
@@ -125,7 +125,7 @@ pub async fn run(
 /// Errors of the database, and those that only its rows can tell, leave nothing behind. Where the client leaves before
 /// there is a connection, nothing is run; a read that runs is stopped, and a write runs to its end.
 pub async fn run_for(
-    departure: &Departure,
+    disconnect: &Disconnect,
     pool: &Pool,
     query: &Arc<MainQuery>,
     plan: &ActionPlan,
@@ -158,11 +158,11 @@ pub async fn run_for(
 
     let read_only = script.begin.read_only;
     if script::may_share(query, plan, &script)
-        && let Some(results) = read(pool, query, cache.leavings, departure).await.map_err(by_caller)?
+        && let Some(results) = read(pool, query, cache.leavings, disconnect).await.map_err(by_caller)?
     {
         return put_aside(pool, interpret(&results)?, read_only).await;
     }
-    let mut lease = unless_left(departure, pool.acquire()).await?;
+    let mut lease = unless_left(disconnect, pool.acquire()).await?;
     let session = lease.session();
     let outcome = async {
         let results = session.run(&script).await.map_err(by_caller)?;
@@ -176,7 +176,7 @@ pub async fn run_for(
         true => tokio::select! {
             biased;
             outcome = outcome => outcome,
-            () = long_left(departure) => Err(DbError::Abandoned.into()),
+            () = long_left(disconnect) => Err(DbError::Abandoned.into()),
         },
         false => outcome.await,
     };
@@ -206,22 +206,22 @@ async fn put_aside(pool: &Pool, mut result: DbResult, read_only: bool) -> Result
 
 /// What comes of it, unless the client leaves before.
 async fn unless_left<T>(
-    departure: &Departure,
+    disconnect: &Disconnect,
     outcome: impl Future<Output = Result<T, DbError>>,
 ) -> Result<T, DbError> {
-    if departure.has_left() {
+    if disconnect.has_happened() {
         return Err(DbError::Abandoned);
     }
     tokio::select! {
         biased;
         outcome = outcome => outcome,
-        () = departure.left() => Err(DbError::Abandoned),
+        () = disconnect.happened() => Err(DbError::Abandoned),
     }
 }
 
 /// Resolves when the client left a while ago.
-async fn long_left(departure: &Departure) {
-    departure.left().await;
+async fn long_left(disconnect: &Disconnect) {
+    disconnect.happened().await;
     tokio::time::sleep(LINGER).await;
 }
 
@@ -230,28 +230,28 @@ async fn read(
     pool: &Pool,
     query: &Arc<MainQuery>,
     leavings: Leavings,
-    departure: &Departure,
+    disconnect: &Disconnect,
 ) -> Result<Option<Vec<Rows>>, DbError> {
-    let Some(encodable) = query.rows.as_ref().and_then(|it| pool.quick(&it.statement.text)) else {
+    let Some(encodable) = query.rows.as_ref().and_then(|it| pool.quick(it.statement.text())) else {
         return Ok(None);
     };
     let (reply, mut answer) = oneshot::channel();
     let rider = Rider { query: Arc::clone(query), encodable: Arc::clone(&encodable), leavings, reply };
     let mut lease = match pool.board(rider) {
-        Ok(()) => return unless_left(departure, async { replied(answer.await) }).await,
-        Err(_) if !pool.is_exhausted() => unless_left(departure, pool.acquire()).await?,
+        Ok(()) => return unless_left(disconnect, async { replied(answer.await) }).await,
+        Err(_) if !pool.is_exhausted() => unless_left(disconnect, pool.acquire()).await?,
         Err(rider) => {
             let place = pool.lanes().wait(rider);
             let acquired = tokio::select! {
                 biased;
                 reply = &mut answer => return replied(reply),
                 acquired = pool.acquire() => acquired,
-                () = departure.left() => return Err(DbError::Abandoned),
+                () = disconnect.happened() => return Err(DbError::Abandoned),
             };
             if place.leave().is_none() {
                 // A lane took it along at the same moment: the connection is for who waits next.
                 drop(acquired);
-                return unless_left(departure, async { replied(answer.await) }).await;
+                return unless_left(disconnect, async { replied(answer.await) }).await;
             }
             acquired?
         }
@@ -261,10 +261,10 @@ async fn read(
         return tokio::select! {
             biased;
             results = lease.session().run(&script) => results.map(Some),
-            () = long_left(departure) => Err(DbError::Abandoned),
+            () = long_left(disconnect) => Err(DbError::Abandoned),
         };
     }
-    lane::lead(pool, lease, query, &encodable, leavings, departure).await
+    lane::lead(pool, lease, query, &encodable, leavings, disconnect).await
 }
 
 fn replied(reply: Result<Reply, oneshot::error::RecvError>) -> Result<Option<Vec<Rows>>, DbError> {

@@ -12,7 +12,7 @@ mod process;
 use std::sync::Arc;
 
 use crate::config::{AppConfig, LogLevel};
-use crate::execute::PoolMetrics;
+use metrics::PoolMetrics;
 pub use observation::Observation;
 
 /// Hands each observation to the log and to the metrics. Cheap to clone.

@@ -2,9 +2,10 @@
 //!
 //! This is the only place where the rooms meet. It decides their order and nothing else.
 
-pub mod bodies;
+mod base_path;
 mod body;
-pub mod plans;
+mod foreign;
+mod plus;
 mod timing;
 
 use std::sync::Arc;
@@ -19,20 +20,21 @@ use hyper::body::Body;
 use crate::api_request::outline::Outline;
 use crate::api_request::{ApiRequest, limits};
 use crate::auth::{self, AuthResult};
+use crate::client::Disconnect;
 use crate::config::AppConfig;
-use crate::departure::Departure;
 use crate::error;
 use crate::error::Error;
 use crate::execute;
 use crate::observability::Observation;
 use crate::plan::{self, ActionPlan};
+use crate::plan_cache::{self, PlanCache};
 use crate::response::cors::{self, Cors};
 use crate::response::{self, PgrstResponse};
+use crate::schema_cache::SchemaCache;
 use crate::sql;
 use crate::sql::types::MainQuery;
 use crate::state::AppState;
 use crate::state::basis::Basis;
-use plans::PlanCache;
 use timing::Stopwatch;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -47,34 +49,51 @@ pub struct Outcome {
     pub role: Option<String>,
 }
 
-/// Answers a request. Errors become responses here and nowhere else.
-pub async fn answer<B>(state: &Arc<AppState>, parts: &Parts, body: B) -> Outcome
+/// Answers a request by the configuration and the schema of `basis`. Errors become responses here and nowhere else.
+pub async fn answer<B>(state: &AppState, basis: &Basis, parts: &Parts, body: B) -> Outcome
 where
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    // One basis for the whole request: a reload in between must not mix two configurations.
-    let basis = state.basis();
+    let mut newer: Option<Arc<Basis>> = None;
     let mut role = None;
-    let response = match run(state, &basis, parts, body, &mut role).await {
+    let at_root = base_path::at_root(&basis.conf.pgapp_base_path, parts);
+    let below = at_root.is_some().then_some(&basis.conf.pgapp_base_path);
+    let parts = at_root.as_ref().unwrap_or(parts);
+    let mut body = body::Incoming::Unread(body);
+    let mut answered = run(state, basis, parts, &mut body, &mut role).await;
+    if let Err(Error::SchemaCache(_)) = &answered
+        && !matches!(body, body::Incoming::Gone)
+    {
+        newer = state.newer_schema(basis).await;
+        if let Some(newer) = &newer {
+            // Nothing was done yet: the request begins again, under what holds now.
+            answered = run(state, newer, parts, &mut body, &mut role).await;
+        }
+    }
+    let basis = newer.as_deref().unwrap_or(basis);
+    let mut response = match answered {
         Ok(response) => response,
         Err(error) => {
-            let mut response = error::http::error_response(&error, basis.conf.client_error_verbosity);
+            let mut response = response::error_response(&error, basis.conf.client_error_verbosity);
             let refused = matches!(error, Error::Db(_));
             let cache = basis.plans.as_ref().map(|it| &**it.cache());
             response::add_allow(&mut response, &basis.conf, parts, refused, cache);
             response
         }
     };
+    if let Some(base) = below {
+        base_path::lead_back(base, &mut response.headers);
+    }
     Outcome { response, role }
 }
 
 async fn run<B>(
-    state: &Arc<AppState>,
+    state: &AppState,
     basis: &Basis,
     parts: &Parts,
-    body: B,
+    incoming: &mut body::Incoming<B>,
     role: &mut Option<String>,
 ) -> Result<PgrstResponse, Error>
 where
@@ -85,7 +104,7 @@ where
     let mut watch = Stopwatch::start();
     let conf = &*basis.conf;
     limits::check(conf, &parts.headers)?;
-    let auth = auth::authenticate(basis, state.observer(), &parts.headers)?;
+    let auth = auth::authenticate(&basis.verifier, conf, state.observer(), &parts.headers)?;
     watch.lap("jwt");
     *role = Some(auth.role.clone());
 
@@ -101,10 +120,9 @@ where
         wanted: matches!(parts.method, Method::POST | Method::PATCH | Method::PUT),
         awaited: parts.headers.contains_key(EXPECT),
     };
-    // Kept until the request is answered, as the body is.
-    let (body, _share) =
-        body::read(body, reading, || Ok(plan::check_target(&ApiRequest::action(conf, parts)?, cache)?))
-            .await?;
+    // The share is kept until the request is answered, as the body is.
+    let check = || check_target(state, basis, parts, cache);
+    let (body, share) = body::read(incoming, reading, check).await?;
     if asked.elapsed() > BODY_AT_ONCE {
         // A token is as good as it is when something is done with it.
         auth::still_holds(conf, &auth)?;
@@ -112,23 +130,36 @@ where
     watch.restart();
     let n_bytes = body.len();
     let form = is_form(parts).then(|| body.clone());
+    let kept = body.clone();
     let understood = || understand(conf, plans, parts, body, &auth, &mut watch);
-    let (request, planned, query) = beside_others(n_bytes, understood)?;
+    let (request, planned, query) = match beside_others(n_bytes, understood) {
+        Ok(understood) => understood,
+        Err(error) => {
+            *incoming = body::Incoming::Read(kept, share);
+            return Err(error);
+        }
+    };
+    drop(kept);
     let plan = planned.plan();
     // Where there is no edge that tells, the client stays.
-    let departure = parts.extensions.get::<Departure>().cloned().unwrap_or_default();
+    let disconnect = parts.extensions.get::<Disconnect>().cloned().unwrap_or_default();
     let mut result =
-        execute::run_for(&departure, state.pool(), &query, plan, &request, &auth, conf, cache).await;
+        execute::run_for(&disconnect, state.pool(), &query, plan, &request, &auth, conf, cache).await;
     if let Err(Error::Db(error)) = &mut result {
         let texts = [parts.uri.query().unwrap_or_default().as_bytes(), form.as_deref().unwrap_or_default()];
-        error::plus::hint(error, texts.into_iter());
+        plus::hint(error, texts.into_iter());
+        if let ActionPlan::Crud(plan) = plan
+            && cache.tables.get(&plan.qi).is_some_and(|it| it.is_foreign)
+        {
+            foreign::hint(error);
+        }
     }
     if let Err(error) = &result {
         if let Error::Db(error) = error {
             state.note_database_error(error);
         }
         if conf.log_query {
-            state.observer().observe(&Observation::Query(&query, error::http::status(error)));
+            state.observer().observe(&Observation::Query(&query.texts(), error::http::status(error)));
         }
     }
     let result = result?;
@@ -140,7 +171,7 @@ where
             Ok(response) => response.status,
             Err(error) => error::http::status(error),
         };
-        state.observer().observe(&Observation::Query(&query, status));
+        state.observer().observe(&Observation::Query(&query.texts(), status));
     }
     let mut response = response?;
     watch.lap("response");
@@ -155,6 +186,21 @@ where
         response.headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
     }
     Ok(response)
+}
+
+/// Looks a request's target up before its body is read; what is not there may only not be known yet.
+async fn check_target(
+    state: &AppState,
+    basis: &Basis,
+    parts: &Parts,
+    cache: &SchemaCache,
+) -> Result<(), Error> {
+    let action = ApiRequest::action(&basis.conf, parts)?;
+    let Err(error) = plan::check_target(&action, cache) else { return Ok(()) };
+    match state.newer_schema(basis).await.as_ref().and_then(|it| it.plans.as_ref()) {
+        Some(newer) => Ok(plan::check_target(&action, newer.cache())?),
+        None => Err(error.into()),
+    }
 }
 
 /// Bodies from this length on take long enough to be understood for others to notice.
@@ -209,7 +255,7 @@ fn is_form(parts: &Parts) -> bool {
 /// A plan, made for this request or for an earlier one of its shape.
 enum Planned {
     First(ActionPlan),
-    Again(Arc<plans::Planned>),
+    Again(Arc<plan_cache::Planned>),
 }
 
 impl Planned {

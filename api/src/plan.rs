@@ -7,6 +7,7 @@
 mod aggregate;
 mod alias;
 mod call;
+mod candidates;
 mod embed;
 mod families;
 mod mutate;

@@ -3,6 +3,7 @@
 mod body;
 pub mod content_range;
 pub mod cors;
+mod error;
 mod explorer;
 mod guc;
 mod headers;
@@ -21,6 +22,7 @@ use crate::openapi;
 use crate::plan::{ActionPlan, CrudKind, CrudPlan};
 use crate::schema_cache::SchemaCache;
 use crate::spool::Spooled;
+pub use error::error_response;
 
 /// A response, before the server adds what concerns every response (`Date`, `Server`, CORS, timing).
 #[derive(Debug, Clone, PartialEq, Eq)]

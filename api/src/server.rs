@@ -29,7 +29,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::sync::mpsc;
 
-use crate::departure::Departure;
+use crate::client::Disconnect;
 use crate::observability::Observation;
 use crate::observability::observation::Access;
 use crate::pipeline;
@@ -40,7 +40,7 @@ pub use body::Body;
 use connections::{Activity, Connections, Order, Seat};
 pub use limits::{Limits, raise_descriptors};
 use line::{Line, Socket};
-pub use receiving::{Receiving, Stalled};
+pub use receiving::Receiving;
 use sending::Sending;
 use unbroken::Unbroken;
 
@@ -193,7 +193,7 @@ where
     let limit = server.limits.body;
     async move {
         let activity = Arc::clone(running.activity());
-        let waiting = Waiting { departure: Departure::default(), activity, is_over: false };
+        let waiting = Waiting { disconnect: Disconnect::default(), activity, is_over: false };
         let response = if is_unclear_for_whom(&request) {
             let mut response = Response::new(Body::default());
             *response.status_mut() = StatusCode::BAD_REQUEST;
@@ -208,7 +208,7 @@ where
                 false => None,
             };
             let mut request = request.map(|body| Receiving::new(body, limit));
-            request.extensions_mut().insert(waiting.departure.clone());
+            request.extensions_mut().insert(waiting.disconnect.clone());
             let answer = Unbroken::new(async move {
                 let answer = handler(request, peer).await;
                 drop((place, work));
@@ -234,7 +234,7 @@ fn is_unclear_for_whom<B>(request: &Request<B>) -> bool {
 
 /// A client that waits for an answer; one that drops this before has left.
 struct Waiting {
-    departure: Departure,
+    disconnect: Disconnect,
     activity: Arc<Activity>,
     is_over: bool,
 }
@@ -249,7 +249,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if !self.is_over {
-            self.departure.leave();
+            self.disconnect.note();
             self.activity.given_up();
         }
     }
@@ -263,11 +263,14 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (parts, body) = request.into_parts();
-    if let Some(mut response) = pipeline::preflight(&state.config(), &parts) {
-        pipeline::finish(&state.config(), &parts, &mut response);
+    // One snapshot for the whole request: a reload in between must not mix two configurations.
+    let basis = state.basis();
+    let conf = &*basis.conf;
+    if let Some(mut response) = pipeline::preflight(conf, &parts) {
+        pipeline::finish(conf, &parts, &mut response);
         return with_server_header(into_http(response));
     }
-    let outcome = AssertUnwindSafe(pipeline::answer(&state, &parts, body)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(pipeline::answer(&state, &basis, &parts, body)).catch_unwind().await;
     let (mut response, role) = match outcome {
         Ok(outcome) => (outcome.response, outcome.role),
         Err(_) => (pipeline::internal_error(), None),
@@ -291,8 +294,7 @@ where
         state.database_seems_down();
         response.headers.insert(RETRY_AFTER, HeaderValue::from(state.retry_after()));
     }
-    let conf = state.config();
-    pipeline::finish(&conf, &parts, &mut response);
+    pipeline::finish(conf, &parts, &mut response);
 
     with_server_header(into_http(response))
 }

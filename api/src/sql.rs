@@ -1,8 +1,7 @@
 //! Plan → statements. Pure.
 //!
-//! Invariant: SQL text enters through one door. [`builder::SqlBuilder`] takes static text, quoted
-//! identifiers and literals, numbers, text that the catalog printed, and binds; there is no way to append
-//! an arbitrary string. Invariant: the text of a statement depends on the shape of a request, never on
+//! Invariant: SQL text is a type, [`types::SqlText`]. It grows by static text, quoted identifiers and literals,
+//! numbers, text that the catalog printed, and binds; there is no way to append an arbitrary string. Invariant: the text of a statement depends on the shape of a request, never on
 //! its values, so that statements can be prepared once. Usual page sizes are part of the shape.
 //!
 //! # What the main statement answers
@@ -35,8 +34,10 @@
 //! the planned count. [`types::MainQuery::tx_vars`] and [`types::MainQuery::pre_request`] are run
 //! for their effect.
 
+mod answer;
 mod body;
 mod builder;
+mod by_values;
 mod call;
 mod count;
 pub mod ending;
@@ -48,6 +49,7 @@ mod openapi;
 mod read;
 mod rows;
 mod select;
+mod statement;
 mod tx_vars;
 pub mod types;
 mod values;
@@ -58,7 +60,6 @@ use crate::api_request::ApiRequest;
 use crate::auth::AuthResult;
 use crate::config::AppConfig;
 use crate::plan::ActionPlan;
-pub(crate) use json_body::is_array;
 use main_statement::Answer;
 use mutate::Source;
 use types::{ByValues, MainQuery, Statement};
@@ -93,10 +94,7 @@ pub(crate) fn queries(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest) -> 
     let (main, rows) = match answer {
         Some(Answer::Aggregated(main)) => (Some(main), None),
         // Whoever reads statements in the log expects PostgREST's, and a log must not show what was not run.
-        Some(Answer::Rows(rows)) if conf.log_query => {
-            let main = Statement { text: rows.aggregated(), params: rows.statement.params };
-            (Some(main), None)
-        }
+        Some(Answer::Rows(rows)) if conf.log_query => (Some(rows.as_aggregated()), None),
         Some(Answer::Rows(rows)) => (None, Some(rows)),
         None => (None, None),
     };

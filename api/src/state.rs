@@ -5,6 +5,7 @@
 //! configuration and schema cache, [`listener`] only asks for reloads.
 
 pub mod basis;
+mod freshness;
 pub mod listener;
 pub mod reload;
 
@@ -16,6 +17,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
+use crate::bodies::Bodies;
 use crate::config::AppConfig;
 use crate::config::database::{DatabaseSettings, PgVersion};
 use crate::config::load::Environment;
@@ -23,10 +25,10 @@ use crate::error::{Cause, DbError};
 use crate::execute::{Connector, Pool};
 use crate::observability::observation::FatalError;
 use crate::observability::{Observation, Observer};
-use crate::pipeline::bodies::Bodies;
 use crate::schema_cache::SchemaCache;
 use crate::snapshot::Snapshot;
 use basis::Basis;
+use freshness::Freshness;
 
 /// How long the database may take to answer whoever asks whether we are ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(4);
@@ -57,6 +59,8 @@ pub struct AppState {
     listener: Mutex<Option<AbortHandle>>,
     /// Seconds until the next attempt to reach the database; 0 when none is scheduled.
     next_attempt: AtomicU64,
+    /// Who waits until the schema cache is as the database.
+    freshness: Freshness,
     /// Somebody wants the schema cache rebuilt. Wishes that come while one is being granted merge.
     schema_wanted: Notify,
     /// The same, for whoever waits before the next attempt at it.
@@ -84,6 +88,7 @@ impl AppState {
             listener_on: AtomicBool::new(false),
             listener: Mutex::new(None),
             next_attempt: AtomicU64::new(0),
+            freshness: Freshness::new(),
             schema_wanted: Notify::new(),
             hurry: Notify::new(),
             config_wanted: Notify::new(),
@@ -153,6 +158,7 @@ impl AppState {
     /// Asks for the schema cache to be rebuilt; cuts short a pause after a failed attempt, since
     /// whoever asks may have mended what was wrong.
     pub fn want_schema_reload(&self) {
+        self.freshness.wish();
         self.schema_wanted.notify_one();
         self.hurry.notify_waiters();
     }
@@ -170,6 +176,34 @@ impl AppState {
     pub fn snapshot(&self) -> Option<(Arc<PgVersion>, Arc<DatabaseSettings>, Arc<SchemaCache>)> {
         let (version, cache) = (self.pg_version.load_full()?, self.schema_cache()?);
         Some((version, self.database_settings.load_full(), cache))
+    }
+
+    /// Whether changes of the schema are told as they come.
+    fn listens(&self) -> bool {
+        self.listener_on.load(Relaxed)
+    }
+
+    /// No load of the schema cache has failed since the last one that did not.
+    fn is_reloading_well(&self) -> bool {
+        self.next_attempt.load(Relaxed) == 0
+    }
+
+    /// The basis with a schema cache that shows what was committed before this call, if it is another one than that of
+    /// `old`. Waits as long as `pgapp-schema-wait` says; not at all while reloads fail.
+    pub(crate) async fn newer_schema(&self, old: &Basis) -> Option<Arc<Basis>> {
+        let limit = Duration::from_secs(old.conf.pgapp_schema_wait);
+        if !limit.is_zero() && self.is_reloading_well() {
+            let caught_up = async {
+                if self.listens() {
+                    self.freshness.pass_fence().await;
+                }
+                self.freshness.until_granted().await;
+            };
+            // Whatever came by then is looked at.
+            let _ = tokio::time::timeout(limit, caught_up).await;
+        }
+        let cache = |it: &Basis| it.plans.as_ref().map(|plans| Arc::as_ptr(plans.cache()));
+        Some(self.basis()).filter(|it| cache(it) != cache(old))
     }
 
     /// Asks for the configuration to be read again.

@@ -13,6 +13,7 @@ mod expression;
 mod extensions;
 mod import;
 mod keys;
+mod report;
 mod tables;
 mod types;
 mod wire;
@@ -23,7 +24,8 @@ use crate::error::{During, Error, ServerError};
 use crate::lock;
 
 pub use config::{FdwConfig, MappedRoles, SslMode};
-pub use import::{ImportReport, Skipped, TableChange, import};
+pub use import::import;
+pub use report::{ImportReport, Skipped, TableChange};
 pub use wire::{WireReport, wire};
 
 /// Opens the transaction of a wiring or an import: locked, with nothing resolved through the caller's search path.

@@ -15,6 +15,8 @@ pub struct Vars {
     /// Whether `web_anon` may read and write what the bootstrapping user creates in `public`. Right on a laptop; off
     /// by default, because it publishes every table.
     pub web_anon_may_use_public: bool,
+    /// Whether it may write there, too, where it may use `public` at all.
+    pub web_anon_may_write: bool,
     /// Whether the custom database gets the extension `postgres_fdw`; off for someone who follows the tutorial by hand.
     pub postgres_fdw: bool,
     /// Whether the origin gets the tutorial's table `todos` with its row.
@@ -42,6 +44,7 @@ impl Default for Vars {
             authenticator_password: None,
             web_anon: Ident::constant("web_anon"),
             web_anon_may_use_public: false,
+            web_anon_may_write: true,
             postgres_fdw: true,
             sample_table: true,
             with_fdw_user: false,
@@ -72,10 +75,11 @@ pub(crate) enum LookupError {
 
 impl Vars {
     /// Names of all variables, as step files write them.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 10] = [
         "authenticator",
         "web_anon",
         "web_anon_may_use_public",
+        "web_anon_may_write",
         "postgres_fdw",
         "sample_table",
         "with_fdw_user",
@@ -89,6 +93,7 @@ impl Vars {
             "authenticator" => Value::Ident(self.authenticator.clone()),
             "web_anon" => Value::Ident(self.web_anon.clone()),
             "web_anon_may_use_public" => Value::Flag(self.web_anon_may_use_public),
+            "web_anon_may_write" => Value::Flag(self.web_anon_may_write),
             "postgres_fdw" => Value::Flag(self.postgres_fdw),
             "sample_table" => Value::Flag(self.sample_table),
             "with_fdw_user" => Value::Flag(self.with_fdw_user),

@@ -27,6 +27,7 @@ pub mod preflight;
 pub mod remote;
 pub mod render;
 pub mod schedule;
+pub mod session;
 pub mod status;
 pub mod tls;
 pub mod tunnel;

@@ -19,3 +19,6 @@ pub mod token;
 pub mod trust;
 
 pub use error::{RemoteError, RemoteResult};
+
+/// Where AWS publishes the authorities of RDS.
+pub const BUNDLE_URL: &str = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem";

@@ -33,7 +33,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Calls a deployment as its users do, and tries what nobody may
+    /// Calls a deployment as its users do, and checks that forbidden actions are refused
     Verify(Verify),
 }
 

@@ -7,8 +7,7 @@ use crate::config::StackConfig;
 use crate::probe;
 use crate::state::Secrets;
 
-/// Port of the app unless another one is asked for, as of `pgapp-api --animals`.
-pub const DEFAULT_PORT: u16 = 3100;
+pub use crate::config::ANIMALS_PORT as DEFAULT_PORT;
 
 /// The app's database, on the server of the origin.
 pub const DATABASE: &str = "animals";

@@ -7,7 +7,7 @@ use bootstrap_sql::{Ident, Outcome, Secret, StepEvent, Target, Vars};
 use tokio_postgres::Client;
 
 use crate::animals;
-use crate::config::StackConfig;
+use crate::config::{Anonymous, StackConfig};
 use crate::database::{Connection, Database};
 use crate::error::Error;
 use crate::event::Progress;
@@ -33,7 +33,8 @@ impl Bootstrap<'_> {
         };
         let vars = Vars {
             authenticator_password: Some(Secret::new(self.secrets.authenticator_password.clone())),
-            web_anon_may_use_public: true,
+            web_anon_may_use_public: self.config.anonymous != Anonymous::None,
+            web_anon_may_write: self.config.anonymous == Anonymous::Write,
             postgres_fdw: !self.config.bare,
             sample_table: !self.config.bare,
             ..Vars::default()
@@ -53,6 +54,31 @@ impl Bootstrap<'_> {
         };
         let report = bootstrap_sql::apply(&mut client, target, &vars, &mut on_event).await;
         report.map(drop).map_err(|source| Error::Bootstrap { service, source: Box::new(source) })
+    }
+
+    /// Makes the schemas to be served that are not there; who may do what in them is up to their owner.
+    pub(crate) async fn make_schemas(&self) -> Result<(), Error> {
+        let service = Database::Custom.service();
+        let client = connect(self.config, Database::Custom).await?;
+        for schema in &self.config.schemas {
+            let failed = |error: tokio_postgres::Error| Error::Database {
+                service,
+                doing: format!("make the schema \"{schema}\""),
+                reason: describe(&error),
+            };
+            let there = "SELECT FROM pg_namespace WHERE nspname = $1";
+            if client.query_opt(there, &[schema]).await.map_err(failed)?.is_some() {
+                continue;
+            }
+            let name =
+                Ident::try_from(schema.as_str()).map_err(|it| Error::Refused(it.to_string()))?.quoted();
+            client.batch_execute(&format!("CREATE SCHEMA {name}")).await.map_err(failed)?;
+            self.progress.note(format!(
+                "Made the schema \"{schema}\" in {service}. Only its owner may use it so far. For requests without a \
+                 token: grant usage on schema {name} to web_anon, then grant what they may do with its tables."
+            ));
+        }
+        Ok(())
     }
 
     /// The table of the animals app, as in the serverless deployment, in a database of its own at the origin.

@@ -6,8 +6,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::animals;
 use crate::service::ServiceName;
+
+/// Port of the animals app unless another one is asked for, as of `pgapp-api --animals`.
+pub const ANIMALS_PORT: u16 = 3100;
 
 /// Name of a stack: part of folder names and of the compose project's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -132,6 +134,98 @@ impl fmt::Display for BackendKind {
     }
 }
 
+/// What requests without a token may do with what the owner creates in `public` of the custom database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Anonymous {
+    /// Read and write.
+    #[default]
+    Write,
+    /// Read, and call functions.
+    Read,
+    /// Nothing, as on AWS.
+    None,
+}
+
+impl Anonymous {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Write, Self::Read, Self::None];
+
+    /// The name, as on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Read => "read",
+            Self::None => "none",
+        }
+    }
+
+    /// What it means, in words that follow "may".
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Write => "read and write everything in public",
+            Self::Read => "read everything in public and call its functions",
+            Self::None => "do nothing",
+        }
+    }
+}
+
+impl FromStr for Anonymous {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = || format!("unknown right \"{text}\", expected one of write, read, none");
+        Self::ALL.into_iter().find(|it| it.as_str() == text).ok_or_else(known)
+    }
+}
+
+/// From which level on the REST server logs; each request is a line of `info`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What ends the server.
+    Crit,
+    /// Requests that failed by the server's or the database's fault.
+    Error,
+    /// Requests that were refused, too.
+    Warn,
+    /// Every request.
+    #[default]
+    Info,
+    /// How the server works, too.
+    Debug,
+}
+
+impl LogLevel {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Crit, Self::Error, Self::Warn, Self::Info, Self::Debug];
+
+    /// The name, as in the server's setting `log-level`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Crit => "crit",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known =
+            || format!("unknown log level \"{text}\", expected one of crit, error, warn, info, debug");
+        Self::ALL.into_iter().find(|it| it.as_str() == text).ok_or_else(known)
+    }
+}
+
+fn public() -> Vec<String> {
+    vec!["public".to_owned()]
+}
+
 /// Everything that can be chosen about a stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackConfig {
@@ -156,6 +250,15 @@ pub struct StackConfig {
     pub bare: bool,
     /// The REST server is an optimised build.
     pub release: bool,
+    /// Schemas of the custom database that are served; the first is the one that a request means without a profile.
+    #[serde(default = "public")]
+    pub schemas: Vec<String>,
+    /// What requests without a token may do.
+    #[serde(default)]
+    pub anonymous: Anonymous,
+    /// From which level on the REST server logs.
+    #[serde(default)]
+    pub log_level: LogLevel,
 }
 
 impl Default for StackConfig {
@@ -171,6 +274,9 @@ impl Default for StackConfig {
             data_dir: None,
             bare: false,
             release: false,
+            schemas: public(),
+            anonymous: Anonymous::default(),
+            log_level: LogLevel::default(),
         }
     }
 }
@@ -189,7 +295,7 @@ impl StackConfig {
             ServiceName::OriginDb => self.origin_port,
             ServiceName::CustomDb => self.custom_port,
             ServiceName::Api => self.api_port,
-            ServiceName::Animals => self.animals_port.unwrap_or(animals::DEFAULT_PORT),
+            ServiceName::Animals => self.animals_port.unwrap_or(ANIMALS_PORT),
         }
     }
 
@@ -203,6 +309,11 @@ impl StackConfig {
         ports.extend(self.admin_port.map(|it| (ServiceName::Api, "--admin-port", it)));
         ports.extend(self.animals_port.map(|it| (ServiceName::Animals, "--animals-port", it)));
         ports
+    }
+
+    /// Whether the REST server has to start anew for `asked`.
+    pub(crate) fn serves_otherwise(&self, asked: &Self) -> bool {
+        self.schemas != asked.schemas || self.log_level != asked.log_level
     }
 
     /// How `asked` differs from what this configuration, on `kind`, set up.
@@ -232,6 +343,12 @@ impl StackConfig {
         let bare_cost = if asked.bare { Cost::NewData } else { Cost::Restart };
         compare("--bare", on_off(self.bare), on_off(asked.bare), bare_cost);
         compare("--release", on_off(self.release), on_off(asked.release), Cost::Restart);
+        // The REST server is started anew for these, and what it may do is set at each run.
+        compare("schemas", self.schemas.join(","), asked.schemas.join(","), Cost::Nothing);
+        let anonymous = |it: &Self| it.anonymous.as_str().to_owned();
+        compare("--anon", anonymous(self), anonymous(asked), Cost::Nothing);
+        let level = |it: &Self| it.log_level.as_str().to_owned();
+        compare("log-level", level(self), level(asked), Cost::Nothing);
         found
     }
 }
@@ -266,7 +383,11 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {}, asked for {}", self.flag, self.is, self.asked)
+        match (self.is.as_str(), self.asked.as_str()) {
+            ("on", _) => write!(f, "it runs with {0}; you asked for it without {0}", self.flag),
+            ("off", _) => write!(f, "it runs without {0}; you asked for {0}", self.flag),
+            (is, asked) => write!(f, "{} is {is}; you asked for {asked}", self.flag),
+        }
     }
 }
 
@@ -291,9 +412,9 @@ mod tests {
         let text: Vec<String> =
             is.differences(BackendKind::Native, &asked).iter().map(ToString::to_string).collect();
         let expected = [
-            "--api-port is 3000, asked for 4000",
-            "--admin-port is none, asked for 4001",
-            "--release is off, asked for on",
+            "--api-port is 3000; you asked for 4000",
+            "--admin-port is none; you asked for 4001",
+            "it runs without --release; you asked for --release",
         ];
         assert_eq!(text, expected);
     }
@@ -317,7 +438,7 @@ mod tests {
         let found = is.differences(BackendKind::Docker, &asked);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].cost, Cost::NewData);
-        assert_eq!(found[0].to_string(), "--backend is docker, asked for native");
+        assert_eq!(found[0].to_string(), "--backend is docker; you asked for native");
     }
 
     #[test]

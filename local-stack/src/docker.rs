@@ -173,7 +173,12 @@ impl Driver for Docker {
         if service == ServiceName::Animals {
             command.env("PGAPP_ANIMALS_PASSWORD", &launch.secrets.animals_password);
         } else {
-            command.envs(api_environment(launch, ServiceName::CustomDb.as_str(), POSTGRES_PORT));
+            command.envs(api_environment(
+                &self.config,
+                launch,
+                ServiceName::CustomDb.as_str(),
+                POSTGRES_PORT,
+            ));
         }
         self.engine.run(command, &format!("start {service}"), &|_| {}).await?;
         Ok(None)

@@ -1,7 +1,5 @@
 //! Reading the services' logs: files of the native backend, the engine's logs of the Docker backend.
 
-mod window;
-
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,11 +10,9 @@ use tokio::sync::mpsc;
 
 use crate::docker::Engine;
 use crate::error::Error;
+use crate::log_window::{LogWindow, Selection};
 use crate::native::Native;
 use crate::service::ServiceName;
-
-use window::Selection;
-pub use window::{InvalidSince, LogWindow, parse_since};
 
 /// How often a followed file is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);

@@ -280,7 +280,7 @@ impl Driver for Native {
             let port = self.config.port(service).to_string();
             command.args(["--animals", "--animals-host", "127.0.0.1", "--animals-port", &port]);
         } else {
-            command.envs(api_environment(launch, "127.0.0.1", self.config.custom_port));
+            command.envs(api_environment(&self.config, launch, "127.0.0.1", self.config.custom_port));
             command.env("PGRST_SERVER_HOST", "127.0.0.1");
             command.env("PGRST_SERVER_PORT", self.config.api_port.to_string());
             if let Some(port) = self.config.admin_port {
@@ -350,8 +350,22 @@ impl Driver for Native {
     }
 }
 
+/// Variables that do not reach the REST server, since the stack sets them, and what sets them instead.
+pub const SET_BY_STACK: [(&str, &str); 9] = [
+    ("PGRST_DB_URI", "the stack's own database is served"),
+    ("PGRST_DB_SCHEMAS", "use --set schemas=NAME,NAME"),
+    ("PGRST_DB_ANON_ROLE", "it is web_anon; --anon says what it may do"),
+    ("PGRST_JWT_SECRET", "each stack has a secret of its own"),
+    ("PGRST_LOG_LEVEL", "use --set log-level=LEVEL"),
+    ("PGRST_SERVER_HOST", "it is 127.0.0.1"),
+    ("PGRST_SERVER_PORT", "use --api-port PORT"),
+    ("PGRST_ADMIN_SERVER_HOST", "it is 127.0.0.1"),
+    ("PGRST_ADMIN_SERVER_PORT", "use --admin-port PORT"),
+];
+
 /// The REST server's settings that both backends share. Environment, not arguments: arguments show in process lists.
 pub(crate) fn api_environment(
+    config: &StackConfig,
     launch: &ApiLaunch<'_>,
     db_host: &str,
     db_port: u16,
@@ -360,9 +374,10 @@ pub(crate) fn api_environment(
     let dbname = Database::Custom.dbname();
     vec![
         ("PGRST_DB_URI", format!("postgres://authenticator:{password}@{db_host}:{db_port}/{dbname}")),
-        ("PGRST_DB_SCHEMAS", "public".to_owned()),
+        ("PGRST_DB_SCHEMAS", config.schemas.join(",")),
         ("PGRST_DB_ANON_ROLE", "web_anon".to_owned()),
         ("PGRST_JWT_SECRET", launch.secrets.jwt_secret.clone()),
+        ("PGRST_LOG_LEVEL", config.log_level.as_str().to_owned()),
     ]
 }
 

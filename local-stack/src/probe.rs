@@ -11,7 +11,7 @@ use crate::database::Connection;
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// Longest wait for one answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Asks a Postgres for a row.
 pub(crate) async fn postgres(connection: &Connection, dbname: &str) -> Result<(), String> {
@@ -34,7 +34,8 @@ pub(crate) async fn http_body(port: u16, path: &str) -> Result<bytes::Bytes, Str
     if status.is_success() { Ok(body) } else { Err(format!("GET {path} answers {status}")) }
 }
 
-async fn get(port: u16, path: &str) -> Result<(hyper::StatusCode, bytes::Bytes), String> {
+/// Status and body that an HTTP server answers with.
+pub(crate) async fn get(port: u16, path: &str) -> Result<(hyper::StatusCode, bytes::Bytes), String> {
     let ask = async {
         let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;

@@ -6,6 +6,7 @@
 
 mod backend;
 mod status;
+mod up;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,16 +22,17 @@ use crate::download::Archive;
 use crate::driver::{ApiLaunch, Driver};
 use crate::error::Error;
 use crate::event::{Event, EventSink, Progress};
-use crate::logs::{LogLine, LogSource, LogWindow};
+use crate::log_window::LogWindow;
+use crate::logs::{LogLine, LogSource};
 use crate::pgbin::SearchPath;
 use crate::ports;
 use crate::probe;
 use crate::served;
 use crate::service::{ServiceName, ServiceState, start_order};
 use crate::state::{StackHome, StackLock, State, StateError};
-use crate::up::Run;
 
 pub use status::{ServiceStatus, Status};
+use up::Run;
 
 /// Where the program of the REST server and of the animals app comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +114,8 @@ impl Stack {
         let progress = Progress::new(Arc::clone(&self.sink));
         let _lock = self.lock(&progress).await?;
         let recorded = self.reconcile(self.home.load()?, config).await?;
-        let animals_port = recorded.as_ref().and_then(|it| it.config.animals_port);
+        let before = recorded.as_ref().map(|it| it.config.clone());
+        let animals_port = before.as_ref().and_then(|it| it.animals_port);
         let mut state = self.next_state(recorded, config, &progress).await?;
         let driver = self.driver_to_start(&mut state, &progress).await?;
         progress.emit(Event::Backend { kind: state.backend, detail: driver.describe() });
@@ -120,18 +123,24 @@ impl Stack {
         driver.check().await?;
         let services = services(api, &state.config)?;
         let mut missing = self.survey(&*driver, &state, &services, &progress).await?;
-        let leaves = animals_port.is_some() && animals_port != state.config.animals_port;
-        if leaves && services.contains(&ServiceName::Animals) && !missing.contains(&ServiceName::Animals) {
-            missing.push(ServiceName::Animals);
+        let mut anew = Vec::new();
+        if before.is_some_and(|it| it.serves_otherwise(&state.config)) {
+            anew.push(ServiceName::Api);
         }
+        let leaves = animals_port.is_some() && animals_port != state.config.animals_port;
+        if leaves {
+            anew.push(ServiceName::Animals);
+        }
+        let returning = anew.iter().filter(|it| services.contains(it) && !missing.contains(it));
+        missing.extend(returning.copied().collect::<Vec<_>>());
         ports::refuse_taken(&self.root, &state.config, &missing)?;
 
         // From here on the machine is changed: the next run, or `down`, has to know.
         let secrets = self.home.secrets()?;
         self.home.save(&state)?;
-        if leaves {
-            self.survey(&*driver, &state, &[ServiceName::Animals], &progress).await?;
-            self.dispose(&*driver, &mut state, &[ServiceName::Animals], &progress).await?;
+        if !anew.is_empty() {
+            self.survey(&*driver, &state, &anew, &progress).await?;
+            self.dispose(&*driver, &mut state, &anew, &progress).await?;
         }
         let launch = ApiLaunch { secrets: &secrets, program: api.program() };
         let run = Run { stack: self, driver: &*driver, launch, progress: &progress };
@@ -156,7 +165,10 @@ impl Stack {
             return Ok(());
         };
         let driver = self.driver_to_look(&state).await?;
-        self.survey(&*driver, &state, &ServiceName::ALL, &progress).await?;
+        let missing = self.survey(&*driver, &state, &ServiceName::ALL, &progress).await?;
+        if volumes == Volumes::Keep && missing.len() == ServiceName::ALL.len() {
+            progress.note(format!("Stack \"{}\" is stopped already; its data is kept.", self.name));
+        }
         self.dispose(&*driver, &mut state, &ServiceName::ALL, &progress).await?;
         driver.clear().await?;
         if volumes == Volumes::Remove {
@@ -262,17 +274,20 @@ impl Stack {
                 return Err(Error::NotRunning { name: self.name.clone(), service });
             }
         }
-        let api_port = state.config.api_port;
-        let before = match driver.observe(ServiceName::Api).await? {
-            Some(_) => served::describe(api_port).await,
-            None => None,
-        };
         let report = bootstrap::import(&state.config, driver.origin_address()).await?;
-        if let Some(before) = before
-            && !served::until_shown(api_port, &report, &before).await
-        {
-            progress
-                .note("The REST server does not show every change; its role may not be allowed to see it.");
+        if driver.observe(ServiceName::Api).await?.is_some() {
+            if let Err(reason) = served::catch_up(state.config.api_port).await {
+                progress.note(format!("The REST server may not show every change yet: {reason}."));
+            }
+            if !state.config.schemas.iter().any(|it| it == "public") {
+                progress.note(format!(
+                    "The foreign tables are in the schema \"public\", which is not served: {} is. Serve it, too, with \
+                     `cargo xtask up --name {} --set schemas={},public`.",
+                    state.config.schemas.join(", "),
+                    self.name,
+                    state.config.schemas.join(",")
+                ));
+            }
         }
         Ok(report)
     }

@@ -7,10 +7,12 @@
 mod chaos;
 mod cluster;
 mod native;
+mod server;
 
 pub use chaos::{ChaosProxy, Link};
-pub use cluster::{Template, TestCluster, TestDb, TestServer};
+pub use cluster::{Template, TestCluster, TestDb};
 pub use native::{NativeServer, NativeServerBuilder};
+pub use server::TestServer;
 
 /// Where tests get their servers from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,27 +1,26 @@
 //! `cargo xtask bench`: bench targets of the REST server, which own what is measured and how.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, BenchCommand};
 use crate::{output, workspace};
 
-/// Builds and runs the comparison, or the one that counts instructions, with arguments passed through.
-pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
+/// Builds and runs the comparison with the options as they were `given`, or the program that counts instructions.
+pub(crate) fn run(args: &BenchArgs, given: &[OsString]) -> Result<ExitCode> {
     let sh = workspace::shell()?;
     let cargo = workspace::cargo();
-    match args.args.split_first() {
-        Some((first, rest)) if first == "instructions" => {
+    match &args.command {
+        Some(BenchCommand::Instructions(instructions)) => {
+            let args = &instructions.args;
             sh.set_var("GUNGRAUN_RUNNER", runner(&sh)?);
-            cmd!(sh, "{cargo} bench --quiet --package api --bench instructions -- {rest...}")
+            cmd!(sh, "{cargo} bench --quiet --package api --bench instructions -- {args...}")
         }
-        _ => {
-            let args = &args.args;
-            cmd!(sh, "{cargo} bench --quiet --package api --bench load -- {args...}")
-        }
+        None => cmd!(sh, "{cargo} bench --quiet --package api --bench load -- {given...}"),
     }
     .quiet()
     .run()

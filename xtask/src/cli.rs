@@ -1,6 +1,7 @@
 //! The command line: one table of commands, from which the help is made.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 use crate::forward::FORWARDED;
@@ -53,6 +54,8 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("bench [instructions]", "our server against a hand-written one and pgbench"),
             ("codegen [--check]", "write the pages made from tables in the code, or check them"),
             ("doctor", "what this machine has, what is missing, and how to get it"),
+            ("completions bash|zsh|fish", "print a script with which a shell completes commands and options"),
+            ("help [COMMAND]", "this overview, or a command's options with an example"),
         ],
     ),
 ];
@@ -78,12 +81,40 @@ pub(crate) fn overview() -> String {
     text
 }
 
+/// The commands as they are typed: those answered here, and by name those that other programs answer, so that a
+/// misspelled one gets a suggestion.
+pub(crate) fn command() -> clap::Command {
+    let mut command = Cli::command();
+    for forwarded in FORWARDED {
+        let name = forwarded.words[0];
+        if command.find_subcommand(name).is_none() {
+            let arguments =
+                clap::Arg::new("arguments").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
+            command = command.subcommand(clap::Command::new(name).about(forwarded.what).arg(arguments));
+        }
+    }
+    command
+}
+
+/// The same for a shell that completes them, under the name of the program that it takes them for.
+pub(crate) fn completed(program: &'static str) -> clap::Command {
+    let databases =
+        |word: &'static str| FORWARDED.iter().filter_map(move |it| it.words.strip_prefix(&[word])?.first());
+    let own = DatabaseArg::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let all = own.chain(databases("psql").map(clap::builder::PossibleValue::new)).collect::<Vec<_>>();
+    let parser = PossibleValuesParser::new(all);
+    command().name(program).bin_name(program).mut_subcommand("psql", |psql| {
+        // An argument that is changed goes to the end, so places are stated.
+        psql.mut_arg("database", |it| it.value_parser(parser).index(1)).mut_arg("args", |it| it.index(2))
+    })
+}
+
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start the local stack and return when it is healthy
     #[command(
-        after_help = "Example:\n  cargo xtask up\n  cargo xtask up --animals\n  cargo xtask up --name two --api-port 3001 --origin-port 54331 --custom-port 54332\n\nA stack remembers its settings until `down --volumes`: `cargo xtask up --name two` starts it again as it was."
+        after_help = "Example:\n  cargo xtask up\n  cargo xtask up --animals\n  cargo xtask up --name two --api-port 3001 --origin-port 54331 --custom-port 54332\n\nA stack remembers its settings until `down --volumes`: `cargo xtask up --name two` starts it again as it was.\nFlags go before --set, that before the file, and the file before what is remembered.\nKeys of the file: docs/local-stack.md, or any --set with a wrong one."
     )]
     Up(UpArgs),
     /// Stop the local stack; data stays unless --volumes is given
@@ -108,7 +139,9 @@ pub(crate) enum Command {
     )]
     Psql(PsqlArgs),
     /// Work with the foreign tables of the custom database
-    #[command(after_help = "Example:\n  cargo xtask fdw import")]
+    #[command(
+        after_help = "Example:\n  cargo xtask fdw import\n  cargo xtask fdw import --json | jq .skipped"
+    )]
     Fdw(FdwArgs),
     /// Open the API, or the animals app, in the browser
     #[command(after_help = "Example:\n  cargo xtask open")]
@@ -136,7 +169,6 @@ pub(crate) enum Command {
     Test(TestArgs),
     /// Compare the REST server with a hand-written one and with pgbench
     #[command(
-        disable_help_flag = true,
         after_help = "Example:\n  cargo xtask bench\n  cargo xtask bench --seconds 1 --rounds 3 --only point\n  cargo xtask bench --scale\n  cargo xtask bench instructions"
     )]
     Bench(BenchArgs),
@@ -146,6 +178,14 @@ pub(crate) enum Command {
     /// Check this machine: what is installed, what is missing, and how to get it
     #[command(after_help = "Example:\n  cargo xtask doctor")]
     Doctor(DoctorArgs),
+    /// Print a script with which a shell completes commands and options
+    #[command(
+        after_help = "Example:\n  source <(cargo xtask completions bash)\n  cargo xtask completions zsh > \"${fpath[1]}/_cargo-xtask\"\n  cargo xtask completions fish > ~/.config/fish/conf.d/cargo-xtask.fish"
+    )]
+    Completions(CompletionsArgs),
+    /// Show all commands, or a command's options with an example
+    #[command(after_help = "Example:\n  cargo xtask help up")]
+    Help(HelpArgs),
 }
 
 /// Which stack.
@@ -250,9 +290,29 @@ pub(crate) struct UpArgs {
     /// Run an optimised build of the REST server; --release=false goes back to the quick build
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) release: Option<bool>,
+    /// What requests without a token may do with what is in `public` [default: as before, else write]
+    #[arg(long, value_enum, value_name = "RIGHTS")]
+    pub(crate) anon: Option<AnonArg>,
+    /// Settings file [default: pgapp.toml in this folder, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A setting of that file, over the file; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
     /// Print progress as JSON lines
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What requests without a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnonArg {
+    /// Read and write
+    Write,
+    /// Read, and call functions
+    Read,
+    /// Nothing, as on AWS
+    None,
 }
 
 #[derive(Debug, Args)]
@@ -352,6 +412,9 @@ pub(crate) enum FdwCommand {
 pub(crate) struct FdwImportArgs {
     #[command(flatten)]
     pub(crate) stack: StackName,
+    /// Exit with 0 though something could not be imported, or only in part
+    #[arg(long)]
+    pub(crate) allow_skipped: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -392,9 +455,27 @@ pub(crate) struct TestArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
-    /// `instructions` to count them, then options; `--help` lists those
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+    #[command(subcommand)]
+    pub(crate) command: Option<BenchCommand>,
+    #[command(flatten)]
+    options: crate::bench_options::Options,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Count the instructions of parsing, planning and SQL (needs valgrind)
+    #[command(
+        after_help = "Example:\n  cargo xtask bench instructions\n  cargo xtask bench instructions -- --save-baseline=before"
+    )]
+    Instructions(InstructionsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstructionsArgs {
+    /// Arguments for gungraun, which counts
+    #[arg(last = true, value_name = "ARGS")]
     pub(crate) args: Vec<std::ffi::OsString>,
 }
 
@@ -403,6 +484,41 @@ pub(crate) struct CodegenArgs {
     /// Write nothing; fail when a page is out of date
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+/// A shell that completes what is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShellArg {
+    /// Bash, from 4
+    Bash,
+    /// Zsh
+    Zsh,
+    /// Fish
+    Fish,
+}
+
+impl From<ShellArg> for clap_complete::Shell {
+    fn from(shell: ShellArg) -> Self {
+        match shell {
+            ShellArg::Bash => Self::Bash,
+            ShellArg::Zsh => Self::Zsh,
+            ShellArg::Fish => Self::Fish,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: ShellArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HelpArgs {
+    /// The command; all when left out
+    #[arg(value_name = "COMMAND", num_args = 0..)]
+    command: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -415,11 +531,11 @@ pub(crate) struct DoctorArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn command_table_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
+        completed("xtask").debug_assert();
     }
 
     #[test]

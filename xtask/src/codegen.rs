@@ -40,6 +40,11 @@ const PAGES: &[Page] = &[
         package: "infra-cfn",
         test: "reference::the_reference_page_is_up_to_date",
     },
+    Page {
+        path: "docs/lint.md",
+        package: "schema-lint",
+        test: "reference::the_reference_page_is_up_to_date",
+    },
 ];
 
 /// Writes every page anew; with `--check` only says which are out of date.

@@ -35,7 +35,7 @@ pub(crate) struct Forwarded {
     /// Heading in the overview.
     pub(crate) group: &'static str,
     /// The words that select it. They reach the program as they are, so that it can have several commands.
-    words: &'static [&'static str],
+    pub(crate) words: &'static [&'static str],
     /// How it is written, in the overview.
     pub(crate) usage: &'static str,
     /// One line on what it does.
@@ -76,7 +76,7 @@ pub(crate) const FORWARDED: &[Forwarded] = &[
         group: "both",
         words: &["verify"],
         usage: "verify --target TARGET",
-        what: "call a deployment (local, hybrid, serverless) as its users do, and try what nobody may",
+        what: "call a deployment (local, hybrid, serverless) as its users do, and check that forbidden actions are refused",
         program: VERIFY,
     },
     both(&["login"], "login", "start a session of the administrator role with an MFA code"),

@@ -1,6 +1,7 @@
 //! The local stack's commands: thin edges over the `local-stack` library.
 
 mod render;
+mod settings;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -9,19 +10,18 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use local_stack::animals;
 use local_stack::database::Database;
 use local_stack::pgbin::{SearchPath, ServerBinaries};
 use local_stack::state::StackHome;
 use local_stack::{
-    ApiLauncher, Backend, BackendKind, LogWindow, ServiceName, ServiceState, Stack, StackConfig, StackName,
-    Status, Volumes,
+    ApiLauncher, BackendKind, LogWindow, ServiceName, ServiceState, Stack, StackConfig, StackName, Status,
+    Volumes,
 };
 use xshell::cmd;
 
 use crate::cli::{
-    BackendArg, DatabaseArg, DownArgs, FdwArgs, FdwCommand, LogsArgs, OpenArg, OpenArgs, PsqlArgs,
-    ServiceArg, StackName as NameArg, StacksArgs, StatusArgs, UpArgs,
+    DatabaseArg, DownArgs, FdwArgs, FdwCommand, LogsArgs, OpenArg, OpenArgs, PsqlArgs, ServiceArg,
+    StackName as NameArg, StacksArgs, StatusArgs, UpArgs,
 };
 use crate::{output, workspace};
 
@@ -32,7 +32,8 @@ const INTERRUPTED: u8 = 130;
 pub(crate) fn up(args: &UpArgs) -> Result<ExitCode> {
     let name = name(&args.stack)?;
     let stack = stack(&name, render::renderer(args.json));
-    let config = settings(args, recorded(&stack)?, name)?;
+    let config = settings::choose(args, recorded(&stack)?, name)?;
+    settings::warn_of_variables();
     run(async {
         let backend = stack.choose_backend(&config).await?;
         let program = match backend {
@@ -49,33 +50,6 @@ pub(crate) fn up(args: &UpArgs) -> Result<ExitCode> {
     })
 }
 
-/// What is asked for now, else what the stack was set up with, else the defaults.
-fn settings(args: &UpArgs, recorded: Option<StackConfig>, name: StackName) -> Result<StackConfig> {
-    let before = recorded.unwrap_or_default();
-    let asked_dir = args.data_dir.as_ref().map(std::path::absolute).transpose();
-    let asked_animals = args.animals.then_some(args.animals_port);
-    Ok(StackConfig {
-        name,
-        backend: args.backend.map_or(before.backend, |it| match it {
-            BackendArg::Auto => Backend::Auto,
-            BackendArg::Native => Backend::Native,
-            BackendArg::Docker => Backend::Docker,
-        }),
-        api_port: args.api_port.unwrap_or(before.api_port),
-        admin_port: args.admin_port.or(before.admin_port),
-        origin_port: args.origin_port.unwrap_or(before.origin_port),
-        custom_port: args.custom_port.unwrap_or(before.custom_port),
-        animals_port: match asked_animals {
-            _ if args.no_animals => None,
-            Some(port) => port.or(before.animals_port).or(Some(animals::DEFAULT_PORT)),
-            None => before.animals_port,
-        },
-        data_dir: asked_dir.context("resolve --data-dir")?.or(before.data_dir),
-        bare: args.bare.unwrap_or(before.bare),
-        release: args.release.unwrap_or(before.release),
-    })
-}
-
 fn recorded(stack: &Stack) -> Result<Option<StackConfig>> {
     match stack.config() {
         Ok(config) => Ok(Some(config)),
@@ -89,6 +63,11 @@ fn up_message(status: &Status, config: &StackConfig) -> String {
     for service in &status.services {
         let _ = writeln!(text, "  {:<9} {}", service.name.as_str(), service.url);
     }
+    let _ = writeln!(
+        text,
+        "Requests without a token may {}; `up --anon write|read|none` changes that.",
+        status.anonymous.in_words()
+    );
     let base = format!("http://localhost:{}", config.api_port);
     if config.bare {
         let _ = write!(text, "Try: curl {base}/");
@@ -131,7 +110,12 @@ pub(crate) fn status(args: &StatusArgs) -> Result<ExitCode> {
 }
 
 fn status_text(status: &Status) -> String {
-    let mut text = format!("stack {} ({})\n", status.name, status.backend);
+    let mut text = format!(
+        "stack {} ({}); requests without a token may {}\n",
+        status.name,
+        status.backend,
+        status.anonymous.in_words()
+    );
     for service in &status.services {
         let place = match (&service.pid, &service.container) {
             (Some(pid), _) => format!("pid {pid}"),
@@ -242,11 +226,13 @@ pub(crate) fn psql(args: &PsqlArgs) -> Result<ExitCode> {
 pub(crate) fn fdw(args: FdwArgs) -> Result<ExitCode> {
     let FdwCommand::Import(args) = args.command;
     let stack = stack(&name(&args.stack)?, render::renderer(false));
-    run(async {
+    run_to_code(async {
         let report = stack.fdw_import().await?;
+        let is_all = report.skipped.is_empty() || args.allow_skipped;
+        let code = if is_all { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         if args.json {
             output::data(&serde_json::to_string_pretty(&report)?);
-            return Ok(());
+            return Ok(code);
         }
         let mut text = String::new();
         for table in &report.added {
@@ -263,11 +249,15 @@ pub(crate) fn fdw(args: FdwArgs) -> Result<ExitCode> {
         }
         for skipped in &report.skipped {
             let _ = writeln!(text, "skipped  {}: {}", skipped.table, skipped.reason);
+            let _ = writeln!(text, "         next: {}", skipped.next);
         }
         let keys = if report.keys == 1 { "key" } else { "keys" };
         let _ = write!(text, "{} unchanged, {} {keys} recorded", report.unchanged, report.keys);
         output::data(&text);
-        Ok(())
+        if !is_all {
+            output::note("Not everything was imported; --allow-skipped takes that for success.");
+        }
+        Ok(code)
     })
 }
 
@@ -309,6 +299,7 @@ fn run_to_code(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode>
         tokio::select! {
             done = work => done,
             _ = tokio::signal::ctrl_c() => {
+                render::end();
                 output::note("interrupted; run the same command to continue, or `cargo xtask down` to stop everything");
                 Ok(ExitCode::from(INTERRUPTED))
             }
@@ -328,63 +319,4 @@ fn run_until_ctrl_c(work: impl Future<Output = Result<()>>) -> Result<ExitCode> 
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::{Cli, Command as Asked};
-    use clap::Parser;
-
-    fn asked(options: &[&str], recorded: Option<StackConfig>) -> StackConfig {
-        let words = ["cargo xtask", "up"].iter().chain(options);
-        match Cli::try_parse_from(words).unwrap().command {
-            Some(Asked::Up(args)) => settings(&args, recorded, StackName::default()).unwrap(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn animals_app_stays_until_removed() {
-        let port = |options: &[&str], recorded: Option<u16>| {
-            asked(options, Some(StackConfig { animals_port: recorded, ..StackConfig::default() }))
-                .animals_port
-        };
-        assert_eq!(port(&[], None), None);
-        assert_eq!(port(&[], Some(3200)), Some(3200));
-        assert_eq!(port(&["--animals"], None), Some(3100));
-        assert_eq!(port(&["--animals"], Some(3200)), Some(3200));
-        assert_eq!(port(&["--animals", "--animals-port", "3300"], Some(3200)), Some(3300));
-        assert_eq!(port(&["--no-animals"], Some(3200)), None);
-    }
-
-    #[test]
-    fn stack_keeps_the_settings_that_a_later_up_does_not_name() {
-        let first = [
-            "--backend=docker",
-            "--api-port=1",
-            "--admin-port=2",
-            "--origin-port=3",
-            "--custom-port=4",
-            "--data-dir=/data",
-            "--bare",
-            "--release",
-            "--animals",
-            "--animals-port=5",
-        ];
-        let set_up = asked(&first, None);
-        assert_ne!(set_up, StackConfig::default());
-        assert_eq!(asked(&[], Some(set_up.clone())), set_up);
-        let changed = asked(&["--api-port=7", "--bare=false", "--release=false"], Some(set_up.clone()));
-        assert_eq!(changed, StackConfig { api_port: 7, bare: false, release: false, ..set_up });
-        assert_eq!(asked(&[], None), StackConfig::default());
-    }
-
-    #[test]
-    fn a_port_for_an_app_that_is_not_wanted_is_refused() {
-        for options in [["--animals-port", "3300"].as_slice(), &["--no-animals", "--animals"]] {
-            let words = ["cargo xtask", "up"].iter().chain(options);
-            assert!(Cli::try_parse_from(words).is_err(), "{options:?}");
-        }
-    }
 }

@@ -4,9 +4,13 @@
 //! messages to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 refused at a prompt, 130 interrupted.
 
 mod bench;
+#[path = "../../api/benches/load/options.rs"]
+#[allow(dead_code, reason = "shared with the comparison itself, which reads all of it")]
+mod bench_options;
 mod ci;
 mod cli;
 mod codegen;
+mod completions;
 mod doctor;
 mod forward;
 mod lambda;
@@ -22,15 +26,17 @@ mod workspace;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let args = help_as_flag(std::env::args_os().skip(1).collect());
     if let Some(command) = forward::find(&args) {
         return finish(forward::run(command, &args));
     }
-    let cli = Cli::parse();
+    let matches =
+        cli::command().get_matches_from(std::iter::once("cargo xtask".into()).chain(args.iter().cloned()));
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let Some(command) = cli.command else {
         output::data(&cli::overview());
         return ExitCode::SUCCESS;
@@ -49,10 +55,25 @@ fn main() -> ExitCode {
         Command::Lambda(args) => lambda::run(&args),
         Command::Tf(args) => tf::run(&args),
         Command::Doctor(args) => doctor::run(&args),
-        Command::Bench(args) => bench::run(&args),
+        Command::Bench(bench) => bench::run(&bench, args.get(1..).unwrap_or_default()),
+        Command::Completions(args) => completions::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),
+        // With a command, it has become that command's `--help`.
+        Command::Help(_) => {
+            output::data(&cli::overview());
+            Ok(ExitCode::SUCCESS)
+        }
     })
+}
+
+/// `help COMMAND` is `COMMAND --help`, whichever program answers the command.
+fn help_as_flag(mut args: Vec<OsString>) -> Vec<OsString> {
+    if args.len() > 1 && args[0] == "help" {
+        args.remove(0);
+        args.push("--help".into());
+    }
+    args
 }
 
 /// The exit code of a command; a failure is told first.

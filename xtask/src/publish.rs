@@ -6,6 +6,7 @@
 //!
 //! Nothing is pushed that was not looked at first. With `--dry-run` everything happens but the last three steps.
 
+mod base;
 mod bases;
 mod docker;
 mod image;
@@ -113,9 +114,9 @@ pub(crate) fn run(args: &PublishArgs) -> Result<ExitCode> {
 }
 
 /// The base that the image's last stage stands on.
-fn base_of<'a>(image: &Image, bases: &'a [bases::Base]) -> Option<&'a str> {
+fn base_of<'a>(image: &Image, bases: &'a [base::Base]) -> Option<&'a str> {
     let argument = image.runtime_base?;
-    bases.iter().find(|it| it.argument == argument).map(bases::Base::reference)
+    bases.iter().find(|it| it.argument == argument).map(base::Base::reference)
 }
 
 fn report(

@@ -9,12 +9,14 @@ pub(crate) mod check;
 pub(crate) mod docs;
 mod environment;
 pub(crate) mod life;
+mod login;
 mod preflight;
 mod report;
 mod roles;
 mod stories;
 mod summary;
 mod terraform;
+mod unlock;
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, IsTerminal as _};
@@ -63,6 +65,11 @@ enum TfCommand {
         after_help = "Example:\n  cargo xtask tf destroy --env dev\n  cargo xtask tf destroy --env dev --confirm dev"
     )]
     Destroy(DestroyArgs),
+    /// Take a lock off an environment's state that a run left behind
+    #[command(
+        after_help = "Example:\n  cargo xtask tf force-unlock --env dev 6f3c1a52-5c0b-6b8e-2d5c-0f6d1e9a7b41"
+    )]
+    ForceUnlock(unlock::ForceUnlockArgs),
     /// Validate the root, every module and every example
     #[command(after_help = "Example:\n  cargo xtask tf validate\n  cargo xtask tf validate modules/waf")]
     Validate(check::CheckArgs),
@@ -197,7 +204,8 @@ pub(crate) fn run(args: &TfArgs) -> Result<ExitCode> {
             Ended::Well
         }
         TfCommand::Backend(args) => {
-            return backend::run(&Terraform::find(&folder.join("bootstrap"))?, args, &folder, ask);
+            let terraform = Terraform::find(&folder.join("bootstrap"))?;
+            return backend::run(&terraform, args, &folder, ask, login::advice);
         }
         TfCommand::Fmt(args) => {
             let check: &[&str] = if args.check { &["-check", "-diff"] } else { &[] };
@@ -212,6 +220,7 @@ pub(crate) fn run(args: &TfArgs) -> Result<ExitCode> {
         TfCommand::Plan(args) => return Root::find(&folder, &args.which.env)?.plan(args),
         TfCommand::Apply(args) => return Root::find(&folder, &args.which.env)?.apply(args),
         TfCommand::Destroy(args) => return Root::find(&folder, &args.which.env)?.destroy(args),
+        TfCommand::ForceUnlock(args) => return Root::find(&folder, &args.which.env)?.force_unlock(args),
         TfCommand::Output(args) => Root::find(&folder, &args.which.env)?.output(args)?,
     };
     Ok(ended.code())
@@ -226,6 +235,8 @@ struct Root {
     ask: fn(&str) -> Result<Option<String>>,
     /// Looks at a plan before anything is made.
     preflight: fn(&str) -> Result<()>,
+    /// Says what is wrong with the credentials, where they are why Terraform failed.
+    login: fn() -> Option<String>,
 }
 
 impl Root {
@@ -242,7 +253,16 @@ impl Root {
             environment: environment.clone(),
             ask,
             preflight: preflight::look,
+            login: login::advice,
         })
+    }
+
+    /// How Terraform ended; where it failed, what to do about the credentials, if they are why.
+    fn told(&self, ended: Ended) -> Ended {
+        if let (Ended::Badly, Some(advice)) = (ended, (self.login)()) {
+            output::note(&advice);
+        }
+        ended
     }
 
     /// What belongs to the environment on this machine.
@@ -290,7 +310,7 @@ impl Root {
             all.push(key.into());
         }
         all.extend(further.iter().cloned());
-        self.terraform.run(&all)
+        Ok(self.told(self.terraform.run(&all)?))
     }
 
     /// Arguments that say which environment is meant, for whatever makes a plan.
@@ -321,7 +341,7 @@ impl Root {
                 let plan = self.plan_as_json()?;
                 Ok(Ok((Summary::read(&plan)?, plan)))
             }
-            other => Ok(Err(other)),
+            other => Ok(Err(self.told(other))),
         }
     }
 
@@ -383,7 +403,7 @@ impl Root {
         let mut all: Vec<OsString> = vec!["apply".into(), "-input=false".into()];
         all.extend(args.iter().cloned());
         all.push(self.plan_file().into());
-        let ended = self.terraform.run(&all)?;
+        let ended = self.told(self.terraform.run(&all)?);
         // Applied in full, in part or not at all: it does not fit the state any more, or the next try needs a new look.
         remove(&self.plan_file())?;
         Ok(ended)
@@ -422,7 +442,7 @@ impl Root {
         all.extend(args.raw.then(|| "-raw".into()));
         all.extend(args.which.args.iter().cloned());
         all.extend(args.name.iter().map(OsString::from));
-        self.terraform.run_for_data(&all)
+        Ok(self.told(self.terraform.run_for_data(&all)?))
     }
 }
 

@@ -8,6 +8,7 @@ mod links;
 mod lockfile;
 mod manifests;
 mod promises;
+mod rooms;
 mod sources;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +36,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     findings.extend(links::check(&files));
     findings.extend(lockfile::check(&files));
     findings.extend(promises::check(&files));
+    findings.extend(rooms::check(&files));
     findings.sort();
     Ok(findings)
 }

@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use api::api_request::{ApiRequest, preferences};
 use api::config::AppConfig;
-use api::pipeline::plans::{PlanCache, Replay};
 use api::plan::action_plan;
+use api::plan_cache::{PlanCache, Replay};
 use api::schema_cache::SchemaCache;
 use api::sql::types::MainQuery;
 use bytes::Bytes;

@@ -6,64 +6,29 @@
 mod client;
 mod database;
 mod measure;
+mod options;
 mod peer;
 mod report;
 mod scale;
 mod servers;
 mod workloads;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use options::{Opponent, Options};
 
 /// Compares throughput, latency and CPU per request.
 #[derive(Debug, Parser)]
-struct Options {
-    /// Seconds of one round of one server on one workload
-    #[arg(long, default_value_t = 1.0)]
-    seconds: f64,
-    /// Rounds; the median of each figure is reported
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// Numbers of concurrent client connections, each measured by itself
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64], value_parser = at_least_one)]
-    connections: Vec<usize>,
-    /// Only workloads whose name contains this
-    #[arg(long)]
-    only: Option<String>,
-    /// Other builds of this server that take part under the names of their files, such as the one before a change
-    #[arg(long, value_delimiter = ',', value_name = "PROGRAMS")]
-    builds: Vec<PathBuf>,
-    /// Whom this server is compared with
-    #[arg(long, value_delimiter = ',', default_values = ["handwritten", "plain", "pgbench"])]
-    against: Vec<Opponent>,
-    /// Also measure start-to-ready and memory against schemas of 10, 1 000 and 10 000 tables
-    #[arg(long)]
-    scale: bool,
-    /// Write the figures here as JSON
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench.json"))]
-    json: PathBuf,
+#[command(name = "cargo xtask bench")]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
     /// Given by cargo to every bench target; without meaning here
     #[arg(long, hide = true)]
     bench: bool,
-}
-
-/// Whom this server is compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Opponent {
-    /// A handler that takes on role and claims for each request
-    Handwritten,
-    /// A handler without roles, claims and transactions
-    Plain,
-    /// The query alone
-    Pgbench,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    let number = text.trim().parse().map_err(|error| format!("{error}"))?;
-    if number == 0 { Err("nobody would ask".to_owned()) } else { Ok(number) }
 }
 
 // The same for the peer as for our server, so that allocators are not what is compared.
@@ -75,7 +40,7 @@ fn main() -> Result<()> {
     if let Some(settings) = peer::Settings::from_env() {
         return peer::serve(&settings);
     }
-    let options = Options::parse();
+    let options = Cli::parse().options;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     runtime.block_on(run(&options))
@@ -130,5 +95,6 @@ async fn run(options: &Options) -> Result<()> {
         scale::run(&database, &mut figures).await?;
     }
     figures.print_summary();
-    figures.write(&options.json)
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench.json");
+    figures.write(&options.json.clone().unwrap_or_else(default))
 }

@@ -2,9 +2,9 @@
 //! never accepted.
 #![no_main]
 
-use api::auth::keys::KeySet;
-use api::auth::role_claim::RoleClaim;
-use api::auth::{claims, token};
+use api::jwt::keys::KeySet;
+use api::jwt::role_claim::RoleClaim;
+use api::jwt::{claims, token};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::payload::MAX_NAMES;
+use super::limits::MAX_NAMES;
 use crate::error::ApiRequestError;
 
 /// As JSON, where each row repeats the names of its columns, a body may grow to so many times its length.

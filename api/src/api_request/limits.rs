@@ -1,9 +1,13 @@
-//! Bounds of a request's head, so that nothing behind them sees more than a request can need. Pure.
+//! Bounds of a request's head and of the names in its body, so that nothing behind them sees more than a request can need. Pure.
 
 use http::{HeaderMap, header};
 
 use crate::config::AppConfig;
 use crate::error::ApiRequestError;
+
+/// Names of columns or arguments that are told apart in a body. More than a relation has columns (1600) or a function
+/// parameters, so that those beyond it change nothing: there is one already that does not exist.
+pub(super) const MAX_NAMES: usize = 1664;
 
 /// Refuses a head with more header lines, bytes or cookies than are allowed.
 pub(crate) fn check(conf: &AppConfig, headers: &HeaderMap) -> Result<(), ApiRequestError> {

@@ -1,6 +1,6 @@
 //! What parsing and planning read of a request.
 //!
-//! Plans are kept and used again for requests that differ in values only ([`crate::pipeline::plans`]). So that
+//! Plans are kept and used again for requests that differ in values only ([`crate::plan_cache`]). So that
 //! two requests of one key cannot be planned differently, parsing and planning get an [`Outline`] and nothing
 //! else of the request, whether a plan is kept or not; and the key is made of all of the outline. A new thing
 //! to read is a new part of the outline, which [`Outline::push_key`] does not compile without.

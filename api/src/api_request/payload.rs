@@ -12,6 +12,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 
 use super::csv::{self, Dialect};
+use super::limits::MAX_NAMES;
 use super::query::pairs;
 use super::types::{Action, DbAction, InvokeMethod, Mutation, Payload};
 use crate::error::ApiRequestError;
@@ -19,11 +20,14 @@ use crate::media_type::MediaType;
 use crate::schema_cache::identifiers::FieldName;
 use outline::{BodyOutline, Kind};
 
-/// Names of columns or arguments that are told apart in a body. More than a relation has columns (1600) or a function
-/// parameters, so that those beyond it change nothing: there is one already that does not exist.
-pub(super) const MAX_NAMES: usize = 1664;
 /// Fields of a form that is a function's arguments; only a variadic one takes several.
 const MAX_FIELDS: usize = 100_000;
+
+/// The body is anything but an object.
+pub(crate) fn is_array(body: &Bytes) -> bool {
+    let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    body.iter().find(|byte| !blank(byte)) != Some(&b'{')
+}
 
 /// Takes the body where the action has one. Returns it with the columns it (or `columns=`) names.
 pub(super) fn read(

@@ -13,6 +13,7 @@ mod select;
 pub(crate) mod shape;
 #[cfg(test)]
 mod test;
+mod word;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -2,9 +2,6 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::AppConfig;
 use super::keys::{self, Key, Kind, Shown};
 
@@ -40,15 +37,6 @@ fn render(conf: &AppConfig, hidden: impl Fn(&str) -> bool) -> String {
 
 fn quote(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// The secret as it would have to be written.
-pub(super) fn secret(conf: &AppConfig) -> String {
-    match &conf.jwt_secret {
-        None => String::new(),
-        Some(secret) if conf.jwt_secret_is_base64 => STANDARD.encode(secret),
-        Some(secret) => String::from_utf8_lossy(secret).into_owned(),
-    }
 }
 
 /// A configuration file with every setting at its default, each with what it does.

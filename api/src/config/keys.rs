@@ -4,10 +4,13 @@ mod own;
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::uri::{is_proxy_uri, is_uri};
 use super::value::Found;
 use super::{AppConfig, LogLevel, OpenApiMode, TraceHeader, Verbosity};
-use crate::auth::role_claim::RoleClaim;
+use crate::jwt::role_claim::RoleClaim;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 
 /// How the names of our own settings begin; all others are PostgREST's.
@@ -471,7 +474,7 @@ const POSTGREST: &[Key] = &[
             c.jwt_secret = v.text().map(String::into_bytes);
             Ok(())
         },
-        |c| text(&super::dump::secret(c)),
+        |c| text(&secret(c)),
     )
     .in_database(),
     key(
@@ -734,5 +737,14 @@ fn optional_number(value: Option<i64>) -> Shown {
     match value {
         Some(number) => bare(number),
         None => text(""),
+    }
+}
+
+/// The secret as it would have to be written.
+fn secret(conf: &AppConfig) -> String {
+    match &conf.jwt_secret {
+        None => String::new(),
+        Some(secret) if conf.jwt_secret_is_base64 => STANDARD.encode(secret),
+        Some(secret) => String::from_utf8_lossy(secret).into_owned(),
     }
 }

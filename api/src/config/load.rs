@@ -14,7 +14,7 @@ use super::keys::{self, Key};
 use super::misspelt;
 use super::value::{Found, Value};
 use super::{AppConfig, ConfigError};
-use crate::auth::keys::KeySet;
+use crate::jwt::keys::KeySet;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,

@@ -1,59 +1,16 @@
 //! Errors → HTTP: status, headers and the body's four fields.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use serde::Serialize;
+use http::StatusCode;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::Value;
 
+use super::rendered::Rendered;
 use super::{
-    ApiRequestError, DbError, Error, JwtDecodeError, JwtError, NoRoom, RaiseError, RangeError, codes, raise,
-    schema_cache, sqlstate,
+    ApiRequestError, DbError, Error, JwtDecodeError, JwtError, NoRoom, RaiseError, RangeError, Verbosity,
+    raise, schema_cache, sqlstate,
 };
-use crate::config::Verbosity;
 use crate::framing;
-use crate::media_type::MediaType;
-use crate::response::PgrstResponse;
-
-/// An error, ready to be sent.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Rendered {
-    pub(super) status: StatusCode,
-    pub(super) reason: Option<String>,
-    pub(super) code: String,
-    pub(super) message: String,
-    pub(super) details: Option<Value>,
-    pub(super) hint: Option<String>,
-    pub(super) headers: Vec<(String, String)>,
-}
-
-impl Rendered {
-    /// An error of our own: the status is the code's.
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status: codes::status_of(code),
-            reason: None,
-            code: code.to_owned(),
-            message: message.into(),
-            details: None,
-            hint: None,
-            headers: Vec::new(),
-        }
-    }
-
-    pub(super) fn details(self, details: impl Into<Value>) -> Self {
-        Self { details: Some(details.into()), ..self }
-    }
-
-    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
-    }
-
-    fn header(mut self, name: &HeaderName, value: impl Into<String>) -> Self {
-        self.headers.push((name.as_str().to_owned(), value.into()));
-        self
-    }
-}
 
 /// Status of an error.
 pub fn status(error: &Error) -> StatusCode {
@@ -62,7 +19,7 @@ pub fn status(error: &Error) -> StatusCode {
 
 /// Body of an error.
 pub fn error_body(error: &Error, verbosity: Verbosity) -> Bytes {
-    body(&render(error), verbosity)
+    render(error).body(verbosity)
 }
 
 /// Status of an error of the database.
@@ -72,59 +29,20 @@ pub fn database_status(error: &DbError) -> StatusCode {
 
 /// Body of an error of the database, for the log.
 pub fn database_error_body(error: &DbError, verbosity: Verbosity) -> Bytes {
-    body(&database(error), verbosity)
+    database(error).body(verbosity)
 }
 
-/// The response to a request that failed.
-pub fn error_response(error: &Error, verbosity: Verbosity) -> PgrstResponse {
-    let rendered = for_clients(error, render(error));
-    let body = body(&rendered, verbosity);
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    let proxy_status = format!("PostgREST; error={}", rendered.code);
-    for (name, value) in [("proxy-status".to_owned(), proxy_status)].into_iter().chain(rendered.headers) {
-        // Codes and headers may come from the database: what HTTP cannot carry is left out, and what says where the
-        // message ends is ours.
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
-            && !framing::is_framing(&name)
-        {
-            headers.append(name, value);
-        }
-    }
-    PgrstResponse { reason: rendered.reason, ..PgrstResponse::new(rendered.status, headers, body) }
-}
-
+/// An error as clients are told of it.
+///
 /// Why no connection could be made names host, port, user and database, and is for the log alone.
-fn for_clients(error: &Error, rendered: Rendered) -> Rendered {
+pub(crate) fn for_clients(error: &Error) -> Rendered {
+    let rendered = render(error);
     match error {
         Error::Db(DbError::Connection { was_established: false, .. }) => {
             rendered.details("The reason is in the log of the server.")
         }
         _ => rendered,
     }
-}
-
-fn body(rendered: &Rendered, verbosity: Verbosity) -> Bytes {
-    #[derive(Serialize)]
-    struct Verbose<'a> {
-        code: &'a str,
-        details: &'a Option<Value>,
-        hint: &'a Option<String>,
-        message: &'a str,
-    }
-    #[derive(Serialize)]
-    struct Minimal<'a> {
-        code: &'a str,
-        message: &'a str,
-    }
-    let Rendered { code, message, details, hint, .. } = rendered;
-    let text = match verbosity {
-        Verbosity::Verbose => serde_json::to_vec(&Verbose { code, details, hint, message }),
-        Verbosity::Minimal => serde_json::to_vec(&Minimal { code, message }),
-    };
-    text.expect("strings and JSON values always serialise").into()
 }
 
 fn render(error: &Error) -> Rendered {
@@ -405,15 +323,13 @@ fn raised(message: raise::Message, detail: raise::Detail) -> Rendered {
     }
 }
 
-/// Types of a body that is one value, passed to a single unnamed parameter.
-pub(super) fn is_single_value(content_type: &MediaType) -> bool {
-    matches!(content_type, MediaType::TextPlain | MediaType::TextXml | MediaType::OctetStream)
-}
-
 #[cfg(test)]
 mod tests {
+    use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+
     use super::*;
     use crate::error::JwtClaimsError;
+    use crate::response::error_response;
 
     /// Status, headers and body on three lines.
     fn show(error: impl Into<Error>) -> String {

@@ -1,12 +1,10 @@
 //! Errors about what the schema cache does not have, with their candidates and suggestions.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::SchemaCacheError;
-use super::http::{Rendered, is_single_value};
+use super::rendered::Rendered;
 use crate::media_type::MediaType;
-use crate::schema_cache::relationship::{Cardinality, ColumnPairs, Relationship};
-use crate::schema_cache::routine::Routine;
 
 pub(super) fn render(error: &SchemaCacheError) -> Rendered {
     use SchemaCacheError as E;
@@ -27,15 +25,15 @@ pub(super) fn render(error: &SchemaCacheError) -> Rendered {
                 None => rendered,
             }
         }
-        E::AmbiguousRelBetween(origin, target, relationships) => {
-            let choices: Vec<String> = relationships.iter().filter_map(choice).collect();
+        E::AmbiguousRelBetween(origin, target, candidates) => {
+            let choices: Vec<String> = candidates.iter().map(|it| format!("'{}'", it.choice)).collect();
             Rendered::new(
                 "PGRST201",
                 format!(
                     "Could not embed because more than one relationship was found for '{origin}' and '{target}'"
                 ),
             )
-            .details(relationships.iter().map(describe).collect::<Vec<_>>())
+            .details(json!(candidates))
             .hint(format!(
                 "Try changing '{target}' to one of the following: {}. Find the desired relationship in the 'details' key.",
                 choices.join(", ")
@@ -44,8 +42,7 @@ pub(super) fn render(error: &SchemaCacheError) -> Rendered {
         E::NoRpc { schema, name, args, content_type, is_post, suggestion } => {
             no_rpc(schema, name, args, content_type, *is_post, suggestion.as_deref())
         }
-        E::AmbiguousRpc(routines) => {
-            let signatures: Vec<String> = routines.iter().map(signature).collect();
+        E::AmbiguousRpc(signatures) => {
             Rendered::new(
                 "PGRST203",
                 format!(
@@ -116,71 +113,16 @@ fn no_rpc(
     }
 }
 
-fn signature(routine: &Routine) -> String {
-    let params: Vec<String> =
-        routine.params.iter().map(|param| format!("{} => {}", param.name, param.data_type)).collect();
-    format!("{}.{}({})", routine.schema, routine.name, params.join(", "))
-}
-
-/// `(a, b)`: the columns of one side of the pairs.
-fn columns<'a>(pairs: &'a ColumnPairs, side: impl Fn(&'a (String, String)) -> &'a str) -> String {
-    format!("({})", pairs.iter().map(side).collect::<Vec<_>>().join(", "))
-}
-
-/// A candidate, for `details`. Computed relationships are never ambiguous.
-fn describe(relationship: &Relationship) -> Value {
-    let Relationship::ForeignKey { table, foreign_table, cardinality, .. } = relationship else {
-        return json!({});
-    };
-    let direct = |constraint: &str, pairs: &ColumnPairs| {
-        format!(
-            "{constraint} using {}{} and {}{}",
-            table.name,
-            columns(pairs, |pair| &pair.0),
-            foreign_table.name,
-            columns(pairs, |pair| &pair.1)
-        )
-    };
-    let (kind, path) = match cardinality {
-        Cardinality::ManyToMany(junction) => (
-            "many-to-many",
-            format!(
-                "{} using {}{} and {}{}",
-                junction.table.name,
-                junction.constraint1,
-                columns(&junction.cols_source, |pair| &pair.1),
-                junction.constraint2,
-                columns(&junction.cols_target, |pair| &pair.1)
-            ),
-        ),
-        Cardinality::ManyToOne { constraint, columns } => ("many-to-one", direct(constraint, columns)),
-        Cardinality::OneToOne { constraint, columns, .. } => ("one-to-one", direct(constraint, columns)),
-        Cardinality::OneToMany { constraint, columns } => ("one-to-many", direct(constraint, columns)),
-    };
-    json!({
-        "cardinality": kind,
-        "embedding": format!("{} with {}", table.name, foreign_table.name),
-        "relationship": path,
-    })
-}
-
-/// How to ask for a candidate, for `hint`.
-fn choice(relationship: &Relationship) -> Option<String> {
-    let Relationship::ForeignKey { foreign_table, cardinality, .. } = relationship else { return None };
-    let hint = match cardinality {
-        Cardinality::ManyToMany(junction) => &junction.table.name,
-        Cardinality::ManyToOne { constraint, .. }
-        | Cardinality::OneToOne { constraint, .. }
-        | Cardinality::OneToMany { constraint, .. } => constraint,
-    };
-    Some(format!("'{}!{hint}'", foreign_table.name))
+/// Types of a body that is one value, passed to a single unnamed parameter.
+fn is_single_value(content_type: &MediaType) -> bool {
+    matches!(content_type, MediaType::TextPlain | MediaType::TextXml | MediaType::OctetStream)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
-    use crate::schema_cache::identifiers::QualifiedIdentifier;
-    use crate::schema_cache::relationship::Junction;
 
     fn show(error: &SchemaCacheError) -> String {
         let Rendered { status, code, message, details, hint, .. } = render(error);
@@ -249,40 +191,6 @@ mod tests {
         404 PGRST202
         Could not find the function test.f in the schema cache
         "Searched for the function test.f with a single unnamed bytea parameter, but no matches were found in the schema cache."
-        "#);
-    }
-
-    #[test]
-    fn ambiguous_relationships_list_their_candidates() {
-        let qi = |name: &str| QualifiedIdentifier::new("test", name);
-        let pair = |a: &str, b: &str| vec![(a.to_owned(), b.to_owned())];
-        let relationship = |cardinality| Relationship::ForeignKey {
-            table: qi("a"),
-            foreign_table: qi("b"),
-            is_self: false,
-            cardinality,
-            table_is_view: false,
-            foreign_table_is_view: false,
-        };
-        let error = SchemaCacheError::AmbiguousRelBetween(
-            "a".into(),
-            "b".into(),
-            vec![
-                relationship(Cardinality::ManyToOne { constraint: "fk".into(), columns: pair("b_id", "id") }),
-                relationship(Cardinality::ManyToMany(Junction {
-                    table: qi("ab"),
-                    constraint1: "c1".into(),
-                    constraint2: "c2".into(),
-                    cols_source: pair("id", "a_id"),
-                    cols_target: pair("id", "b_id"),
-                })),
-            ],
-        );
-        insta::assert_snapshot!(show(&error), @r#"
-        300 PGRST201
-        Could not embed because more than one relationship was found for 'a' and 'b'
-        [{"cardinality":"many-to-one","embedding":"a with b","relationship":"fk using a(b_id) and b(id)"},{"cardinality":"many-to-many","embedding":"a with b","relationship":"ab using c1(a_id) and c2(b_id)"}]
-        Try changing 'b' to one of the following: 'b!fk', 'b!ab'. Find the desired relationship in the 'details' key.
         "#);
     }
 }

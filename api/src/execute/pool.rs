@@ -21,24 +21,10 @@ use super::shapes::{Encodable, Shapes};
 use super::watch::{Watch, is_silence, unless_silent};
 use crate::config::AppConfig;
 use crate::error::DbError;
+pub use crate::observability::metrics::PoolMetrics;
 use crate::observability::observation::{ConnectionStatus, TerminationReason};
 use crate::observability::{Observation, Observer};
 use crate::spool::room::Room;
-
-/// What the metrics endpoint reports of a pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolMetrics {
-    /// Open connections that no request uses.
-    pub available: usize,
-    /// Requests waiting for a connection.
-    pub waiting: usize,
-    /// Upper bound of connections.
-    pub max: usize,
-    /// Requests that waited in vain, since the start.
-    pub timeouts: u64,
-    /// Reads that were sent on a connection behind others, since the start.
-    pub shared_reads: u64,
-}
 
 /// A pool of connections to the database; clones share it.
 #[derive(Clone)]

@@ -59,7 +59,7 @@ impl<'a> Step<'a> {
 
 impl<'a> From<&'a Statement> for Step<'a> {
     fn from(statement: &'a Statement) -> Self {
-        Self { text: &statement.text, params: &statement.params, formats: &[], rows: None }
+        Self { text: statement.text(), params: &statement.params, formats: &[], rows: None }
     }
 }
 

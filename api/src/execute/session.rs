@@ -36,7 +36,7 @@ use super::wire::{Outgoing, ServerError, State, Wire};
 use crate::error::{DbError, NoRoom};
 use crate::schema_cache::leavings::Leavings;
 use crate::spool::room::Room;
-use crate::sql::types::{ParamType, RowsQuery};
+use crate::sql::types::{ParamType, RowsQuery, SqlText};
 use flight::{Flight, encode};
 use landing::Expected;
 pub(super) use landing::{Landing, Progress};
@@ -102,7 +102,7 @@ impl Prepared {
 impl Prepared {
     /// What it takes in Postgres, prepared for this text, about.
     fn weight(&self, text: &str) -> usize {
-        let wrapped = self.encodable.as_ref().and_then(|it| it.wrapped.as_deref());
+        let wrapped = self.encodable.as_ref().and_then(|it| it.wrapped.as_ref()).map(SqlText::as_str);
         statements::weight(text) + wrapped.map_or(0, statements::weight)
     }
 }
@@ -209,7 +209,12 @@ impl Session {
                 (Form::Aggregated, Some(query)) => Some(query.aggregated()),
                 _ => None,
             };
-            let flight = Flight::new(script, self.implicit_allowed, aggregated.as_deref(), self.soiled);
+            let flight = Flight::new(
+                script,
+                self.implicit_allowed,
+                aggregated.as_ref().map(SqlText::as_str),
+                self.soiled,
+            );
             // After an explicit transaction that failed there is a rollback to be sent first.
             let scrub = script.leavings.filter(|it| flight.implicit && it.ask_for_scrub(script.begin));
             let begun = Instant::now();
@@ -271,7 +276,7 @@ impl Session {
     /// Forgets what is prepared here, and what is known of a query's columns anywhere.
     pub(super) fn forget_statements(&mut self, query: Option<&RowsQuery>) {
         if let Some(query) = query {
-            self.shapes.forget(&query.statement.text);
+            self.shapes.forget(query.statement.text());
         }
         if let Some(statements) = &mut self.statements {
             self.forgotten.extend(statements.drain());
@@ -447,7 +452,7 @@ impl Session {
 
     /// How the rows of a query become a body; asks the server, the first time it comes.
     async fn form(&mut self, query: &RowsQuery, script: &Script<'_>) -> Result<Form, DbError> {
-        let text = &*query.statement.text;
+        let text = query.statement.text();
         let Some(statements) = &self.statements else { return Ok(Form::Aggregated) };
         if self.afresh || !statements.takes(statements::weight(text)) {
             return Ok(Form::Aggregated);

@@ -11,7 +11,7 @@ use postgres_types::Type;
 use super::json::{Column, Encoder, Printing, printing};
 use super::pace::Pace;
 use crate::kept::Kept;
-use crate::sql::types::{RowsQuery, Wrapped};
+use crate::sql::types::{RowsQuery, SqlText, Wrapped};
 
 /// A query whose rows can be encoded, found out on one connection and true for all.
 ///
@@ -20,7 +20,7 @@ use crate::sql::types::{RowsQuery, Wrapped};
 #[derive(Debug)]
 pub(super) struct Encodable {
     /// The text with `to_json` around what needs it, where something does.
-    pub(super) wrapped: Option<Box<str>>,
+    pub(super) wrapped: Option<SqlText>,
     /// The columns of the query itself.
     pub(super) columns: Box<[Column]>,
     /// What makes a body of its rows.
@@ -57,10 +57,10 @@ impl Encodable {
         let shown = pairs().map(|(column, it)| if by_postgres(it) { json(column) } else { column.clone() });
         let nested = printings.first() == Some(&Printing::Nested);
         let encoder = Encoder::new(&shown.collect::<Vec<_>>(), nested)?;
-        Some(Self::new(Some(text.into()), columns, encoder))
+        Some(Self::new(Some(text), columns, encoder))
     }
 
-    fn new(wrapped: Option<Box<str>>, columns: Vec<Column>, encoder: Encoder) -> Self {
+    fn new(wrapped: Option<SqlText>, columns: Vec<Column>, encoder: Encoder) -> Self {
         Self { wrapped, columns: columns.into(), encoder, pace: Pace::default() }
     }
 
@@ -74,7 +74,7 @@ impl Encodable {
     /// What it takes in memory, about.
     fn weight(&self) -> usize {
         let names = self.columns.iter().map(|it| 3 * it.name.len() + 128).sum::<usize>();
-        size_of::<Self>() + self.wrapped.as_ref().map_or(0, |it| it.len()) + names
+        size_of::<Self>() + self.wrapped.as_ref().map_or(0, |it| it.as_str().len()) + names
     }
 }
 

@@ -253,12 +253,8 @@ fn messages(observation: &Observation<'_>) -> Vec<String> {
         Observation::ListenReloadConfig(channel) => {
             format!("Received a config reload message on the {channel:?} channel")
         }
-        Observation::Query(query, _) => {
-            return query
-                .statements()
-                .filter(|statement| !statement.text.is_empty())
-                .map(|statement| readable(&single_line(&without_comments(&statement.text))))
-                .collect();
+        Observation::Query(statements, _) => {
+            return statements.iter().map(|it| readable(&single_line(&without_comments(it)))).collect();
         }
         Observation::LegacyTargetName { message, hint, method, target } => {
             return vec![

@@ -5,7 +5,21 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::observation::Observation;
 use super::process;
-use crate::execute::PoolMetrics;
+
+/// What the metrics endpoint reports of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolMetrics {
+    /// Open connections that no request uses.
+    pub available: usize,
+    /// Requests waiting for a connection.
+    pub waiting: usize,
+    /// Upper bound of connections.
+    pub max: usize,
+    /// Requests that waited in vain, since the start.
+    pub timeouts: u64,
+    /// Reads that were sent on a connection behind others, since the start.
+    pub shared_reads: u64,
+}
 
 /// The server's counters. Cardinality is fixed: no label carries anything a client sends.
 ///

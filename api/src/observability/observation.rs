@@ -6,7 +6,6 @@ use http::{Method, StatusCode, Version};
 
 use crate::config::UnknownSetting;
 use crate::error::DbError;
-use crate::sql::types::MainQuery;
 
 /// Something that happened while the server ran.
 #[derive(Debug)]
@@ -84,8 +83,8 @@ pub enum Observation<'a> {
     ListenReloadSchema(&'a str),
     /// A notification asked for a configuration reload.
     ListenReloadConfig(&'a str),
-    /// The statements of a request, with the status of its answer.
-    Query(&'a MainQuery, StatusCode),
+    /// The texts of a request's statements, with the status of its answer.
+    Query(&'a [&'a str], StatusCode),
     /// A request used an embed's target name where its alias is meant.
     LegacyTargetName {
         /// What is deprecated.

@@ -6,9 +6,9 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
 
-use super::bodies::{Bodies, Share};
+use crate::bodies::{Bodies, Share};
+use crate::client::Stalled;
 use crate::error::{ApiRequestError, Error};
-use crate::server::Stalled;
 
 /// A body up to this is read before anything else is looked at. Of a larger one the target is looked up first.
 const SMALL: u64 = 64 * 1024;
@@ -16,6 +16,16 @@ const SMALL: u64 = 64 * 1024;
 const STEP: usize = 16 * 1024;
 /// How long the rest of a body that is refused is still read, and dropped.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// The body of a request that may have to be answered twice.
+pub(super) enum Incoming<B> {
+    /// It is still to be read.
+    Unread(B),
+    /// It was read, and nothing was done with it yet.
+    Read(Bytes, Share),
+    /// It was used, or was refused.
+    Gone,
+}
 
 /// What is done with a body.
 #[derive(Clone, Copy)]
@@ -34,16 +44,22 @@ pub(super) struct Reading<'a> {
 ///
 /// A body that says how long it is, and is too long, is refused before any of it is read. One that does not say is
 /// refused as soon as it is too long; its frames may be of any size, so they are put together as they come.
-pub(super) async fn read<B>(
-    body: B,
+pub(super) async fn read<B, F>(
+    incoming: &mut Incoming<B>,
     reading: Reading<'_>,
-    check: impl FnOnce() -> Result<(), Error>,
+    check: impl FnOnce() -> F,
 ) -> Result<(Bytes, Share), Error>
 where
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    F: Future<Output = Result<(), Error>>,
 {
+    let body = match std::mem::replace(incoming, Incoming::Gone) {
+        Incoming::Unread(body) => body,
+        Incoming::Read(bytes, share) => return Ok((bytes, share)),
+        Incoming::Gone => return Ok((Bytes::new(), Share::default())),
+    };
     let mut body = Box::pin(body);
     let outcome = held(&mut body, reading, check).await;
     if outcome.is_err() && !reading.awaited && !body.is_end_stream() {
@@ -56,14 +72,15 @@ where
     outcome
 }
 
-async fn held<B>(
+async fn held<B, F>(
     body: &mut std::pin::Pin<Box<B>>,
     reading: Reading<'_>,
-    check: impl FnOnce() -> Result<(), Error>,
+    check: impl FnOnce() -> F,
 ) -> Result<(Bytes, Share), Error>
 where
     B: Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    F: Future<Output = Result<(), Error>>,
 {
     let Reading { bodies, limit, wanted, .. } = reading;
     let limit = bodies.most_of_one(limit);
@@ -73,7 +90,7 @@ where
     if announced > SMALL
         && let Some(check) = check.take()
     {
-        check()?;
+        check().await?;
     }
     if is_too_long(announced) {
         return Err(ApiRequestError::BodyTooLarge(limit).into());
@@ -90,7 +107,7 @@ where
         if n_bytes > SMALL
             && let Some(check) = check.take()
         {
-            check()?;
+            check().await?;
         }
         if wanted && n_bytes > SMALL {
             share.grow(bodies, n_bytes).await?;
@@ -142,6 +159,19 @@ mod tests {
     use hyper::body::{Frame, SizeHint};
 
     use super::*;
+
+    async fn read<B>(
+        body: B,
+        reading: Reading<'_>,
+        check: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(Bytes, Share), Error>
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        super::read(&mut Incoming::Unread(body), reading, || std::future::ready(check())).await
+    }
 
     /// Frames, with what is announced of them.
     struct Frames {

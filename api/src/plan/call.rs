@@ -12,6 +12,7 @@ use crate::schema_cache::SchemaCache;
 use crate::schema_cache::identifiers::{FieldName, QualifiedIdentifier};
 use crate::schema_cache::routine::{Routine, RoutineParam};
 
+use super::candidates::signature;
 use super::families::family_of;
 use super::returning::{columns_filtered, columns_needed};
 use super::types::{ArgValue, CallArgs, CallParams, CallPlan, ReadPlanTree};
@@ -59,7 +60,7 @@ pub(super) fn find_function<'a>(
         }),
         _ => json_of(req)
             .and_then(|body| overload::by_body(&candidates, body))
-            .ok_or_else(|| SchemaCacheError::AmbiguousRpc(candidates.into_iter().cloned().collect())),
+            .ok_or_else(|| SchemaCacheError::AmbiguousRpc(candidates.into_iter().map(signature).collect())),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::relationship::{Cardinality, ColumnPairs, Junction, Relationship};
 
 use super::types::{JoinCondition, ReadPlan, ReadPlanTree, Spread};
-use super::{SOURCE, alias, suggest};
+use super::{SOURCE, alias, candidates, suggest};
 
 /// Gives every level below the top its relationship, source, aliases and join.
 pub(super) fn resolve_relationships(
@@ -132,7 +132,7 @@ fn find<'a>(
         (Some(first), Some(second)) => Err(SchemaCacheError::AmbiguousRelBetween(
             origin.to_owned(),
             target.to_owned(),
-            [first, second].into_iter().chain(fitting).cloned().collect(),
+            candidates::describe([first, second].into_iter().chain(fitting)),
         )),
     }
 }

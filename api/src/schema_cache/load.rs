@@ -6,7 +6,7 @@
 
 mod catalog;
 mod media_handlers;
-mod node_tree;
+pub(crate) mod node_tree;
 mod relationships;
 mod routines;
 mod tables;
@@ -18,7 +18,6 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use super::SchemaCache;
-use crate::config::AppConfig;
 use crate::error::DbError;
 use catalog::{ComputedRow, ConstraintRow, MediaHandlerRow, ViewRow};
 pub use timing::QueryTimings;
@@ -31,6 +30,16 @@ pub(super) use routines::decode as decode_routines;
 const BEGIN: &str =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; SET LOCAL jit = off";
 
+/// What of the configuration decides what is read.
+pub trait Exposed: Sync {
+    /// `db-schemas`.
+    fn schemas(&self) -> &[String];
+    /// `db-extra-search-path`.
+    fn extra_search_path(&self) -> &[String];
+    /// `db-hoisted-tx-settings`.
+    fn hoisted_settings(&self) -> &[String];
+}
+
 /// Reads what the exposed schemas offer.
 ///
 /// All statements travel in one flight, `BEGIN` and `COMMIT` included, and see one snapshot of the
@@ -41,8 +50,8 @@ const BEGIN: &str =
 ///
 /// When the connection fails, when an exposed schema or one of the extra search path does not exist, or when the role may not read
 /// something it must. The first failure is reported, not the ones that follow from it.
-pub async fn load(client: &Client, conf: &AppConfig) -> Result<SchemaCache, DbError> {
-    load_timed(client, conf).await.map(|(cache, _)| cache)
+pub async fn load(client: &Client, exposed: &impl Exposed) -> Result<SchemaCache, DbError> {
+    load_timed(client, exposed).await.map(|(cache, _)| cache)
 }
 
 /// The same, and how long each part took.
@@ -50,12 +59,15 @@ pub async fn load(client: &Client, conf: &AppConfig) -> Result<SchemaCache, DbEr
 /// # Errors
 ///
 /// As [`load`].
-pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCache, QueryTimings), DbError> {
+pub async fn load_timed(
+    client: &Client,
+    exposed: &impl Exposed,
+) -> Result<(SchemaCache, QueryTimings), DbError> {
     let clock = Clock::start();
-    let schemas = &conf.db_schemas;
+    let schemas = exposed.schemas();
     let quoted: Vec<String> = schemas.iter().map(|it| quote_ident(it)).collect();
-    let search_path: Vec<String> = conf.db_extra_search_path.iter().map(|it| quote_ident(it)).collect();
-    let exposed = || vec![(schemas as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
+    let search_path: Vec<String> = exposed.extra_search_path().iter().map(|it| quote_ident(it)).collect();
+    let of_schemas = || vec![(&schemas as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
 
     let has_origin_keys = has_origin_keys(client).await?;
     let origin_keys = async {
@@ -88,24 +100,24 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
     ) = join!(
         clock.begun(command(client, BEGIN)),
         read(Part::Tables, include_str!("sql/relations.sql"), vec![(&quoted, Type::TEXT_ARRAY)]),
-        read(Part::Tables, include_str!("sql/columns.sql"), exposed()),
+        read(Part::Tables, include_str!("sql/columns.sql"), of_schemas()),
         read(Part::Tables, include_str!("sql/enums.sql"), Vec::new()),
-        read(Part::Tables, include_str!("sql/partial_keys.sql"), exposed()),
+        read(Part::Tables, include_str!("sql/partial_keys.sql"), of_schemas()),
         read(Part::Relationships, include_str!("sql/constraints.sql"), Vec::new()),
         origin_keys,
         read(
             Part::KeyDependencies,
             include_str!("sql/views.sql"),
-            vec![(schemas, Type::TEXT_ARRAY), (&search_path, Type::TEXT_ARRAY)]
+            vec![(&schemas, Type::TEXT_ARRAY), (&search_path, Type::TEXT_ARRAY)]
         ),
         read(
             Part::Functions,
             concat!(include_str!("sql/routines.sql"), include_str!("sql/routines_of_schemas.sql")),
-            vec![(schemas, Type::TEXT_ARRAY)]
+            of_schemas()
         ),
-        read(Part::ComputedRelationships, include_str!("sql/computed_relationships.sql"), exposed()),
+        read(Part::ComputedRelationships, include_str!("sql/computed_relationships.sql"), of_schemas()),
         read(Part::Representations, include_str!("sql/representations.sql"), Vec::new()),
-        read(Part::MediaHandlers, include_str!("sql/media_handlers.sql"), exposed()),
+        read(Part::MediaHandlers, include_str!("sql/media_handlers.sql"), of_schemas()),
         read(Part::Functions, include_str!("sql/leavings.sql"), Vec::new()),
         read(Part::Functions, include_str!("sql/row_types.sql"), Vec::new()),
         command(client, "COMMIT"),
@@ -127,14 +139,14 @@ pub async fn load_timed(client: &Client, conf: &AppConfig) -> Result<(SchemaCach
     let mut tables = tables::assemble(&relations, &columns, &enums, &constraints)?;
     tables::add_partial_keys(&mut tables, &partial_keys)?;
     let view_keys = view_keys::find(&views, &constraints, &tables);
-    tables::add_view_keys(&mut tables, &view_keys, &constraints);
+    view_keys::add_to(&mut tables, &view_keys, &constraints);
     let tables = tables.by_name;
     let cache = SchemaCache {
         relationships: relationships::derive(&constraints, &view_keys, &tables, computed, schemas),
         tables,
         routines: routines::decode(
             routines.iter().map(|row| catalog::column(row, 0)),
-            &conf.db_hoisted_tx_settings,
+            exposed.hoisted_settings(),
         )?,
         representations: casts
             .into_iter()

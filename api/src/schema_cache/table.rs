@@ -20,6 +20,9 @@ pub struct Table {
     /// A view or materialized view.
     #[serde(rename = "tableIsView")]
     pub is_view: bool,
+    /// A foreign table. PostgREST does not have it.
+    #[serde(rename = "pgappIsForeign", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_foreign: bool,
     /// `INSERT` is possible (not: granted).
     #[serde(rename = "tableInsertable")]
     pub insertable: bool,

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore};
 
 use super::limits::{Limits, RECEIVING_RATE};
-use super::sending::Large;
 
 /// A client that gives up this many requests more than it waits for is not listened to any more.
 const GIVEN_UP: u32 = 100;
@@ -76,7 +75,7 @@ pub(super) struct Activity {
     is_blocked: AtomicBool,
     n_written: AtomicU64,
     /// Answers that are sent as the client takes them.
-    large: Mutex<Vec<Weak<Large>>>,
+    large: Mutex<Vec<Weak<dyn WatchedAnswer>>>,
     /// How far it was when somebody last looked at how fast it is.
     measured: Mutex<Measured>,
     /// Requests given up, less those that were waited for.
@@ -295,10 +294,10 @@ impl Activity {
     }
 
     /// An answer that is sent as the client takes it.
-    pub(super) fn sends(&self, large: &Arc<Large>) {
+    pub(super) fn sends(&self, large: Weak<dyn WatchedAnswer>) {
         let mut list = self.large.lock().unwrap_or_else(PoisonError::into_inner);
         list.retain(|it| it.strong_count() > 0);
-        list.push(Arc::downgrade(large));
+        list.push(large);
     }
 
     /// There is a request that is not answered in full.
@@ -376,7 +375,7 @@ impl Activity {
         is_over(self.quiet_since.load(Relaxed), self.limits.idle).then_some(Order::Finish)
     }
 
-    fn large(&self) -> Vec<Arc<Large>> {
+    fn large(&self) -> Vec<Arc<dyn WatchedAnswer>> {
         self.large.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
     }
 
@@ -396,6 +395,12 @@ impl Activity {
         *measured = Measured { since: now, n_written };
         is_too_slow
     }
+}
+
+/// A large answer, which its client has to take.
+pub(super) trait WatchedAnswer: Send + Sync {
+    /// Gives the answer up if nothing of it was sent for so long.
+    fn judge(&self, now: u64, limit: u64);
 }
 
 /// A request that is not answered in full, which it is when this is dropped.

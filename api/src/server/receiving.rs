@@ -9,11 +9,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use super::limits::BODY_PROGRESS;
-
-/// The body did not go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the client sent too little of it for too long")]
-pub struct Stalled;
+use crate::client::Stalled;
 
 /// A body that fails where too little of it comes within the limit.
 pub struct Receiving<B> {

@@ -6,14 +6,14 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::Body;
-use super::connections::Running;
+use super::connections::{Running, WatchedAnswer};
 
 /// An answer of more than this is watched.
 const SMALL: u64 = 64 * 1024;
@@ -48,14 +48,14 @@ impl Sending {
             n_pieces: AtomicU64::new(0),
             seen: Mutex::default(),
         });
-        activity.sends(&large);
+        let watched: Weak<Large> = Arc::downgrade(&large);
+        activity.sends(watched);
         Self(Kind::Watched { large, piece: Bytes::new(), left })
     }
 }
 
-impl Large {
-    /// Gives the answer up if nothing of it was sent for so long.
-    pub(super) fn judge(&self, now: u64, limit: u64) {
+impl WatchedAnswer for Large {
+    fn judge(&self, now: u64, limit: u64) {
         let n_pieces = self.n_pieces.load(Relaxed);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.1 == 0 || seen.0 != n_pieces {
@@ -64,7 +64,9 @@ impl Large {
             drop(self.lock().take());
         }
     }
+}
 
+impl Large {
     fn lock(&self) -> MutexGuard<'_, Option<(Body, Running)>> {
         self.body.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,13 +1,12 @@
 //! Aggregation of rows into a body: the outermost layer of the main statement.
 //!
 //! Nothing beneath this layer knows what becomes of the rows, so that they can as well be encoded
-//! outside of the database: [`super::rows`].
+//! outside of the database: `super::rows`.
 
 use crate::schema_cache::identifiers::RelIdentifier;
 use crate::schema_cache::routine::{MediaHandler, Routine};
 
 use super::builder::SqlBuilder;
-use super::rows::Form;
 
 /// Appends the expression that makes the body out of the rows `_postgrest_t`.
 pub(super) fn body(sql: &mut SqlBuilder, handler: &MediaHandler, routine: Option<&Routine>) {
@@ -38,6 +37,15 @@ pub(super) fn body(sql: &mut SqlBuilder, handler: &MediaHandler, routine: Option
             sql.sql("''::pg_catalog.text");
         }
     }
+}
+
+/// What becomes of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Rows have one column, shown without its name.
+    pub scalar: bool,
+    /// The first row alone, rather than an array.
+    pub single: bool,
 }
 
 /// How rows become JSON.

@@ -5,14 +5,14 @@ use bytes::Bytes;
 use crate::plan::verbatim::{CastType, CatalogSql};
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 
-use super::types::{Param, ParamType, Statement};
+use super::statement::{Param, ParamType, SqlText, Statement, push_ident, until_nul};
 
 /// Builds a [`Statement`]: text that is static, quoted, or printed by the catalog, and binds for the rest.
 ///
 /// Invariant: placeholders are `$1 … $n` in the order of the binds, each used once.
 #[derive(Debug, Default)]
 pub(crate) struct SqlBuilder {
-    text: String,
+    text: SqlText,
     params: Vec<Param>,
 }
 
@@ -24,18 +24,18 @@ impl SqlBuilder {
             value: Some(Bytes::copy_from_slice(value.as_bytes())),
             ty: ParamType::Unknown,
         };
-        Statement { text: text.to_owned(), params: values.iter().map(param).collect() }
+        Statement::fixed(text, values.iter().map(param).collect())
     }
 
     /// Appends text of ours.
     pub(crate) fn sql(&mut self, text: &'static str) -> &mut Self {
-        self.text.push_str(text);
+        self.text.push(text);
         self
     }
 
     /// Appends a quoted identifier.
     pub(crate) fn ident(&mut self, name: &str) -> &mut Self {
-        push_ident(&mut self.text, name);
+        self.text.ident(name);
         self
     }
 
@@ -60,37 +60,26 @@ impl SqlBuilder {
 
     /// Appends a quoted string literal, for names of the catalog where no bind is possible.
     pub(crate) fn literal(&mut self, value: &str) -> &mut Self {
-        let value = until_nul(value);
-        // Works whatever `standard_conforming_strings` says.
-        self.text.push_str(if value.contains('\\') { "E'" } else { "'" });
-        for c in value.chars() {
-            if matches!(c, '\'' | '\\') {
-                self.text.push(c);
-            }
-            self.text.push(c);
-        }
-        self.text.push('\'');
+        self.text.literal(value);
         self
     }
 
     /// Appends text that the catalog printed.
     pub(crate) fn catalog(&mut self, text: &CatalogSql) -> &mut Self {
-        self.text.push_str(text.as_str());
+        self.text.catalog(text);
         self
     }
 
     /// Appends the target of a cast.
     pub(crate) fn cast_type(&mut self, cast: &CastType) -> &mut Self {
-        self.text.push_str(cast.as_str());
+        self.text.cast_type(cast);
         self
     }
 
     /// Appends a placeholder for a value of a declared type.
     pub(crate) fn bind(&mut self, value: Option<Bytes>, ty: ParamType) -> &mut Self {
         self.params.push(Param { value, ty });
-        let mut digits = itoa::Buffer::new();
-        self.text.push('$');
-        self.text.push_str(digits.format(self.params.len()));
+        self.text.placeholder(self.params.len());
         self
     }
 
@@ -106,7 +95,7 @@ impl SqlBuilder {
 
     /// Appends an integer that is part of a statement's shape.
     pub(crate) fn int(&mut self, value: i64) -> &mut Self {
-        self.text.push_str(itoa::Buffer::new().format(value));
+        self.text.int(value);
         self
     }
 
@@ -127,19 +116,24 @@ impl SqlBuilder {
     }
 
     /// Appends a part of a statement that a builder made.
-    pub(super) fn built(&mut self, text: &str) -> &mut Self {
-        self.text.push_str(text);
+    pub(super) fn built(&mut self, text: &SqlText) -> &mut Self {
+        self.text.append(text);
         self
     }
 
-    /// Length of the text so far.
-    pub(super) fn len(&self) -> usize {
-        self.text.len()
+    /// The text so far, as a part of a statement; what is appended next begins another.
+    pub(super) fn take_part(&mut self) -> SqlText {
+        std::mem::take(&mut self.text)
+    }
+
+    /// The text alone, of a form of a statement that has its binds already.
+    pub(super) fn into_text(self) -> SqlText {
+        self.text
     }
 
     /// The statement.
     pub(crate) fn finish(self) -> Statement {
-        Statement { text: self.text, params: self.params }
+        Statement::new(self.text, self.params)
     }
 }
 
@@ -195,20 +189,4 @@ pub(super) fn array_text<'a>(values: impl IntoIterator<Item = &'a str>) -> Strin
     }
     text.push('}');
     text
-}
-
-fn push_ident(text: &mut String, name: &str) {
-    text.push('"');
-    for c in until_nul(name).chars() {
-        if c == '"' {
-            text.push('"');
-        }
-        text.push(c);
-    }
-    text.push('"');
-}
-
-/// Postgres takes no NUL in names and values; nothing that follows one can be meant.
-fn until_nul(text: &str) -> &str {
-    text.split('\0').next().unwrap_or_default()
 }

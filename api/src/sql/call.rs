@@ -8,7 +8,7 @@ use crate::schema_cache::routine::RoutineParam;
 
 use super::builder::{Qualifier, SqlBuilder, array_text};
 use super::json_body::{BodyColumn, BodyRows, from_body};
-use super::types::ParamType;
+use super::statement::ParamType;
 
 /// Appends the call as rows: of the result, or of one column `pgrst_scalar`.
 pub(super) fn query(sql: &mut SqlBuilder, plan: &CallPlan) {

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
+use crate::api_request::payload::is_array;
 use crate::plan::types::BodyValue;
 use crate::plan::verbatim::CatalogSql;
 
 use super::builder::SqlBuilder;
-use super::types::ParamType;
+use super::statement::ParamType;
 
 /// A column read from the body.
 pub(super) struct BodyColumn<'a> {
@@ -186,10 +187,4 @@ fn defaults(sql: &mut SqlBuilder, columns: &[BodyColumn<'_>]) {
 /// The body is an object rather than an array; the database checks the rest of it.
 fn is_object(body: Option<&Bytes>) -> bool {
     body.is_some_and(|body| !is_array(body))
-}
-
-/// The body is anything but an object.
-pub(crate) fn is_array(body: &Bytes) -> bool {
-    let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-    body.iter().find(|byte| !blank(byte)) != Some(&b'{')
 }

@@ -9,10 +9,11 @@ use crate::plan::{CrudKind, CrudPlan};
 use crate::schema_cache::identifiers::FieldName;
 use crate::schema_cache::routine::{MediaHandler, Routine};
 
+use super::answer::{Total, inserted, response_settings, totals};
 use super::builder::SqlBuilder;
 use super::mutate::Source;
 use super::rows::RowsQuery;
-use super::types::Statement;
+use super::statement::Statement;
 use super::{body, call, count, mutate, read};
 
 /// What answers a plan: rows of JSON where possible, else one row with the body in it.
@@ -33,26 +34,6 @@ pub(super) enum Answer {
     Rows(RowsQuery),
     /// Its one row has the body.
     Aggregated(Statement),
-}
-
-/// Appends what a plan's rows come from as `WITH`, then the rows; tells where these begin.
-pub(super) fn rows(sql: &mut SqlBuilder, plan: &CrudPlan, source: Source) -> usize {
-    match &plan.kind {
-        CrudKind::Read { .. } => {}
-        CrudKind::Mutate { plan: write, .. } => {
-            sql.sql("WITH pgrst_source AS (");
-            mutate::query(sql, write, source);
-            sql.sql(") ");
-        }
-        CrudKind::Call { plan: invoked, .. } => {
-            sql.sql("WITH pgrst_source AS (");
-            call::query(sql, invoked);
-            sql.sql(") ");
-        }
-    }
-    let rows_at = sql.len();
-    read::query(sql, &plan.read);
-    rows_at
 }
 
 fn statement(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest, source: Source) -> Statement {
@@ -109,17 +90,6 @@ struct Counting {
     count: Option<PreferCount>,
     max_rows: Option<i64>,
     range: Range,
-}
-
-/// Where the total comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Total {
-    /// Nobody asked.
-    Unknown,
-    /// The page is everything there is.
-    Page,
-    /// A query of its own.
-    Counted,
 }
 
 impl Counting {
@@ -182,18 +152,6 @@ fn columns(sql: &mut SqlBuilder, total: Total, handler: &MediaHandler, routine: 
     sql.sql(" AS body, ");
     response_settings(sql);
     inserted(sql, false);
-}
-
-/// Appends ` SELECT` with the number of rows there are and the number of rows answered.
-pub(super) fn totals(sql: &mut SqlBuilder, total: Total, counts_as_one: bool) {
-    let page = if counts_as_one { "1::bigint" } else { "pg_catalog.count(_postgrest_t)" };
-    sql.sql(" SELECT ");
-    sql.sql(match total {
-        Total::Unknown => "null::bigint",
-        Total::Page => page,
-        Total::Counted => "(SELECT pg_catalog.count(*) FROM pgrst_source_count)",
-    });
-    sql.sql(" AS total_result_set, ").sql(page).sql(" AS page_total, ");
 }
 
 /// What is written, and where it comes from.
@@ -289,24 +247,6 @@ fn location_value(sql: &mut SqlBuilder, pk_cols: &[(FieldName, bool)]) {
         sql.ident(column).sql("::pg_catalog.text FROM pgrst_source AS _ LIMIT 1)");
     }
     sql.sql(" ELSE json_data.value END");
-}
-
-/// Settings by which the database shapes the response. Unset ones may read as empty: once set in a session, they do.
-pub(super) fn response_settings(sql: &mut SqlBuilder) {
-    sql.sql(
-        "pg_catalog.current_setting('response.headers', true) AS response_headers, \
-         pg_catalog.current_setting('response.status', true) AS response_status, ",
-    );
-}
-
-/// The number of rows that an upsert inserted.
-pub(super) fn inserted(sql: &mut SqlBuilder, upserts: bool) {
-    sql.sql(if upserts {
-        "pg_catalog.current_setting('pgrst.inserted', true)"
-    } else {
-        "'0'::pg_catalog.text"
-    });
-    sql.sql(" AS response_inserted");
 }
 
 fn upserts(mutation: Mutation, req: &ApiRequest) -> bool {

@@ -2,14 +2,15 @@
 
 use bytes::Bytes;
 
+use crate::api_request::payload::is_array;
 use crate::api_request::types::PreferResolution;
 use crate::plan::types::{Condition, ConflictTarget, MutatePlan, ResolvedField};
 use crate::schema_cache::identifiers::{FieldName, QualifiedIdentifier};
 
 use super::builder::{Qualifier, SqlBuilder};
 use super::filter;
-use super::json_body::{BodyColumn, BodyRows, from_body, is_array};
-use super::types::ParamType;
+use super::json_body::{BodyColumn, BodyRows, from_body};
+use super::statement::ParamType;
 use super::values::Columns;
 
 const BODY: &str = "pgrst_body";

@@ -6,24 +6,18 @@
 //! statement that leaves everything to the database, and [`RowsQuery::wrapped`] leaves single columns
 //! to `to_json`. All three have the same binds.
 
+use std::sync::Arc;
+
 use crate::media_type::MediaType;
 use crate::plan::{CrudKind, CrudPlan};
 use crate::schema_cache::routine::{MediaHandler, Routine};
 
-use super::body::{self, Json};
+use super::answer::{self, Total};
+use super::body::{self, Form, Json};
 use super::builder::SqlBuilder;
-use super::main_statement::{self, Total};
-use super::mutate::Source;
-use super::types::Statement;
-
-/// What becomes of the rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form {
-    /// Rows have one column, shown without its name.
-    pub scalar: bool,
-    /// The first row alone, rather than an array.
-    pub single: bool,
-}
+use super::mutate::{self, Source};
+use super::statement::{SqlText, Statement};
+use super::{call, read};
 
 /// A query whose rows are the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +34,16 @@ pub struct RowsQuery {
     pub upserts: bool,
     /// A mutation; its answer has a column more.
     mutation: bool,
-    /// Where in the text the rows begin.
-    rows_at: usize,
+    /// What the other forms are made of.
+    parts: Arc<Parts>,
+}
+
+/// The parts of a query's text.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
+    /// What the rows come from, as `WITH`; empty where that is the query itself.
+    with: SqlText,
+    rows: SqlText,
 }
 
 /// A result column that its type's text does not suffice for.
@@ -74,7 +76,14 @@ impl RowsQuery {
             return None;
         }
         let mut sql = SqlBuilder::default();
-        let rows_at = main_statement::rows(&mut sql, plan, source);
+        with(&mut sql, plan, source);
+        let with = sql.take_part();
+        read::query(&mut sql, &plan.read);
+        let parts = Parts { with, rows: sql.take_part() };
+        if !parts.with.is_empty() {
+            sql.built(&parts.with).sql(" ");
+        }
+        sql.built(&parts.rows);
         Some(Self {
             statement: sql.finish(),
             form,
@@ -82,42 +91,50 @@ impl RowsQuery {
             counts_as_one: routine.is_some_and(Routine::returns_single),
             upserts,
             mutation: matches!(plan.kind, CrudKind::Mutate { .. }),
-            rows_at,
+            parts: Arc::new(parts),
         })
     }
 
+    /// The main statement: one row with the body in it.
+    pub(super) fn as_aggregated(&self) -> Statement {
+        Statement::new(self.aggregated(), self.statement.params.clone())
+    }
+
     /// Text of the main statement: one row with the body in it.
-    pub fn aggregated(&self) -> String {
-        let (with, rows) = self.statement.text.split_at(self.rows_at);
+    pub fn aggregated(&self) -> SqlText {
+        let Parts { with, rows } = &*self.parts;
         let mut sql = SqlBuilder::default();
         let reads = with.is_empty();
         if reads {
             sql.sql("WITH pgrst_source AS (").built(rows).sql(")");
         } else {
-            sql.built(with.trim_end());
+            sql.built(with);
         }
         let total = if self.page_is_total { Total::Page } else { Total::Unknown };
-        main_statement::totals(&mut sql, total, self.counts_as_one);
+        answer::totals(&mut sql, total, self.counts_as_one);
         if self.mutation {
             sql.sql("array[]::pg_catalog.text[] AS location, ");
         }
         body::json(&mut sql, &Json { form: self.form, strip_nulls: false });
         sql.sql(" AS body, ");
-        main_statement::response_settings(&mut sql);
-        main_statement::inserted(&mut sql, self.upserts);
+        answer::response_settings(&mut sql);
+        answer::inserted(&mut sql, self.upserts);
         if reads {
             sql.sql(" FROM (SELECT * FROM pgrst_source) _postgrest_t");
         } else {
             sql.sql(" FROM (").built(rows).sql(") _postgrest_t");
         }
-        sql.finish().text
+        sql.into_text()
     }
 
     /// Text of the query with some columns as JSON.
-    pub fn wrapped<'a>(&self, columns: impl IntoIterator<Item = Wrapped<'a>>) -> String {
-        let (with, rows) = self.statement.text.split_at(self.rows_at);
+    pub fn wrapped<'a>(&self, columns: impl IntoIterator<Item = Wrapped<'a>>) -> SqlText {
+        let Parts { with, rows } = &*self.parts;
         let mut sql = SqlBuilder::default();
-        sql.built(with).sql("SELECT ").separated(", ", columns, |sql, column| {
+        if !with.is_empty() {
+            sql.built(with).sql(" ");
+        }
+        sql.sql("SELECT ").separated(", ", columns, |sql, column| {
             if column.to_json {
                 sql.sql("pg_catalog.to_json(_postgrest_t.")
                     .ident(column.name)
@@ -128,6 +145,23 @@ impl RowsQuery {
             }
         });
         sql.sql(" FROM (").built(rows).sql(") _postgrest_t");
-        sql.finish().text
+        sql.into_text()
+    }
+}
+
+/// Appends what a plan's rows come from, as `WITH`. Nothing of a read, whose rows come from the query itself.
+fn with(sql: &mut SqlBuilder, plan: &CrudPlan, source: Source) {
+    match &plan.kind {
+        CrudKind::Read { .. } => {}
+        CrudKind::Mutate { plan: write, .. } => {
+            sql.sql("WITH pgrst_source AS (");
+            mutate::query(sql, write, source);
+            sql.sql(")");
+        }
+        CrudKind::Call { plan: invoked, .. } => {
+            sql.sql("WITH pgrst_source AS (");
+            call::query(sql, invoked);
+            sql.sql(")");
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::plan::{ActionPlan, CrudKind, TxMode};
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 
 use super::builder::{SqlBuilder, ident_list};
-use super::types::Statement;
+use super::statement::Statement;
 
 /// One `SELECT` of `set_config` calls, all local to the transaction.
 pub(super) fn statement(

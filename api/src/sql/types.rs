@@ -2,41 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-pub use super::rows::{Form, RowsQuery, Wrapped};
-pub use super::values::ByValues;
-
-/// How a bind is typed for Postgres. Values always travel in text format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ParamType {
-    /// Left to the server to infer (`unknown`).
-    Unknown,
-    /// `text`.
-    Text,
-    /// `json`.
-    Json,
-    /// `bytea` (the value holds the raw bytes; `execute` encodes them as `\x…`).
-    Bytea,
-}
-
-/// A bind value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Param {
-    /// Value, or SQL NULL.
-    pub value: Option<Bytes>,
-    /// Declared type.
-    pub ty: ParamType,
-}
-
-/// Parametrised SQL: `$1 … $n` match `params`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Statement {
-    /// SQL text; depends on the shape of the request only, never on its values.
-    pub text: String,
-    /// Binds in order.
-    pub params: Vec<Param>,
-}
+pub use super::body::Form;
+pub use super::by_values::ByValues;
+pub use super::rows::{RowsQuery, Wrapped};
+pub use super::statement::{Param, ParamType, SqlText, Statement};
 
 /// What one request runs, in order, inside one transaction.
 #[derive(Debug, Clone, Default)]
@@ -80,10 +49,29 @@ impl MainQuery {
             .chain(&self.explain)
     }
 
+    /// The texts of the statements there are.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        self.statements().map(Statement::text).filter(|it| !it.is_empty()).collect()
+    }
+
     /// The query in the form that has the body in its one row.
     pub fn aggregated(&self) -> Option<Statement> {
-        let of_rows =
-            |it: &RowsQuery| Statement { text: it.aggregated(), params: it.statement.params.clone() };
-        self.main.clone().or_else(|| self.rows.as_ref().map(of_rows))
+        self.main.clone().or_else(|| self.rows.as_ref().map(RowsQuery::as_aggregated))
+    }
+
+    /// Has the values of the body as binds, where that means the same as the body.
+    pub fn prefer_values(&mut self) {
+        let Some(by_values) = self.by_values.take() else { return };
+        let whole = self.main.as_ref().or(self.rows.as_ref().map(|it| &it.statement));
+        // The body is the first bind of a write.
+        let Some((body, others)) = whole.and_then(|it| it.params.split_first()) else { return };
+        let Some(mut params) = body.value.as_ref().and_then(|it| by_values.binds(it)) else { return };
+        params.extend_from_slice(others);
+        if let (Some(main), Some(by_values)) = (&mut self.main, by_values.main()) {
+            *main = by_values.with_params(params);
+        } else if let (Some(rows), Some(by_values)) = (&mut self.rows, by_values.rows()) {
+            *rows = by_values.clone();
+            rows.statement.params = params;
+        }
     }
 }

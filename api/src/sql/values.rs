@@ -13,57 +13,9 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::main_statement::{self, Answer};
-use super::mutate::{self, Source};
-use super::types::{MainQuery, Param, ParamType, RowsQuery, Statement};
-use crate::api_request::ApiRequest;
-use crate::config::AppConfig;
-use crate::media_type::MediaType;
-use crate::plan::{CrudKind, CrudPlan};
+use super::statement::{Param, ParamType};
 use crate::schema_cache::identifiers::FieldName;
 use reading::{Reading, is_harmless};
-
-/// An insert in the form that has the values of its one row as binds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ByValues {
-    columns: Columns,
-    main: Option<Statement>,
-    rows: Option<RowsQuery>,
-}
-
-impl ByValues {
-    /// The form of a plan, if there is one.
-    pub(super) fn of(plan: &CrudPlan, conf: &AppConfig, req: &ApiRequest) -> Option<Self> {
-        let CrudKind::Mutate { plan: write, .. } = &plan.kind else { return None };
-        let columns = mutate::columns_of_values(write)?;
-        if matches!(plan.media, MediaType::VndPlan(..)) {
-            return None;
-        }
-        let (main, rows) = match main_statement::answer(plan, conf, req, Source::Values) {
-            Answer::Rows(rows) => (None, Some(rows)),
-            Answer::Aggregated(main) => (Some(main), None),
-        };
-        Some(Self { columns, main, rows })
-    }
-}
-
-impl MainQuery {
-    /// Has the values of the body as binds, where that means the same as the body.
-    pub fn prefer_values(&mut self) {
-        let Some(by_values) = self.by_values.take() else { return };
-        let whole = self.main.as_ref().or(self.rows.as_ref().map(|it| &it.statement));
-        // The body is the first bind of a write.
-        let Some((body, others)) = whole.and_then(|it| it.params.split_first()) else { return };
-        let Some(mut params) = body.value.as_ref().and_then(|it| by_values.columns.binds(it)) else { return };
-        params.extend_from_slice(others);
-        if let (Some(main), Some(by_values)) = (&mut self.main, &by_values.main) {
-            *main = Statement { text: by_values.text.clone(), params };
-        } else if let (Some(rows), Some(by_values)) = (&mut self.rows, &by_values.rows) {
-            *rows = by_values.clone();
-            rows.statement.params = params;
-        }
-    }
-}
 
 /// Columns and how each reads its value.
 #[derive(Debug, Clone, PartialEq, Eq)]

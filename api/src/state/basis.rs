@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::auth::Verifier;
 use crate::config::AppConfig;
-use crate::pipeline::plans::PlanCache;
+use crate::plan_cache::PlanCache;
 use crate::schema_cache::SchemaCache;
 
 /// A configuration, a schema cache, and what was made of them.

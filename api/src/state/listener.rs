@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::AppState;
 use crate::config::AppConfig;
 use crate::config::database;
 use crate::error::DbError;
+use crate::execute::Notification;
 use crate::observability::Observation;
 
 /// Longest pause between two attempts, in seconds.
@@ -35,6 +38,7 @@ async fn listen_forever(state: Arc<AppState>) {
             Err(other) => other.to_string(),
         };
         state.listener_on.store(false, Relaxed);
+        state.freshness.give_up();
         let channel = conf.db_channel.as_str();
         state.observer.observe(&Observation::ListenFail { channel, error: &error });
         // The notification queue may point at transactions whose status is gone.
@@ -78,27 +82,42 @@ async fn listen(
         version: &version.full_name,
         channel,
     });
+    let mut pause = Instant::now();
     loop {
-        let notification = match tokio::time::timeout(PING, notifications.recv()).await {
-            Ok(Some(notification)) => notification,
-            Ok(None) => return Ok(()),
-            Err(_) => {
+        tokio::select! {
+            biased;
+            notification = notifications.recv() => match notification {
+                Some(notification) => obey(state, channel, &notification),
+                None => return Ok(()),
+            },
+            ticket = state.freshness.wanted(pause) => {
+                in_time(async { Ok(client.batch_execute("").await?) }).await?;
+                // What was told before the answer is there before it is.
+                while let Ok(notification) = notifications.try_recv() {
+                    obey(state, channel, &notification);
+                }
+                pause = state.freshness.serve(ticket);
+            }
+            () = tokio::time::sleep(PING) => {
                 // Listening twice is listening once.
                 in_time(async { Ok(client.batch_execute(&listen).await?) }).await?;
-                continue;
             }
-        };
-        match notification.payload.as_str() {
-            "" | "reload schema" => {
-                state.observer.observe(&Observation::ListenReloadSchema(channel));
-                state.want_schema_reload();
-            }
-            "reload config" => {
-                state.observer.observe(&Observation::ListenReloadConfig(channel));
-                state.want_config_reload();
-            }
-            _ => {}
         }
+    }
+}
+
+/// Does what a notification asks for.
+fn obey(state: &AppState, channel: &str, notification: &Notification) {
+    match notification.payload.as_str() {
+        "" | "reload schema" => {
+            state.observer.observe(&Observation::ListenReloadSchema(channel));
+            state.want_schema_reload();
+        }
+        "reload config" => {
+            state.observer.observe(&Observation::ListenReloadConfig(channel));
+            state.want_config_reload();
+        }
+        _ => {}
     }
 }
 

@@ -47,6 +47,7 @@ pub async fn reload_config_forever(state: Arc<AppState>) {
 
 async fn load_schema_until_done(state: &Arc<AppState>) {
     let mut delay = 1;
+    let mut wishes = state.freshness.wishes();
     while !load_schema_unless_silent(state).await {
         if !state.config().db_pool_automatic_recovery {
             return;
@@ -58,8 +59,10 @@ async fn load_schema_until_done(state: &Arc<AppState>) {
             () = state.hurry.notified() => {}
         }
         delay = (delay * 2).min(MAX_DELAY);
+        wishes = state.freshness.wishes();
     }
     state.next_attempt.store(0, Relaxed);
+    state.freshness.grant(wishes);
 }
 
 /// One attempt, which is given up when the database falls silent meanwhile.
@@ -95,7 +98,7 @@ pub async fn load_schema(state: &Arc<AppState>) -> bool {
     let conf = state.config();
     let started = Instant::now();
     let loaded = match pause(&client, conf.internal_schema_cache_query_sleep_before).await {
-        Ok(()) => schema_cache::load::load_timed(&client, &conf).await,
+        Ok(()) => schema_cache::load::load_timed(&client, &*conf).await,
         Err(error) => Err(error),
     };
     let loaded = match (loaded, pause(&client, conf.internal_schema_cache_query_sleep).await) {

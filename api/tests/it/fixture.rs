@@ -64,6 +64,7 @@ fn table(name: &str, pk: &[&str], columns: &[&str]) -> (QualifiedIdentifier, Tab
         name: name.to_owned(),
         description: None,
         is_view: false,
+        is_foreign: false,
         insertable: true,
         updatable: true,
         deletable: true,

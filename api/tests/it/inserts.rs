@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use api::auth::AuthResult;
 use api::config::{AppConfig, Verbosity};
-use api::error::http::error_response;
 use api::execute::{self, Pool};
 use api::plan::action_plan;
 use api::response::action_response;
+use api::response::error_response;
 use api::schema_cache::SchemaCache;
 use api::schema_cache::load::load;
 use api::sql::main_query;

@@ -21,3 +21,4 @@ mod sql;
 mod sql_explained;
 mod sql_properties;
 mod support;
+mod types;

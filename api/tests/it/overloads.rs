@@ -133,8 +133,8 @@ impl App {
                 action_plan(&conf, &request, &self.cache).unwrap_or_else(|error| panic!("{text}: {error}"));
             let auth = AuthResult { role: "postgres".to_owned(), claims: serde_json::Map::new() };
             let query = Arc::new(main_query(&plan, &conf, &request, &auth));
-            texts.extend(query.statements().map(|it| it.text.clone()));
-            texts.extend(query.aggregated().map(|it| it.text));
+            texts.extend(query.statements().map(|it| it.text().to_owned()));
+            texts.extend(query.aggregated().map(|it| it.text().to_owned()));
             let result = execute::run(&pool, &query, &plan, &request, &auth, &conf, &self.cache).await;
             let result: DbResult = result.unwrap_or_else(|error| panic!("{text}: {error}"));
             let answer = action_response(&plan, result, &request, &conf, &self.cache).unwrap();

@@ -6,8 +6,8 @@ use api::api_request::{ApiRequest, preferences};
 use api::config::AppConfig;
 use api::error::Error;
 use api::execute::{DbResult, ResultSet};
-use api::pipeline::plans::{PlanCache, Replay};
 use api::plan::{ActionPlan, action_plan};
+use api::plan_cache::{PlanCache, Replay};
 use api::response::{PgrstResponse, action_response};
 use api::schema_cache::SchemaCache;
 use api::sql::types::{MainQuery, Statement};
@@ -289,7 +289,7 @@ fn plans_belong_to_one_configuration_and_schema_cache() {
     let new = old.with_conf(&Arc::new(AppConfig { db_max_rows: Some(2), ..conf() }));
     let replay = |basis: &Basis| basis.plans.as_ref().unwrap().replay(&head, &Bytes::new());
     assert!(replay(&old).is_none() && replay(&new).is_none());
-    let limit = |replay: Replay| replay.query.rows.unwrap().statement.text.contains("LIMIT 2");
+    let limit = |replay: Replay| replay.query.rows.unwrap().statement.text().contains("LIMIT 2");
     assert!(!limit(replay(&old).unwrap()) && limit(replay(&new).unwrap()) && !limit(replay(&old).unwrap()));
     let reloaded = new.with_schema(&Arc::new(cache()));
     assert!(replay(&reloaded).is_none());

@@ -2,10 +2,10 @@
 
 use api::config::AppConfig;
 use api::error::Error;
-use api::error::http::error_response;
 use api::execute::{DbResult, ResultSet};
 use api::plan::action_plan;
 use api::response::cors::{self, Cors};
+use api::response::error_response;
 use api::response::{PgrstResponse, action_response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};

@@ -140,7 +140,7 @@ fn every_part_of_a_request_may_be_long() {
             && let Ok(plan) = action_plan(&conf, &request, &cache)
         {
             let query = main_query_of(&plan, &conf, &request);
-            let length: usize = query.statements().map(|it| it.text.len()).sum();
+            let length: usize = query.statements().map(|it| it.text().len()).sum();
             assert!(length < 100 * text.len() + 10_000, "{what}: a statement of {length} bytes");
         }
         let took = begun.elapsed();

@@ -2,12 +2,14 @@
 
 mod admin;
 mod auth;
+mod base_path;
 mod beyond;
 mod bounds;
 mod cli;
 mod connections;
-mod departures;
+mod disconnects;
 mod failures;
+mod freshness;
 mod function;
 mod http;
 mod http2;

@@ -7,7 +7,7 @@ use api::sql::types::Statement;
 use crate::fixture::{LONG, conf, query, query_with};
 
 fn render(statement: &Statement) -> String {
-    let mut out = statement.text.clone();
+    let mut out = statement.text().to_owned();
     for (index, param) in statement.params.iter().enumerate() {
         let value = match &param.value {
             Some(value) => String::from_utf8_lossy(value).into_owned(),
@@ -191,14 +191,14 @@ fn root_document() {
     let openapi = query("GET /").openapi.unwrap();
     for (statement, binds) in [(&openapi.tables, 1), (&openapi.functions, 1), (&openapi.schema_comment, 1)] {
         assert_eq!(statement.params.len(), binds);
-        assert!(statement.text.contains(&format!("${binds}")), "{}", statement.text);
+        assert!(statement.text().contains(&format!("${binds}")), "{}", statement.text());
     }
 }
 
 #[test]
 fn options_need_no_database() {
     let query = query("OPTIONS /clients");
-    assert!(query.aggregated().is_none() && query.tx_vars.text.is_empty());
+    assert!(query.aggregated().is_none() && query.tx_vars.text().is_empty());
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn no_function_gets_more_than_100_arguments() {
     let request = format!("POST /wide?columns={}\nPrefer: missing=default\n\n[{{}}]", columns.join(","));
     let main = query(&request).aggregated().unwrap();
     let calls: Vec<usize> = main
-        .text
+        .text()
         .split("jsonb_build_object(")
         .skip(1)
         .map(|call| call.split(')').next().unwrap().split(", ").count())
@@ -221,7 +221,7 @@ fn aliases_of_long_names_stay_distinct() {
     let select = format!("GET /{LONG}?select=a:{LONG}(id),b:{LONG}(id,c:{LONG}(id))");
     let main = query(&select).aggregated().unwrap();
     let mut aliases: Vec<&str> = main
-        .text
+        .text()
         .split("AS \"")
         .skip(1)
         .map(|rest| rest.split('"').next().unwrap())

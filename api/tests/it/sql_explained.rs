@@ -75,9 +75,9 @@ async fn every_snapshot_can_be_explained() {
         let query = query(request);
         for statement in query.main.iter().chain(&query.explain) {
             // A case may ask for a plan itself.
-            let text = match statement.text.starts_with("EXPLAIN ") {
-                true => statement.text.clone(),
-                false => format!("EXPLAIN {}", statement.text),
+            let text = match statement.text().starts_with("EXPLAIN ") {
+                true => statement.text().to_owned(),
+                false => format!("EXPLAIN {}", statement.text()),
             };
             let binds: Vec<_> = statement.params.iter().map(|it| (Bind(it.clone()), declared(it))).collect();
             let binds: Vec<_> =
@@ -91,7 +91,7 @@ async fn every_snapshot_can_be_explained() {
             };
             let expected = REFUSED.iter().find(|(it, _)| it == request).map(|(_, code)| (*code).to_owned());
             if code != expected {
-                failures.push(format!("{request}\n{}\n{code:?}", statement.text));
+                failures.push(format!("{request}\n{}\n{code:?}", statement.text()));
             }
         }
     }

@@ -22,7 +22,7 @@ const TABLES: [(&str, &str, &str); 10] = [
     (
         "pg_catalog",
         "pg_attribute",
-        "attrelid oid, attname text, atttypid oid, attnum int2, attisdropped boolean",
+        "attrelid oid, attname text, atttypid oid, atttypmod int4, attnum int2, attisdropped boolean",
     ),
     ("pg_catalog", "pg_depend", "classid oid, objid oid, refobjid oid, deptype \"char\""),
     (
@@ -33,7 +33,8 @@ const TABLES: [(&str, &str, &str); 10] = [
     (
         "pg_catalog",
         "pg_type",
-        "oid oid, typname text, typnamespace oid, typtype \"char\", typelem oid, typbasetype oid, typtypmod int4",
+        "oid oid, typname text, typnamespace oid, typtype \"char\", typrelid oid, typelem oid, typbasetype oid, \
+         typtypmod int4",
     ),
     ("pg_catalog", "pg_enum", "enumtypid oid, enumlabel text, enumsortorder float4"),
     ("pg_catalog", "pg_extension", "oid oid, extname text, extversion text"),

@@ -14,7 +14,7 @@ use super::catalog::{Filling, RemoteDefault};
 use super::columns::Column;
 use super::config::FdwConfig;
 use super::expression;
-use super::import::{ImportReport, TableChange};
+use super::report::{ImportReport, TableChange};
 use crate::error::{During, Error};
 use crate::quote::{ident, literal, qualified};
 
@@ -93,6 +93,7 @@ pub(super) async fn apply(
                          {reason}",
                         want.column.name
                     ),
+                    "mend that and import again, or give the value with each insert",
                 );
                 continue;
             }

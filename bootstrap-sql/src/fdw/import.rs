@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
 use tokio_postgres::{Client, Transaction};
 
 use super::catalog::RemoteDefault;
 use super::columns::Column;
 use super::config::FdwConfig;
+use super::report::{ImportReport, TableChange};
 use super::tables::Local;
 use super::types::RemoteTypes;
 use super::{catalog, columns, comments, defaults, extensions, keys, tables, types};
@@ -21,58 +21,9 @@ use crate::quote::{literal, qualified};
 /// Where existing tables are imported afresh for comparison; never committed.
 const SCRATCH: &str = "pgapp_import_tables";
 
-/// A table that was altered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TableChange {
-    /// Name of the table.
-    pub table: String,
-    /// The changes in words.
-    pub changes: Vec<String>,
-}
-
-/// Something that could not be done, while the rest was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Skipped {
-    /// Name of the table.
-    pub table: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// What an import did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct ImportReport {
-    /// Foreign tables that are new.
-    pub added: Vec<String>,
-    /// Foreign tables that were altered.
-    pub changed: Vec<TableChange>,
-    /// Foreign tables whose table at the origin is gone.
-    pub dropped: Vec<String>,
-    /// Types that were made, altered or dropped for the tables, in words.
-    pub types: Vec<String>,
-    /// Extensions whose operators the origin evaluates from now on.
-    pub shipped_extensions: Vec<String>,
-    /// Number of comments taken over.
-    pub comments: usize,
-    /// Number of foreign tables that were right already.
-    pub unchanged: usize,
-    /// What could not be done or only in part.
-    pub skipped: Vec<Skipped>,
-    /// Number of keys recorded for the REST server.
-    pub keys: usize,
-}
-
-impl ImportReport {
-    /// Whether the report names anything that was written.
-    fn wrote(&self) -> bool {
-        let lists = [&self.added, &self.dropped, &self.types, &self.shipped_extensions];
-        lists.iter().any(|it| !it.is_empty()) || !self.changed.is_empty() || self.comments > 0
-    }
-
-    pub(super) fn skip(&mut self, table: &str, reason: impl Into<String>) {
-        self.skipped.push(Skipped { table: table.to_owned(), reason: reason.into() });
-    }
-}
+/// What to do about a table of which a part was left out.
+const REDUCED: &str = "nothing, if rows are read and written as they should be; else make here what the error names, drop \
+                       the foreign table and import again";
 
 /// The error of a database that lacks the bookkeeping.
 pub(super) fn not_bootstrapped() -> Error {
@@ -100,7 +51,8 @@ pub async fn import(client: &mut Client, config: &FdwConfig) -> Result<ImportRep
             Some(Local::Imported) => existing.push(name.clone()),
             Some(Local::Foreign(what)) => {
                 let name_sql = qualified(config.local_schema.as_str(), name);
-                report.skip(name, format!("{name_sql} is {what} already, which is left as it is"));
+                let next = "rename or drop it and import again, or leave it as it is";
+                report.skip(name, format!("{name_sql} is {what} already, which is left as it is"), next);
             }
         }
     }
@@ -180,7 +132,10 @@ async fn drop_table(
     let sql = format!("DROP FOREIGN TABLE {name_sql} RESTRICT");
     match super::attempt(tx, &sql, &format!("drop the foreign table {name_sql}")).await? {
         Ok(()) => report.dropped.push(name.to_owned()),
-        Err(it) => report.skip(name, format!("gone at the origin, but it cannot be dropped here: {it}")),
+        Err(it) => {
+            let reason = format!("gone at the origin, but it cannot be dropped here: {it}");
+            report.skip(name, reason, "drop what depends on it and import again");
+        }
     }
     Ok(())
 }
@@ -196,10 +151,11 @@ async fn reconcile(
     tx.batch_execute(&format!("CREATE SCHEMA {SCRATCH}")).await.during("make the import's scratch schema")?;
     let fresh = tables::import(tx, config, names, SCRATCH).await?;
     for (name, error) in &fresh.failed {
-        report.skip(name, format!("cannot be compared with the origin, so it is left as it is: {error}"));
+        let reason = format!("cannot be compared with the origin, so it is left as it is: {error}");
+        report.skip(name, reason, "mend what the error names, here or at the origin, and import again");
     }
     for (name, reduction) in &fresh.reduced {
-        report.skip(name, reduction);
+        report.skip(name, reduction, REDUCED);
     }
     let mut wanted = columns::read(tx, SCRATCH).await?;
     for (table, columns) in &mut wanted {
@@ -221,6 +177,7 @@ async fn reconcile(
                     report.skip(
                         name,
                         format!("at the origin: {}; it cannot be followed here: {it}", change.what),
+                        "drop what depends on the column, import again, and make it anew",
                     );
                 }
             }
@@ -246,13 +203,14 @@ async fn add(
     if !imported.failed.is_empty() {
         let present = types::local(tx).await?;
         for (name, error) in &imported.failed {
-            let remedy = remote_types.missing_extension(name, &present);
-            let remedy = remedy.map(|it| format!("; {it}")).unwrap_or_default();
-            report.skip(name, format!("cannot be imported: {error}{remedy}"));
+            let remedy = remote_types.missing_extension(name, &present).unwrap_or_else(|| {
+                "make what the error names here and import again, or serve a view at the origin without it".to_owned()
+            });
+            report.skip(name, format!("cannot be imported: {error}"), remedy);
         }
     }
     for (name, reduction) in &imported.reduced {
-        report.skip(name, reduction);
+        report.skip(name, reduction, REDUCED);
     }
     let mut columns = columns::read(tx, config.local_schema.as_str()).await?;
     for name in &imported.tables {

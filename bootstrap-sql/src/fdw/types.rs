@@ -1,5 +1,5 @@
-//! The types of the origin's columns: enums and domains that are missing here are made, and enums that an import made
-//! get the labels that the origin has added since. Types of extensions are not made, but named in the report.
+//! The types of the origin's columns: enums, domains and composite types that are missing here are made, and enums that
+//! an import made get the labels that the origin has added since. Types of extensions are not made, but named in the report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +7,9 @@ use tokio_postgres::Transaction;
 
 use super::catalog::SCHEMA;
 use super::config::FdwConfig;
-use super::import::ImportReport;
+use super::report::ImportReport;
 use crate::error::{During, Error};
-use crate::quote::{literal, qualified};
+use crate::quote::{ident, literal, qualified};
 
 /// Row identifiers from here on belong to objects that users made; below, both servers mean the same type.
 const FIRST_USER_OID: u32 = 16384;
@@ -31,7 +31,17 @@ enum Kind {
     },
     /// An array over this type.
     Array(u32),
+    /// With its attributes in their order.
+    Composite(Vec<Attribute>),
     Other,
+}
+
+/// An attribute of a composite type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Attribute {
+    name: String,
+    kind: u32,
+    typmod: i32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +67,9 @@ impl RemoteTypes {
         for row in tx.query(&sql, &[]).await.during(action)? {
             labels.entry(row.get(0)).or_default().push(row.get(1));
         }
+        let mut attributes = attributes(tx).await?;
         let sql = format!(
-            "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typelem, t.typbasetype, t.typtypmod, e.extname
+            "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typelem, t.typbasetype, t.typtypmod, e.extname, t.typrelid
              FROM {SCHEMA}.pg_type AS t
              JOIN {SCHEMA}.pg_namespace AS n ON n.oid = t.typnamespace
              LEFT JOIN {SCHEMA}.pg_depend AS d
@@ -76,6 +87,7 @@ impl RemoteTypes {
                     b'e' => Kind::Enum(labels.remove(&oid).unwrap_or_default()),
                     b'd' => Kind::Domain { base: row.get(5), typmod: row.get(6) },
                     b'b' if element != 0 => Kind::Array(element),
+                    b'c' => attributes.remove(&row.get(8)).map_or(Kind::Other, Kind::Composite),
                     _ => Kind::Other,
                 };
                 (oid, RemoteType { name: (row.get(1), row.get(2)), kind, extension: row.get(7) })
@@ -99,9 +111,11 @@ impl RemoteTypes {
     /// The user types behind `oid`, those first that others build on.
     fn resolve(&self, oid: u32, out: &mut Vec<u32>) {
         let Some(it) = self.types.get(&oid).filter(|_| !out.contains(&oid)) else { return };
-        match it.kind {
-            Kind::Array(element) => return self.resolve(element, out),
-            Kind::Domain { base, .. } => self.resolve(base, out),
+        match &it.kind {
+            Kind::Array(element) => return self.resolve(*element, out),
+            Kind::Domain { base, .. } => self.resolve(*base, out),
+            // A type cannot be its own attribute, so this ends.
+            Kind::Composite(attributes) => attributes.iter().for_each(|it| self.resolve(it.kind, out)),
             Kind::Enum(_) | Kind::Other => {}
         }
         out.push(oid);
@@ -241,6 +255,14 @@ async fn make(
             Some(base) => ("domain", format!("CREATE DOMAIN {name_sql} AS {base}")),
             None => return Ok(()),
         },
+        Kind::Composite(attributes) => {
+            let mut columns = Vec::new();
+            for it in attributes {
+                let Some(kind) = base_type(tx, remote, it.kind, it.typmod).await? else { return Ok(()) };
+                columns.push(format!("{} {kind}", ident(&it.name)));
+            }
+            ("composite type", format!("CREATE TYPE {name_sql} AS ({})", columns.join(", ")))
+        }
         Kind::Array(_) | Kind::Other => return Ok(()),
     };
     if super::attempt(tx, &sql, &action).await?.is_ok() {
@@ -256,7 +278,23 @@ async fn make(
     Ok(())
 }
 
-/// The base type of a domain as SQL.
+/// The attributes of the composite types at the origin, by the row of `pg_class` that each type has.
+async fn attributes(tx: &Transaction<'_>) -> Result<BTreeMap<u32, Vec<Attribute>>, Error> {
+    let sql = format!(
+        "SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod
+         FROM {SCHEMA}.pg_attribute AS a JOIN {SCHEMA}.pg_class AS c ON c.oid = a.attrelid
+         WHERE c.relkind = 'c' AND a.attnum > 0 AND NOT a.attisdropped
+         ORDER BY a.attrelid, a.attnum"
+    );
+    let mut found: BTreeMap<u32, Vec<Attribute>> = BTreeMap::new();
+    for row in tx.query(&sql, &[]).await.during("read the composite types of the origin")? {
+        let attribute = Attribute { name: row.get(1), kind: row.get(2), typmod: row.get(3) };
+        found.entry(row.get(0)).or_default().push(attribute);
+    }
+    Ok(found)
+}
+
+/// A type that others are made of, as SQL.
 async fn base_type(
     tx: &Transaction<'_>,
     remote: &RemoteTypes,
@@ -267,7 +305,7 @@ async fn base_type(
         let row = tx
             .query_one("SELECT format_type($1, $2)", &[&oid, &typmod])
             .await
-            .during("read the base type of a domain")?;
+            .during("read the base type of a type")?;
         return Ok(row.get(0));
     }
     let Some(it) = remote.types.get(&oid) else { return Ok(None) };
@@ -308,6 +346,7 @@ async fn add_labels(
                          with it cannot be read",
                         literal(label)
                     ),
+                    format!("ALTER TYPE {name_sql} ADD VALUE {}", literal(label)),
                 );
                 continue;
             }

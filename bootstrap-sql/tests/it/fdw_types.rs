@@ -85,8 +85,8 @@ async fn table_with_a_type_that_cannot_be_made_is_reported_and_the_others_come()
     superuser.batch_execute("CREATE EXTENSION citext").await.unwrap();
     origin
         .batch_execute(
-            r#"CREATE TYPE pair AS (x int, y int); CREATE COLLATION odd (provider = libc, locale = 'C');
-               CREATE TABLE with_pair (a pair); CREATE TABLE with_citext (a citext[]); CREATE TABLE plain (a int);
+            r#"CREATE TYPE span AS RANGE (subtype = int4); CREATE COLLATION odd (provider = libc, locale = 'C');
+               CREATE TABLE with_span (a span); CREATE TABLE with_citext (a citext[]); CREATE TABLE plain (a int);
                CREATE TABLE with_collation (a text COLLATE odd);
                CREATE FUNCTION twice(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 * 2';
                CREATE TABLE with_function (a int, b int GENERATED ALWAYS AS (twice(a)) STORED)"#,
@@ -97,17 +97,55 @@ async fn table_with_a_type_that_cannot_be_made_is_reported_and_the_others_come()
     assert_eq!(report.added, ["plain", "todos", "with_collation", "with_function"]);
     let reasons: std::collections::BTreeMap<_, _> = skipped(&report).into_iter().collect();
     assert_eq!(reasons.len(), 4, "{reasons:?}");
-    assert!(reasons["with_pair"].contains("type \"public.pair\" does not exist"), "{reasons:?}");
-    assert!(
-        reasons["with_citext"].contains("create the extension \"citext\" in schema \"public\""),
-        "{reasons:?}"
-    );
+    assert!(reasons["with_span"].contains("type \"public.span\" does not exist"), "{reasons:?}");
+    let next = |table: &str| report.skipped.iter().find(|it| it.table == table).map(|it| it.next.as_str());
+    let extension = next("with_citext").unwrap();
+    assert!(extension.contains("create the extension \"citext\" in schema \"public\""), "{extension}");
+    assert!(report.skipped.iter().all(|it| !it.next.is_empty()), "{report:?}");
     assert!(reasons["with_collation"].starts_with("imported without collations"), "{reasons:?}");
     assert!(reasons["with_function"].starts_with("imported without the expressions"), "{reasons:?}");
 
-    custom.batch_execute("CREATE EXTENSION citext; CREATE TYPE pair AS (x int, y int)").await.unwrap();
+    custom
+        .batch_execute("CREATE EXTENSION citext; CREATE TYPE span AS RANGE (subtype = int4)")
+        .await
+        .unwrap();
     let report = import(&cluster, &mut custom).await;
-    assert_eq!(report.added, ["with_citext", "with_pair"]);
+    assert_eq!(report.added, ["with_citext", "with_span"]);
+}
+
+#[tokio::test]
+async fn composite_types_are_made_with_what_they_are_made_of() {
+    let cluster = Cluster::start().await;
+    let (origin, mut custom) = wired(&cluster).await;
+    origin
+        .batch_execute(
+            r#"CREATE TYPE unit AS ENUM ('kg', 'lb'); CREATE TYPE "Weight" AS (amount numeric(6,2), unit unit);
+               CREATE TYPE parcel AS (weight "Weight", "size (cm)" int[], label varchar(9));
+               CREATE TABLE sent (id int, parcel parcel, more parcel[]);
+               INSERT INTO sent VALUES (1, (((1.5, 'kg')), '{1,2}', 'x'), array[row((2, 'lb'), null, 'y')::parcel])"#,
+        )
+        .await
+        .unwrap();
+    let report = import(&cluster, &mut custom).await;
+    assert_eq!((report.added, report.skipped), (vec!["sent".to_owned(), "todos".to_owned()], Vec::new()));
+    assert_eq!(
+        report.types,
+        [
+            r#"enum "public"."unit" made"#,
+            r#"composite type "public"."Weight" made"#,
+            r#"composite type "public"."parcel" made"#,
+        ]
+    );
+    let read =
+        "SELECT concat_ws(' ', ((parcel).weight).amount, (parcel).\"size (cm)\", (more[1]).label) FROM sent";
+    assert_eq!(text(&custom, read).await, "1.50 {1,2} y");
+    custom.batch_execute("INSERT INTO sent SELECT 2, parcel, more FROM sent").await.unwrap();
+    assert_eq!(text(&origin, "SELECT count(DISTINCT parcel)::text FROM sent").await, "1");
+
+    origin.batch_execute("DROP TABLE sent").await.unwrap();
+    let report = import(&cluster, &mut custom).await;
+    assert_eq!(report.types.len(), 3, "{report:?}");
+    assert!(report.types.iter().all(|it| it.ends_with("dropped")), "{report:?}");
 }
 
 #[tokio::test]

@@ -158,6 +158,32 @@ async fn anonymous_requests_get_nothing_unless_that_is_wanted() {
 }
 
 #[tokio::test]
+async fn anonymous_requests_may_be_let_read_only() {
+    let cluster = Cluster::start().await;
+    let mut custom = cluster.custom().await;
+    custom.batch_execute("CREATE TABLE before (x int)").await.unwrap();
+    let reading = Vars { web_anon_may_write: false, ..local_vars() };
+    apply_quietly(&mut custom, Target::Custom, &reading).await;
+    custom.batch_execute("CREATE TABLE after (x int)").await.unwrap();
+    let api = anonymous(&cluster).await;
+    api.batch_execute("SELECT * FROM before; SELECT * FROM after").await.unwrap();
+    for table in ["before", "after"] {
+        for write in [format!("INSERT INTO {table} VALUES (1)"), format!("DELETE FROM {table}")] {
+            assert_eq!(refused(&api, &write).await, "42501", "{write}");
+        }
+    }
+    // There and back, whatever was on before.
+    apply_quietly(&mut custom, Target::Custom, &local_vars()).await;
+    api.batch_execute("INSERT INTO before VALUES (1); INSERT INTO after VALUES (1)").await.unwrap();
+    let closed = Vars { web_anon_may_use_public: false, ..reading.clone() };
+    apply_quietly(&mut custom, Target::Custom, &closed).await;
+    assert_eq!(refused(&api, "SELECT * FROM before").await, "42501");
+    apply_quietly(&mut custom, Target::Custom, &reading).await;
+    api.batch_execute("SELECT * FROM before").await.unwrap();
+    assert_eq!(refused(&api, "INSERT INTO before VALUES (1)").await, "42501");
+}
+
+#[tokio::test]
 async fn existing_roles_are_brought_to_the_promise() {
     let cluster = Cluster::start().await;
     let mut custom = cluster.custom().await;

@@ -60,7 +60,7 @@ pub async fn sdk_config_for(choice: &Choice) -> CloudResult<SdkConfig> {
     if let Some(profile) = &choice.profile {
         loader = loader.profile_name(profile);
     } else {
-        let kept = crate::login::session_of_environment().await;
+        let kept = crate::session::session_of_environment().await;
         if let Some(session) = kept.map_err(|it| CloudError::Credentials(it.to_string()))? {
             loader = loader.credentials_provider(session);
         }

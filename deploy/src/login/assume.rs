@@ -6,8 +6,10 @@ use aws_sdk_sts::error::ProvideErrorMetadata;
 use bootstrap_sql::Secret;
 use jiff::Timestamp;
 
-use super::{cache::Session, profile::RoleProfile};
-use crate::cloud::aws::errors::sorted;
+use crate::{
+    cloud::aws::errors::sorted,
+    session::{cache::Session, profile::RoleProfile},
+};
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]

@@ -6,8 +6,7 @@ use aws_sdk_iam::{Client, error::ProvideErrorMetadata};
 use bootstrap_sql::Secret;
 use qrcode::{QrCode, render::unicode::Dense1x2};
 
-use super::files;
-use crate::cloud::aws::errors::sorted;
+use crate::{cloud::aws::errors::sorted, session::files};
 
 /// An access key.
 #[derive(Debug, Clone)]

@@ -8,10 +8,8 @@ use std::{
 
 use tokio::process::Command;
 
+pub use super::BUNDLE_URL;
 use super::error::{RemoteError, RemoteResult};
-
-/// Where AWS publishes them.
-pub const BUNDLE_URL: &str = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem";
 
 /// The file: the one that is named (flag or `PGSSLROOTCERT`), else a copy that is fetched once into the cache folder.
 ///

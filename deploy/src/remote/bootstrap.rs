@@ -212,7 +212,10 @@ pub async fn apply(
         report.added.iter().for_each(|it| say(format!("imported {it}")));
         report.changed.iter().for_each(|it| say(format!("changed {}: {}", it.table, it.changes.join("; "))));
         report.dropped.iter().for_each(|it| say(format!("dropped {it}")));
-        report.skipped.iter().for_each(|it| say(format!("note: {}: {}", it.table, it.reason)));
+        report
+            .skipped
+            .iter()
+            .for_each(|it| say(format!("note: {}: {}; next: {}", it.table, it.reason, it.next)));
         imported = Some(report);
     }
     Ok(Done { created, steps, wired, imported })

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{authorities::BUNDLE_URL, place::PlaceError};
+use super::{BUNDLE_URL, place::PlaceError};
 use crate::{cloud::CloudError, tunnel::TunnelError};
 
 /// Why a database was not reached, or not let in to.

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_no_superuser_is_told_so() {
+    async fn ordinary_users_are_told_that_a_superuser_is_needed() {
         let server = NativeServer::builder().start().await.unwrap();
         let mut config = tokio_postgres::Config::new();
         config.host("127.0.0.1").port(server.port()).dbname("postgres");

@@ -2,6 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
+use bootstrap_sql::Ident;
 use tokio_postgres::{Client, Config, NoTls, error::SqlState};
 
 use super::{
@@ -31,17 +32,25 @@ async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
 }
 
 async fn run(database: &LocalDatabase, statement: &str) -> Result<(), String> {
-    let fail = |err: tokio_postgres::Error| format!("{}: {err}", database.service);
+    let fail = |err: tokio_postgres::Error| match err.as_db_error() {
+        Some(told) => format!("{}: {}", database.service, told.message()),
+        None => format!("{}: {err}", database.service),
+    };
     let client = connect(config(database).password(database.password)).await.map_err(fail)?;
     client.batch_execute(statement).await.map_err(fail)
 }
 
-/// Makes a table that the REST server may write to. The name is made of lower case letters, digits and underscores.
+/// Makes a table that `role` may write to. The name is made of lower case letters, digits and underscores.
 ///
 /// # Errors
 /// Why it could not be made.
-pub async fn make_table(database: &LocalDatabase, name: &str) -> Result<(), String> {
-    run(database, &format!("CREATE TABLE public.{name} (id text PRIMARY KEY, note text NOT NULL)")).await
+pub async fn make_table(database: &LocalDatabase, name: &str, role: &str) -> Result<(), String> {
+    let role = Ident::try_from(role).map_err(|err| err.to_string())?.quoted();
+    let statements = format!(
+        "CREATE TABLE public.{name} (id text PRIMARY KEY, note text NOT NULL);
+         GRANT SELECT, INSERT, UPDATE, DELETE ON public.{name} TO {role}"
+    );
+    run(database, &statements).await
 }
 
 /// Removes such a table.

@@ -10,6 +10,7 @@ use super::{
     check::{Check, Context, Stop, Undo, Verdict, ensure, fail, skip},
     database,
     http::{Answer, Request},
+    token,
 };
 use row::Row;
 
@@ -45,7 +46,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "bad-token",
-        what: "a token that is none is refused",
+        what: "a malformed token is refused",
         how: |it| Box::pin(refusals::bad_token(it)),
     },
     Check {
@@ -125,7 +126,10 @@ async fn table(it: &Context<'_>) -> Verdict {
         (None, Some(served)) => {
             let name = format!("pgapp_verify_{:08x}", rand::random::<u32>());
             it.on_exit(Undo::Table(name.clone()));
-            database::make_table(served, &name).await.map_err(Stop::Failed)?;
+            // Who writes there is whom the token names, or who has none.
+            let role = it.subject.token.as_deref().and_then(token::role_of);
+            let role = role.as_deref().unwrap_or("web_anon");
+            database::make_table(served, &name, role).await.map_err(Stop::Failed)?;
             name
         }
         (None, None) => {

@@ -13,5 +13,6 @@ mod emulator;
 #[allow(dead_code, clippy::unwrap_used, reason = "the deployment's own tests use the rest")]
 mod fake_aws;
 mod joined_databases;
+mod pages;
 mod python_client;
 mod story;

@@ -103,7 +103,7 @@ module "observability" {
   rest_api_name      = local.name
   stage_name         = "v1"
   cluster_identifier = local.name
-  proxy_name         = local.name
+  proxy_name         = module.database.proxy_name
   log_group_names    = values(module.lambda.log_group_names)
   alarm_emails       = ["operations@example.org"]
   tags               = local.tags

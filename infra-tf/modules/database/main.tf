@@ -92,6 +92,7 @@ resource "aws_rds_cluster" "this" {
   preferred_maintenance_window    = "sun:03:30-sun:04:30"
   copy_tags_to_snapshot           = true
   deletion_protection             = var.deletion_protection
+  snapshot_identifier             = var.snapshot_identifier
   skip_final_snapshot             = var.skip_final_snapshot
   final_snapshot_identifier       = var.skip_final_snapshot ? null : "${var.name}-final-${substr(terraform_data.final_snapshot.id, 0, 8)}"
   enabled_cloudwatch_logs_exports = ["postgresql"]
@@ -108,6 +109,11 @@ resource "aws_rds_cluster" "this" {
   tags = var.tags
 
   depends_on = [aws_cloudwatch_log_group.postgresql]
+
+  lifecycle {
+    # Only a new cluster begins with a snapshot; one that runs would be replaced for it.
+    ignore_changes = [snapshot_identifier]
+  }
 }
 
 resource "aws_rds_cluster_instance" "this" {

@@ -25,7 +25,7 @@ output "proxy_endpoint" {
 
 output "proxy_name" {
   description = "Name of the proxy; null without one."
-  value       = var.proxy_enabled ? var.name : null
+  value       = var.proxy_enabled ? local.proxy_name : null
 }
 
 output "proxy_role_arn" {
@@ -36,6 +36,9 @@ output "proxy_role_arn" {
 output "client_host" {
   description = "Host that clients connect to: the proxy where there is one, else the cluster."
   value       = var.proxy_enabled ? aws_db_proxy.this[0].endpoint : aws_rds_cluster.this.endpoint
+
+  # Clients that move to a new proxy find the cluster behind it, and the old one stays until they have moved.
+  depends_on = [aws_db_proxy_target.this]
 }
 
 output "client_port" {

@@ -1,6 +1,12 @@
 # IAM from end to end: the functions present a token to the proxy, the proxy presents one to the cluster. No database
 # password exists for either of them, so there is none to copy, to leak or to rotate.
 
+locals {
+  # Other subnets need another proxy, and whatever depends on this one has the new one made before the old one goes: it
+  # cannot have the old one's name, so the name follows from the subnets. Eight characters, as the CI roles expect them.
+  proxy_name = "${var.name}-${substr(sha256(join(" ", sort(var.subnet_ids))), 0, 8)}"
+}
+
 data "aws_iam_policy_document" "proxy_trust" {
   statement {
     sid     = "Proxy"
@@ -49,7 +55,7 @@ resource "aws_iam_role_policy" "proxy" {
 resource "aws_cloudwatch_log_group" "proxy" {
   count = var.proxy_enabled ? 1 : 0
 
-  name              = "/aws/rds/proxy/${var.name}"
+  name              = "/aws/rds/proxy/${local.proxy_name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
 
@@ -59,7 +65,7 @@ resource "aws_cloudwatch_log_group" "proxy" {
 resource "aws_db_proxy" "this" {
   count = var.proxy_enabled ? 1 : 0
 
-  name                   = var.name
+  name                   = local.proxy_name
   engine_family          = "POSTGRESQL"
   default_auth_scheme    = "IAM_AUTH"
   role_arn               = aws_iam_role.proxy[0].arn

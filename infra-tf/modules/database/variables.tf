@@ -152,13 +152,12 @@ variable "max_capacity" {
 }
 
 variable "auto_pause_seconds" {
-  description = "Idle seconds after which a cluster with min_capacity 0 pauses."
+  description = "Idle seconds after which a cluster with min_capacity 0 pauses; null leaves it to AWS, which takes 300."
   type        = number
-  default     = 900
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = var.auto_pause_seconds >= 300 && var.auto_pause_seconds <= 86400
+    condition     = coalesce(var.auto_pause_seconds, 300) >= 300 && coalesce(var.auto_pause_seconds, 300) <= 86400
     error_message = "auto_pause_seconds must be from 300 to 86400."
   }
 }
@@ -256,6 +255,17 @@ variable "skip_final_snapshot" {
   type        = bool
   default     = false
   nullable    = false
+}
+
+variable "snapshot_identifier" {
+  description = "Snapshot that a new cluster begins with; null begins with an empty database. A cluster that exists does not take one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = can(regex("^[a-zA-Z][a-zA-Z0-9:-]{0,254}$", coalesce(var.snapshot_identifier, "none"))) || can(regex("^arn:[a-z-]+:rds:", coalesce(var.snapshot_identifier, "none")))
+    error_message = "snapshot_identifier must be the identifier or the ARN of a cluster snapshot."
+  }
 }
 
 variable "allow_major_version_upgrade" {

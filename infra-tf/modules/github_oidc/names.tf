@@ -26,7 +26,7 @@ locals {
 
   log_groups = concat(
     [for function in local.functions : "/aws/lambda/${var.name}-${function}"],
-    ["/aws/apigateway/${var.name}/access", "/aws/rds/cluster/${var.name}/postgresql", "/aws/rds/proxy/${var.name}", "/vpc/${var.name}/flow-logs", "aws-waf-logs-${var.name}"],
+    ["/aws/apigateway/${var.name}/access", "/aws/rds/cluster/${var.name}/postgresql", "/aws/rds/proxy/${var.name}-????????", "/vpc/${var.name}/flow-logs", "aws-waf-logs-${var.name}"],
     ["API-Gateway-Execution-Logs_${var.rest_api_id}/*"],
   )
   log_group_arns = flatten([for group in local.log_groups : [

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::error::Error;
-use crate::logs::LogWindow;
+use crate::log_window::LogWindow;
 use crate::service::ServiceName;
 
 /// An engine that does not answer within this time is not there.

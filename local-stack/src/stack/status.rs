@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Stack, ask_program, connection};
 use crate::animals;
-use crate::config::{BackendKind, StackName};
+use crate::config::{Anonymous, BackendKind, StackName};
 use crate::database::Database;
 use crate::driver::Handle;
 use crate::error::Error;
@@ -19,6 +19,8 @@ pub struct Status {
     pub name: StackName,
     /// What it runs on.
     pub backend: BackendKind,
+    /// What requests without a token may do.
+    pub anonymous: Anonymous,
     /// Its services; the animals app only where it is part of the stack.
     pub services: Vec<ServiceStatus>,
 }
@@ -87,6 +89,7 @@ impl Stack {
             };
             services.push(ServiceStatus { name, state: state_now, url, pid, container, reason });
         }
-        Ok(Status { name: self.name.clone(), backend: state.backend, services })
+        let anonymous = state.config.anonymous;
+        Ok(Status { name: self.name.clone(), backend: state.backend, anonymous, services })
     }
 }

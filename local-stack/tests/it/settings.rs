@@ -48,7 +48,7 @@ async fn a_second_up_with_other_flags_says_what_differs() {
     it.config.bare = true;
     let error = it.up().await.unwrap_err();
     let expected = format!(
-        "stack \"default\" is up with other settings: --origin-port is {}, asked for {}; --bare is off, asked for on",
+        "stack \"default\" is up with other settings: --origin-port is {}; you asked for {}; it runs without --bare; you asked for --bare",
         old.origin_port, it.config.origin_port
     );
     assert_eq!(error.to_string(), expected);
@@ -76,7 +76,7 @@ async fn data_is_not_lost_sight_of_by_another_backend_or_folder() {
     let docker = local_stack::StackConfig { backend: Backend::Docker, ..it.config.clone() };
     let folder = local_stack::StackConfig { data_dir: Some(it.root().join("data")), ..it.config.clone() };
     for (config, expected) in
-        [(docker, "--backend is native, asked for docker"), (folder, "--data-dir is default")]
+        [(docker, "--backend is native; you asked for docker"), (folder, "--data-dir is default")]
     {
         let error = it.stack.up(&config, &it.api).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use local_stack::event::{Event, EventSink};
 use local_stack::service::{ServiceName, ServiceState};
 use owo_colors::OwoColorize;
@@ -21,6 +21,17 @@ pub(crate) fn renderer(as_json: bool) -> std::sync::Arc<dyn EventSink> {
     }
     let is_live = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
     if is_live { std::sync::Arc::new(Live::new()) } else { std::sync::Arc::new(Plain::new()) }
+}
+
+/// Rows that are drawn again and again, where there are such.
+static ROWS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Takes the display off the terminal for good, so that what is said next is not drawn over.
+pub(crate) fn end() {
+    if let Some(rows) = ROWS.get() {
+        let _ = rows.clear();
+        rows.set_draw_target(ProgressDrawTarget::hidden());
+    }
 }
 
 /// Colours are wanted: <https://no-color.org>.
@@ -102,7 +113,7 @@ struct Live {
 
 impl Live {
     fn new() -> Self {
-        Self { rows: MultiProgress::new(), bars: Mutex::default() }
+        Self { rows: ROWS.get_or_init(MultiProgress::new).clone(), bars: Mutex::default() }
     }
 
     fn update(&self, service: ServiceName, change: impl FnOnce(&ProgressBar)) {

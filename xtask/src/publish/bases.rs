@@ -2,26 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::{docker::Docker, image::Image, registry::without_tag};
-
-/// A base image as it is built on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Base {
-    /// Build argument.
-    pub(super) argument: String,
-    /// Name and tag, or what was given.
-    pub(super) name: String,
-    /// Digest in its registry; an image made on this machine has none.
-    pub(super) digest: Option<String>,
-    reference: String,
-}
-
-impl Base {
-    /// How the Dockerfile is told of it: by its digest where it has one.
-    pub(super) fn reference(&self) -> &str {
-        &self.reference
-    }
-}
+use super::{base::Base, docker::Docker, image::Image, registry::without_tag};
 
 /// Finds the digest of each base, pulling what is not there; `given` are `ARGUMENT=IMAGE`, over environment and default.
 pub(super) fn resolve(docker: &Docker<'_>, image: &Image, given: &[String]) -> Result<Vec<Base>> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use xshell::{Shell, cmd};
 
 use super::{
-    Session, bases::Base, image::Image, inspect::Facts, labels, layers::Layers, registry::without_tag,
+    Session, base::Base, image::Image, inspect::Facts, labels, layers::Layers, registry::without_tag,
 };
 use crate::workspace;
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-use super::{bases::Base, image::Image};
+use super::{base::Base, image::Image};
 
 /// What is built.
 #[derive(Debug, Clone, PartialEq, Eq)]

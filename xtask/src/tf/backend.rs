@@ -21,6 +21,7 @@ pub(super) fn run(
     args: &BackendArgs,
     folder: &Path,
     ask: fn(&str) -> Result<Option<String>>,
+    login: fn() -> Option<String>,
 ) -> Result<ExitCode> {
     let init = terraform.run(["init", "-input=false"])?;
     if init != Ended::Well {
@@ -37,6 +38,9 @@ pub(super) fn run(
     all.extend(args.args.iter().cloned());
     let planned = terraform.run(&all)?;
     if planned != Ended::Well {
+        if let (Ended::Badly, Some(advice)) = (planned, login()) {
+            output::note(&advice);
+        }
         return Ok(planned.code());
     }
     let ended = apply(terraform, args, folder, &plan_file, ask);

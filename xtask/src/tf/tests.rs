@@ -36,7 +36,8 @@ impl Fixture {
         std::fs::write(dir.path().join("plan.json"), plan).expect("a plan");
         let terraform = Terraform::at(program, &folder).with_env("NOTES", dir.path());
         let environment = "dev".parse().expect("a name");
-        let root = Root { terraform, folder, environment, ask: |_| Ok(None), preflight: |_| Ok(()) };
+        let root =
+            Root { terraform, folder, environment, ask: |_| Ok(None), preflight: |_| Ok(()), login: || None };
         Self { dir, root }
     }
 
@@ -154,6 +155,35 @@ fn apply_and_destroy_without_a_yes_change_nothing() {
 }
 
 #[test]
+fn a_lock_is_taken_off_only_when_it_is_meant() {
+    let it = Fixture::new(HARMLESS);
+    let mut args = unlock::ForceUnlockArgs { which: it.which(), yes: false, id: "6f3c1a52".to_owned() };
+    ends_with(it.root.force_unlock(&args).expect("refused"), REFUSED);
+    assert_eq!(it.asked(), Vec::<String>::new());
+    args.yes = true;
+    ends_with(it.root.force_unlock(&args).expect("it runs"), 0);
+    assert_eq!(it.asked(), ["force-unlock -force -lock-timeout=5m 6f3c1a52"]);
+    args.id = "-force".to_owned();
+    let error = it.root.force_unlock(&args).expect_err("no id");
+    assert!(error.to_string().contains("Error acquiring the state lock"), "{error}");
+}
+
+#[test]
+fn failures_for_want_of_credentials_are_told_as_such() {
+    thread_local!(static ASKED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
+    let mut it = Fixture::new(HARMLESS);
+    it.root.login = || {
+        ASKED.set(ASKED.get() + 1);
+        Some("sign in".to_owned())
+    };
+    ends_with(it.plan(false).expect("a plan"), 0);
+    assert_eq!(ASKED.get(), 0, "all went well");
+    it.fail("plan");
+    ends_with(it.plan(false).expect("terraform said why"), 1);
+    assert_eq!(ASKED.get(), 1);
+}
+
+#[test]
 fn init_takes_the_backend_from_its_file() {
     let it = Fixture::new("");
     let args = |bucket: Option<&str>| InitArgs {
@@ -183,7 +213,7 @@ fn backend(it: &Fixture, yes: bool) -> Result<ExitCode> {
         r#"{"state_bucket_name":{"value":"b"},"region":{"value":"r"},"state_kms_key_arn":{"value":"k"}}"#;
     std::fs::write(it.dir.path().join("outputs.json"), outputs).expect("a file");
     let args = BackendArgs { yes, args: vec!["-var=project=p".into()] };
-    backend::run(&it.root.terraform, &args, &it.root.folder, |_| Ok(None))
+    backend::run(&it.root.terraform, &args, &it.root.folder, |_| Ok(None), || None)
 }
 
 #[test]

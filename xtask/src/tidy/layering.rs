@@ -38,6 +38,20 @@ const RULES: &[Rule] = &[
         forbidden: &["aws_sdk_", "aws_config::"],
         reason: "only `deploy` talks to AWS",
     },
+    Rule {
+        within: &[
+            "schema-lint/src/catalog",
+            "schema-lint/src/events",
+            "schema-lint/src/finding",
+            "schema-lint/src/leaks",
+            "schema-lint/src/locks",
+            "schema-lint/src/rules",
+            "schema-lint/src/script",
+        ],
+        except: &[],
+        forbidden: &["tokio", "std::fs::", "std::env::"],
+        reason: "what judges migrations is pure: `replay` and `snapshot` look at the database",
+    },
 ];
 
 pub(super) fn check(files: &[SourceFile]) -> Vec<String> {

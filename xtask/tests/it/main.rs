@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+mod completions;
 mod doctor;
+mod help;
 mod local;
 mod publish;
 mod tf;

@@ -10,7 +10,7 @@ use std::hash::BuildHasher as _;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::MAX_NAMES;
+use crate::api_request::limits::MAX_NAMES;
 use crate::schema_cache::identifiers::FieldName;
 
 /// What a JSON body is, as far as rows are concerned.

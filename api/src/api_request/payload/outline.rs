@@ -60,7 +60,7 @@ impl BodyOutline {
             }
             _ => Kind::Other,
         };
-        Self { kind, is_array: crate::sql::is_array(&text), text }
+        Self { kind, is_array: super::is_array(&text), text }
     }
 
     /// It is an array rather than an object, as far as its first character tells.

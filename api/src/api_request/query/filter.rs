@@ -4,7 +4,8 @@ use super::combinator::{
     Input, PResult, attempt, char, first_of, label, not_followed_by, optional, rest, run0, sep_by1, seq,
     string, string_ignoring_case,
 };
-use super::name::{delimiter, identifier, lexeme, quoted};
+use super::name::{delimiter, identifier, lexeme};
+use super::word::quoted;
 use crate::api_request::types::{
     FtsOperator, IsValue, OpExpr, OpQuantifier, Operation, QuantOperator, SimpleOperator,
 };

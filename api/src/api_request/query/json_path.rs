@@ -4,7 +4,7 @@ use super::combinator::{
     Input, PResult, attempt, char, eof, first_of, label, look_ahead, many, optional, run1, seq, string,
 };
 use super::expected::Expected;
-use super::name::{dashed, quoted};
+use super::word::{dashed, quoted};
 use crate::api_request::types::{JsonOperand, JsonOperation};
 
 /// Any number of arrows with their operands.

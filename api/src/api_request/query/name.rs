@@ -1,11 +1,11 @@
 //! Names: of columns, relations, functions' arguments, casts; and the paths made of them.
 
 use super::combinator::{
-    Input, PResult, any_char, char, first_of, label, many, not_followed_by, optional, run0, run1, sep_by1,
-    seq,
+    Input, PResult, char, first_of, label, not_followed_by, optional, run0, run1, sep_by1, seq,
 };
 use super::expected::Expected;
 use super::json_path;
+use super::word::{dashed, quoted};
 use crate::api_request::types::{EmbedPath, Field};
 
 /// `parser` with blanks around it dropped.
@@ -26,24 +26,6 @@ pub(super) fn delimiter(input: &mut Input<'_>) -> PResult<char> {
     label(char('.'), "delimiter (.)")(input)
 }
 
-/// `"anything"`; a backslash takes the next character as it is.
-pub(super) fn quoted(input: &mut Input<'_>) -> PResult<String> {
-    seq(|input| {
-        char('"')(input)?;
-        let parts = many(|input: &mut Input<'_>| {
-            first_of!(input;
-                |input: &mut Input<'_>| run1(|c| c != '\\' && c != '"', &[])(input).map(str::to_owned),
-                seq(|input| {
-                    char('\\')(input)?;
-                    any_char(input).map(String::from)
-                }),
-            )
-        })(input)?;
-        char('"')(input)?;
-        Ok(parts.concat())
-    })(input)
-}
-
 /// Letters, digits, `_`, `$` and inner blanks.
 pub(super) fn identifier(input: &mut Input<'_>) -> PResult<String> {
     run1(
@@ -51,18 +33,6 @@ pub(super) fn identifier(input: &mut Input<'_>) -> PResult<String> {
         &[Expected::Label("letter"), Expected::Label("digit")],
     )(input)
     .map(|text| text.trim().to_owned())
-}
-
-/// Parts joined by dashes, where a dash is not the beginning of an arrow.
-pub(super) fn dashed<'a>(
-    part: impl FnMut(&mut Input<'a>) -> PResult<String>,
-) -> impl FnMut(&mut Input<'a>) -> PResult<String> {
-    let dash = super::combinator::attempt(seq(|input| {
-        char('-')(input)?;
-        not_followed_by(|c| c == '>', &[Expected::Char('>')])(input)
-    }));
-    let mut parts = sep_by1(part, dash);
-    move |input| Ok(parts(input)?.join("-"))
 }
 
 /// A name, bare or quoted.

@@ -7,6 +7,18 @@ use super::{Key, Kind, Shown, bare, boolean, key, text, unsigned};
 /// In the order of the reference page.
 pub(super) const KEYS: &[Key] = &[
     key(
+        "pgapp-base-path",
+        Kind::String,
+        "Path below which everything at the root is served, too: `/rest/v1/todos` is `/todos`, as the client libraries of Supabase ask for it. Relations and functions at the root stay where they are: of a path with a single segment, `/db`, `/db/` is the root, and `/db` a relation. Empty for none.",
+        |c, v| {
+            if let Some(path) = v.text_or_empty() {
+                c.pgapp_base_path = base_path(&path)?;
+            }
+            Ok(())
+        },
+        |c| text(&c.pgapp_base_path),
+    ),
+    key(
         "pgapp-csv-strict",
         Kind::Boolean,
         "Reads CSV bodies as RFC 4180 has them: a line `\"\"` is a row of one empty text, a quoted `\"NULL\"` is that word, and a row with more or fewer fields than the header is refused. PostgREST skips the first, reads the second as null, and cuts the third.",
@@ -128,6 +140,13 @@ pub(super) const KEYS: &[Key] = &[
         |c| bare(c.pgapp_plan_cache_bytes),
     ),
     key(
+        "pgapp-schema-wait",
+        Kind::Int,
+        "Most seconds that a request which names something unknown waits for the schema cache to show what was committed before the request came; 0 never waits. It waits for a reload that is on its way and for nothing else: where none is, that is known after a round trip to the database, which all such requests share.",
+        |c, v| unsigned("pgapp-schema-wait", &mut c.pgapp_schema_wait, v),
+        |c| bare(c.pgapp_schema_wait),
+    ),
+    key(
         "pgapp-server-body-timeout",
         Kind::Int,
         "Seconds in which at least 2 KiB, or the rest, of a request's body have to come; 0 for no limit. A request whose body does not is refused with `PGAPP110` (408).",
@@ -223,6 +242,20 @@ pub(super) const KEYS: &[Key] = &[
     )
     .in_database(),
 ];
+
+/// A path that can stand before others and takes nothing away from them; without the slash at its end.
+fn base_path(path: &str) -> Result<String, String> {
+    let path = path.trim_end_matches('/');
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-._~".contains(it);
+    let mut segments = path.split('/').skip(1).peekable();
+    let is_path = path.starts_with('/') && segments.peek() != Some(&"rpc");
+    if path.is_empty() || (is_path && segments.all(|it| !it.is_empty() && it.chars().all(is_plain))) {
+        return Ok(path.to_owned());
+    }
+    Err(format!(
+        "Invalid pgapp-base-path: '{path}' is not a path such as /rest/v1 (letters, digits and -._~, not beginning with /rpc)"
+    ))
+}
 
 fn unread(name: &str, field: &mut Unread, found: &Found) -> Result<(), String> {
     *field = match found.text().as_deref() {

@@ -44,7 +44,7 @@ impl Instance {
         let unreadable =
             |url: &Uri, reason| MetadataError::Unreadable { agent, url: url.to_string(), reason };
         let mut session = HeaderValue::from_bytes(session.trim_ascii())
-            .map_err(|_| unreadable(&url, "the session's token is none"))?;
+            .map_err(|_| unreadable(&url, "the session token cannot be sent in a header"))?;
         session.set_sensitive(true);
         headers = HeaderMap::from_iter([(SESSION_NAME, session)]);
 

@@ -28,7 +28,7 @@ pub(super) enum MetadataError {
     Silent { agent: Agent, url: String, reason: String },
     #[error("{agent} answers {status} at {url}{}", advice(*.agent))]
     Status { agent: Agent, url: String, status: StatusCode },
-    #[error("{agent} answers at {url} with something that is no credentials: {reason}")]
+    #[error("{agent} answers at {url} with an answer that does not hold credentials: {reason}")]
     Unreadable { agent: Agent, url: String, reason: &'static str },
     #[error("{agent} has no role: give the instance a profile with one")]
     NoRole { agent: Agent },

@@ -13,7 +13,7 @@ use std::time::Instant;
 use tokio::time::Sleep;
 
 use super::{DEPTH, Lane, Lanes, Reply, Rider};
-use crate::departure::Departure;
+use crate::client::Disconnect;
 use crate::error::DbError;
 use crate::execute::body::Spilled;
 use crate::execute::pool::{Lease, Pool};
@@ -33,14 +33,14 @@ pub(in crate::execute) async fn lead(
     query: &Arc<MainQuery>,
     encodable: &Arc<Encodable>,
     leavings: Leavings,
-    departure: &Departure,
+    disconnect: &Disconnect,
 ) -> Result<Option<Vec<Rows>>, DbError> {
     let lanes = Arc::clone(pool.lanes());
     let lane = lanes.open(lease.generation(), lease.opened());
     let mut drive = Drive { lease, lanes, lane, flying: VecDeque::with_capacity(4), late: None };
     drive.begin(query, encodable, leavings)?;
     drive.lanes.fill(&drive.lane);
-    let mut left = pin!(departure.left());
+    let mut left = pin!(disconnect.happened());
     let own = loop {
         // Looking is what may be given up at any time; dealing with what was seen is not.
         let event = tokio::select! {

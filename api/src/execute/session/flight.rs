@@ -201,7 +201,7 @@ pub(super) mod encode {
                 (Some(watch), Some(wrapped)) => {
                     parse(watch, types, step.text, out)?;
                     describe(watch, out)?;
-                    parse(name, types, wrapped, out)?;
+                    parse(name, types, wrapped.as_str(), out)?;
                 }
                 _ => {
                     parse(name, types, step.text, out)?;

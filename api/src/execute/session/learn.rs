@@ -21,7 +21,7 @@ use crate::sql::types::RowsQuery;
 impl Session {
     /// Prepares a query in the form whose rows can be encoded, if there is one, and tells all connections.
     pub(super) async fn learn(&mut self, query: &RowsQuery, script: &Script<'_>) -> Result<Form, DbError> {
-        let text = &*query.statement.text;
+        let text = query.statement.text();
         let plain = self.unnamed(query);
         let Some(columns) = self.describe(&plain, text, script).await? else {
             return Ok(Form::Aggregated);
@@ -45,7 +45,7 @@ impl Session {
         query: &RowsQuery,
         script: &Script<'_>,
     ) -> Result<Form, DbError> {
-        let text = &*query.statement.text;
+        let text = query.statement.text();
         let plain = self.unnamed(query);
         match self.describe(&plain, text, script).await? {
             None => Ok(Form::Aggregated),
@@ -72,12 +72,12 @@ impl Session {
         query: &RowsQuery,
         script: &Script<'_>,
     ) -> Result<bool, DbError> {
-        let text = &*query.statement.text;
+        let text = query.statement.text();
         let prepared = match &encodable.wrapped {
             None => Prepared { encodable: Some(Arc::clone(encodable)), ..plain },
             Some(wrapped) => {
                 let it = self.unnamed(query);
-                if self.describe(&it, wrapped, script).await?.is_none() {
+                if self.describe(&it, wrapped.as_str(), script).await?.is_none() {
                     self.forgotten.push(plain);
                     return Ok(false);
                 }

@@ -7,13 +7,13 @@ use super::catalog::{ColumnNumber, Oid};
 
 /// An output column that shows a column unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     /// Number of the view's column.
-    pub(super) column: ColumnNumber,
+    pub(crate) column: ColumnNumber,
     /// Table or view it comes from.
-    pub(super) relation: Oid,
+    pub(crate) relation: Oid,
     /// Number of the column there.
-    pub(super) relation_column: ColumnNumber,
+    pub(crate) relation_column: ColumnNumber,
 }
 
 /// Depth of the fields of the outermost `{QUERY …}`, which stands alone in a list.
@@ -25,15 +25,15 @@ const ENTRY_DEPTH: usize = 4;
 ///
 /// Sub-selects have target lists too, hence the depth is tracked. Anything unreadable is left out:
 /// a view without known origins only lacks relationships.
-pub(super) fn origins(definition: &str) -> Vec<Origin> {
+pub(crate) fn origins(definition: &str) -> Vec<Origin> {
     let mut found = Vec::new();
     let mut entry = Entry::default();
     let mut in_target_list = false;
     let mut field: Option<&str> = None;
-    for token in (Tokens { text: definition, position: 0, depth: 0 }) {
+    for token in Tokens::of(definition) {
         match token {
             // A nested value ends the field that it belongs to.
-            Token::Open => field = None,
+            Token::Open(_) => field = None,
             Token::Close(ENTRY_DEPTH) if in_target_list => {
                 found.extend(std::mem::take(&mut entry).origin());
             }
@@ -74,18 +74,37 @@ impl Entry {
     }
 }
 
-enum Token<'a> {
-    Open,
+/// A bracket or a word of a node tree.
+pub(crate) enum Token<'a> {
+    /// With the bracket: of a list, or of a node.
+    Open(Bracket),
     /// With the depth of what was closed.
     Close(usize),
     /// With the depth it stands at.
     Word(&'a str, usize),
 }
 
-struct Tokens<'a> {
+/// What a bracket holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bracket {
+    /// `(`.
+    List,
+    /// `{`.
+    Node,
+}
+
+/// The tokens of a node tree, one after the other.
+pub(crate) struct Tokens<'a> {
     text: &'a str,
     position: usize,
     depth: usize,
+}
+
+impl<'a> Tokens<'a> {
+    /// Those of this text.
+    pub(crate) fn of(text: &'a str) -> Self {
+        Self { text, position: 0, depth: 0 }
+    }
 }
 
 impl<'a> Iterator for Tokens<'a> {
@@ -98,10 +117,10 @@ impl<'a> Iterator for Tokens<'a> {
         }
         let start = self.position;
         match bytes.get(start)? {
-            b'(' | b'{' => {
+            bracket @ (b'(' | b'{') => {
                 self.position += 1;
                 self.depth += 1;
-                Some(Token::Open)
+                Some(Token::Open(if *bracket == b'(' { Bracket::List } else { Bracket::Node }))
             }
             b')' | b'}' => {
                 self.position += 1;

@@ -6,7 +6,6 @@ use indexmap::IndexMap;
 use tokio_postgres::Row;
 
 use super::catalog::{self, ColumnNumber, ConstraintRow, KeyKind, Oid};
-use super::view_keys::{ViewKey, ViewKeyKind};
 use crate::error::DbError;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
 use crate::schema_cache::table::{Column, Generated, PartialKey, Table};
@@ -60,6 +59,7 @@ pub(super) fn assemble(
             name: qi.name.clone(),
             description: catalog::column(row, 3)?,
             is_view: catalog::column(row, 4)?,
+            is_foreign: catalog::column(row, 6)?,
             insertable: events & INSERT != 0,
             updatable: events & UPDATE != 0,
             deletable: events & DELETE != 0,
@@ -107,18 +107,4 @@ pub(super) fn add_partial_keys(tables: &mut Tables, rows: &[Row]) -> Result<(), 
         table.partial_keys.sort_unstable_by(|a, b| a.columns.cmp(&b.columns));
     }
     Ok(())
-}
-
-/// Gives views the primary keys of the tables below them, one view column for each key column.
-///
-/// A view over several tables has the keys of all of them: together they tell its rows apart.
-pub(super) fn add_view_keys(tables: &mut Tables, keys: &[ViewKey], constraints: &[ConstraintRow]) {
-    let mut primary: Vec<&ViewKey> = keys.iter().filter(|it| it.kind == ViewKeyKind::Primary).collect();
-    // Last table first is the order in which PostgREST lists them; it shows in the `Location` header.
-    primary.sort_by_key(|it| std::cmp::Reverse(&constraints[it.constraint].side.table));
-    for key in primary {
-        if let Some(view) = tables.by_name.get_mut(&key.view) {
-            view.pk_cols.extend(key.columns.iter().filter_map(|it| it.first().cloned()));
-        }
-    }
 }

@@ -31,6 +31,20 @@ pub(super) struct ViewKey {
     pub(super) columns: Vec<Vec<FieldName>>,
 }
 
+/// Gives views the primary keys of the tables below them, one view column for each key column.
+///
+/// A view over several tables has the keys of all of them: together they tell its rows apart.
+pub(super) fn add_to(tables: &mut Tables, keys: &[ViewKey], constraints: &[ConstraintRow]) {
+    let mut primary: Vec<&ViewKey> = keys.iter().filter(|it| it.kind == ViewKeyKind::Primary).collect();
+    // Last table first is the order in which PostgREST lists them; it shows in the `Location` header.
+    primary.sort_by_key(|it| std::cmp::Reverse(&constraints[it.constraint].side.table));
+    for key in primary {
+        if let Some(view) = tables.by_name.get_mut(&key.view) {
+            view.pk_cols.extend(key.columns.iter().filter_map(|it| it.first().cloned()));
+        }
+    }
+}
+
 /// The keys that the exposed views show.
 pub(super) fn find(views: &[ViewRow], constraints: &[ConstraintRow], tables: &Tables) -> Vec<ViewKey> {
     let origins: HashMap<Oid, Vec<Origin>> =

@@ -13,7 +13,8 @@ SELECT
     WHEN c.relkind IN ('r', 'p') THEN 28
     WHEN c.relkind = 'v' OR wrapper.fdwhandler <> 0 THEN pg_relation_is_updatable(c.oid, TRUE)
     ELSE 0
-  END AS events
+  END AS events,
+  c.relkind = 'f' AS is_foreign
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_description d

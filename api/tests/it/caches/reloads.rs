@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::server;
 use bytes::Bytes;
 use http::Request;
+use http::response::Parts;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use local_stack::testing::TestCluster;
@@ -21,8 +22,10 @@ const SCHEMA: &str = "
     GRANT ALL ON api.item TO reload_anon;
 ";
 
+const ORIGIN: &str = "https://app.example";
+
 /// A write whose body has not come, and what lets it come.
-async fn begun(app: &App) -> (tokio::task::JoinHandle<u16>, oneshot::Sender<()>) {
+async fn begun(app: &App) -> (tokio::task::JoinHandle<Parts>, oneshot::Sender<()>) {
     let (started, has_started) = oneshot::channel();
     let (let_come, may_come) = oneshot::channel::<()>();
     let body = futures_util::stream::once(async move {
@@ -30,10 +33,10 @@ async fn begun(app: &App) -> (tokio::task::JoinHandle<u16>, oneshot::Sender<()>)
         may_come.await.unwrap();
         Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(b"{\"name\":\"late\"}")))
     });
-    let request = Request::post("/item").body(StreamBody::new(Box::pin(body))).unwrap();
+    let request =
+        Request::post("/item").header("Origin", ORIGIN).body(StreamBody::new(Box::pin(body))).unwrap();
     let state = Arc::clone(&app.0);
-    let answer =
-        tokio::spawn(async move { server::api(state, request, "test".into()).await.status().as_u16() });
+    let answer = tokio::spawn(async move { server::api(state, request, "test".into()).await.into_parts().0 });
     has_started.await.unwrap();
     (answer, let_come)
 }
@@ -69,7 +72,7 @@ async fn a_request_under_way_leaves_nothing_to_those_after_the_reload() {
         assert_eq!(app.ask("GET /item").await.status, 418);
         let_come.send(()).unwrap();
         // It began before.
-        assert_eq!(late.await.unwrap(), 201);
+        assert_eq!(late.await.unwrap().status, 201);
         for _ in 0..4 {
             assert_eq!(app.ask(write).await.status, 418);
         }
@@ -113,4 +116,34 @@ async fn prepared_statements_follow_a_reload() {
         }
         assert_eq!(app.ask("GET /kept").await.body, expected, "{what}");
     }
+}
+
+/// A reload while a request is answered does not change what is added to its answer in the end.
+#[tokio::test]
+async fn a_request_is_answered_by_the_configuration_it_began_with() {
+    let cluster = TestCluster::start().await.unwrap();
+    let db = cluster.create_db(None).await.unwrap();
+    let client = db.connect().await.unwrap();
+    client.batch_execute(SCHEMA).await.unwrap();
+    let app = App::start_with(&[
+        ("PGRST_DB_SCHEMAS", "api"),
+        ("PGRST_DB_ANON_ROLE", "reload_anon"),
+        ("PGRST_DB_URI", db.url()),
+        ("PGRST_DB_POOL", "2"),
+    ])
+    .await;
+    let superuser = cluster.server().superuser();
+    let set =
+        format!("ALTER ROLE {superuser} SET pgrst.server_cors_allowed_origins = 'https://other.example'");
+    let allowed = |parts: &Parts| parts.headers.get("access-control-allow-origin").cloned();
+
+    let (late, let_come) = begun(&app).await;
+    client.batch_execute(&set).await.unwrap();
+    app.reload().await;
+    let_come.send(()).unwrap();
+    assert_eq!(allowed(&late.await.unwrap()).unwrap(), "*");
+
+    let (after, let_come) = begun(&app).await;
+    let_come.send(()).unwrap();
+    assert_eq!(allowed(&after.await.unwrap()), None);
 }

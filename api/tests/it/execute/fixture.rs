@@ -29,8 +29,14 @@ pub(crate) fn text(value: impl Into<String>) -> Param {
     Param { value: Some(value.into().into()), ty: ParamType::Text }
 }
 
+/// Static text, which is what a statement takes.
 pub(crate) fn statement(text: impl Into<String>, params: Vec<Param>) -> Statement {
-    Statement { text: text.into(), params }
+    Statement::fixed(text.into().leak(), params)
+}
+
+/// Another text for the same binds.
+pub(crate) fn rewrite(it: &mut Statement, text: impl FnOnce(&str) -> String) {
+    *it = statement(text(it.text()), std::mem::take(&mut it.params));
 }
 
 /// The role and, as claims, a mark to recognise the request by.
@@ -152,9 +158,8 @@ impl Request {
 
     pub(crate) async fn run(mut self, pool: &Pool, conf: &AppConfig) -> Result<DbResult, Error> {
         if self.plan.tx_mode == TxMode::Read {
-            let settings = &mut self.query.tx_vars.text;
             let read_only = "select set_config('transaction_read_only', 'on', true), ";
-            *settings = settings.replacen("select ", read_only, 1);
+            rewrite(&mut self.query.tx_vars, |it| it.replacen("select ", read_only, 1));
         }
         let auth = AuthResult { role: self.role, claims: Default::default() };
         let plan = ActionPlan::Crud(Box::new(self.plan));

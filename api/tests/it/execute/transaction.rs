@@ -10,7 +10,7 @@ use api::schema_cache::routine::IsolationLevel;
 use api::sql::types::{Param, ParamType};
 use local_stack::testing::{TestCluster, TestDb};
 
-use super::fixture::{Request, sqlstate, statement, text};
+use super::fixture::{Request, rewrite, sqlstate, statement, text};
 use crate::support::{self, whole};
 
 async fn database(sql: &str) -> (TestDb, tokio_postgres::Client) {
@@ -58,7 +58,7 @@ async fn write_commits_and_reports_location_and_count() {
     let mut request = Request::write(Mutation::Create, "INSERT INTO t VALUES (1, $1), (2, $2) RETURNING *");
     let main = request.query.main.as_mut().unwrap();
     main.params = vec![text("a"), Param { value: None, ty: ParamType::Text }];
-    main.text = main.text.replace("array[]::text[]", "array['id=eq.1', 'name=eq.a,\"b']::text[]");
+    rewrite(main, |it| it.replace("array[]::text[]", "array['id=eq.1', 'name=eq.a,\"b']::text[]"));
     let set = request.result(&pool, &conf).await.unwrap();
     assert_eq!(set.query_total, 2);
     assert_eq!(set.location, [("id".into(), "eq.1".into()), ("name".into(), "eq.a,\"b".into())]);
@@ -270,7 +270,7 @@ async fn bodies_of_every_kind_arrive_byte_by_byte() {
             assert_eq!(&set.body[..], b"");
             let mut request = Request::read("'x'");
             let main = request.query.main.as_mut().unwrap();
-            main.text = main.text.replace("('x')", "$1 || $2::bytea");
+            rewrite(main, |it| it.replace("('x')", "$1 || $2::bytea"));
             main.params = vec![
                 Param { value: Some(vec![0, 255, b'\\'].into()), ty: ParamType::Bytea },
                 Param { value: Some("\\x01".into()), ty: ParamType::Unknown },
@@ -288,7 +288,7 @@ async fn large_values_travel_both_ways() {
     let sent = "äbc\n".repeat(2_000_000);
     let mut request = Request::read("'x'");
     let main = request.query.main.as_mut().unwrap();
-    main.text = main.text.replace("('x')", "$1 || $1");
+    rewrite(main, |it| it.replace("('x')", "$1 || $1"));
     main.params = vec![text(&*sent)];
     // More behind the large answer, so that both directions are full at once.
     request.query.explain = Some(statement(
@@ -335,11 +335,11 @@ async fn no_row_means_no_rows() {
     let (db, _client) = database(TABLE).await;
     let (pool, conf) = pool(&db, |_| ());
     let mut write = Request::write(Mutation::Update, "UPDATE t SET id = 1 RETURNING id");
-    write.query.main.as_mut().unwrap().text.push_str(" HAVING false");
+    rewrite(write.query.main.as_mut().unwrap(), |it| format!("{it} HAVING false"));
     let set = write.result(&pool, &conf).await.unwrap();
     assert_eq!((set.query_total, set.table_total, &set.body[..]), (0, None, &b""[..]));
     let mut call = Request::call("'x'", "1::int8");
-    call.query.main.as_mut().unwrap().text.push_str(" WHERE false");
+    rewrite(call.query.main.as_mut().unwrap(), |it| format!("{it} WHERE false"));
     let set = call.result(&pool, &conf).await.unwrap();
     assert_eq!((set.query_total, set.table_total, &set.body[..]), (0, Some(0), &b""[..]));
 }

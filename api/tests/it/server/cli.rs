@@ -31,6 +31,35 @@ fn informs_without_a_database() {
 }
 
 #[test]
+fn completions_work_in_the_shells_that_are_installed() {
+    let dir = tempfile::tempdir().unwrap();
+    let bash = r#"source "$script"; COMP_WORDS=(pgapp-api --dump-s); COMP_CWORD=1
+        _pgapp__api pgapp-api --dump-s pgapp-api; printf '%s\n' "${COMPREPLY[@]}""#;
+    let fish = r#"source $script; complete -C "pgapp-api --dump-s" | cut -f 1"#;
+    // What zsh shows needs a terminal; that it reads the script is what is tried.
+    let zsh = r#"compdef() { print -r -- --dump-schema; print -r -- --dump-snapshot }; source $script"#;
+    for (shell, options, program) in
+        [("bash", "--norc", bash), ("fish", "--no-config", fish), ("zsh", "-f", zsh)]
+    {
+        let script = dir.path().join(shell);
+        let printed = run(&[], &["--completions", shell]);
+        assert!(printed.status.success(), "{printed:?}");
+        std::fs::write(&script, printed.stdout).unwrap();
+        let mut command = std::process::Command::new(shell);
+        command.args([options, "-c", program]).env("script", &script).env("HOME", dir.path());
+        match command.output() {
+            Ok(output) => {
+                assert_eq!(text(&output.stdout), "--dump-schema\n--dump-snapshot\n", "{shell} {output:?}");
+            }
+            Err(error) if shell != "bash" && error.kind() == std::io::ErrorKind::NotFound => {
+                eprintln!("skipped: {shell} is not installed");
+            }
+            Err(error) => panic!("{shell}: {error}"),
+        }
+    }
+}
+
+#[test]
 fn wrong_usage_fails_with_a_reason() {
     let dir = tempfile::tempdir().unwrap();
     let broken = dir.path().join("broken.conf");
@@ -39,6 +68,9 @@ fn wrong_usage_fails_with_a_reason() {
     for (args, expected) in [
         (vec!["--no-such-option"], "unexpected argument '--no-such-option'"),
         (vec!["--dump-config", "--dump-schema"], "cannot be used with"),
+        (vec!["--types", "cobol"], "possible values: typescript, rust, python, openapi"),
+        (vec!["--types", "rust", "--dump-schema"], "cannot be used with"),
+        (vec!["--pydantic"], "--types <LANG>"),
         (vec!["a.conf", "b.conf"], "unexpected argument 'b.conf'"),
         (vec!["does_not_exist.conf"], "Error in config does_not_exist.conf: No such file or directory"),
         (vec!["--dump-config", &broken], "broken.conf:1:7: expected '=' and a value after 'db-uri'"),
@@ -95,6 +127,33 @@ async fn dumps_the_schema_cache() {
     let expected =
         "Failed to load the schema cache using db-schemas=nowhere and db-extra-search-path=public.";
     assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn prints_types_of_the_schemas() {
+    let db = database().await;
+    let uri = authenticator(db.config());
+    let of = |schemas| [("PGRST_DB_URI", uri.as_str()), ("PGRST_DB_SCHEMAS", schemas)];
+    for (language, expected) in [
+        ("typescript", "export type Database = {\n  api: {"),
+        ("rust", "pub struct Films {"),
+        ("python", "class ApiFilms(TypedDict):"),
+        ("openapi", "\"openapi\": \"3.1.0\""),
+    ] {
+        let output = run(&of("api"), &["--types", language]);
+        assert!(output.status.success(), "{output:?}");
+        assert!(text(&output.stdout).contains(expected), "{language}");
+    }
+    let output = run(&of("api"), &["--types", "python", "--pydantic"]);
+    assert!(text(&output.stdout).contains("class ApiFilms(BaseModel):"), "{output:?}");
+
+    let output = run(&of("api"), &["--types", "rust", "--pydantic"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--pydantic goes with --types python"), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let output = run(&of("nowhere"), &["--types", "rust"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("cannot read the schema: "), "{output:?}");
 }
 
 #[tokio::test]

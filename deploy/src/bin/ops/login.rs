@@ -11,9 +11,11 @@ use deploy::{
     },
     login::{
         assume::{self, AssumeError},
+        setup::{self, EnableError},
+    },
+    session::{
         cache::{self, Session},
         profile::{self, RoleProfile},
-        setup::{self, EnableError},
     },
 };
 use infra_cfn::catalog::DEFAULT_PREFIX;

@@ -11,6 +11,7 @@ use std::{
 use deploy::verify::{
     Subject, Target,
     subject::{LocalDatabase, local},
+    token,
 };
 use local_stack::{
     ApiLauncher, Backend, Database, Stack, StackConfig, Volumes, ports,
@@ -55,6 +56,13 @@ async fn a_local_stack_passes_and_stays_as_it_was() {
 
     let subject = local::find(root.path(), config.name.as_str(), None).await.unwrap();
     let report = verify(&subject).await;
+    // A role of the user's own has no right to what verify makes, unless verify gives it.
+    let client = stack.connection(Database::Custom).unwrap().connect().await.unwrap();
+    client.batch_execute("CREATE ROLE app_user; GRANT app_user TO authenticator").await.unwrap();
+    let claims = serde_json::json!({"role": "app_user", "exp": token::now() + 300});
+    let token = token::sign(subject.jwt_secret.as_deref().unwrap(), &claims).unwrap();
+    let as_user = verify(&Subject { token: Some(token), ..subject }).await;
+    assert!(as_user.is_good(), "{}", lines_of(&as_user));
     let client = stack.connection(Database::Custom).unwrap().connect().await.unwrap();
     let tables = "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'pgapp_verify%'";
     let n_left: i64 = client.query_one(tables, &[]).await.unwrap().get(0);

@@ -88,6 +88,20 @@ run "clients_log_in_through_the_proxy" {
   }
 }
 
+run "another_proxy_does_not_need_the_name_of_the_old_one" {
+  command = apply
+  variables { subnet_ids = ["subnet-1", "subnet-2", "subnet-3"] }
+
+  assert {
+    condition     = can(regex("^test-[0-9a-f]{8}$", output.proxy_name)) && output.proxy_name != run.clients_log_in_through_the_proxy.proxy_name
+    error_message = "other subnets need another proxy, which is made while the old one is there: it must have another name"
+  }
+  assert {
+    condition     = aws_cloudwatch_log_group.proxy[0].name == "/aws/rds/proxy/${output.proxy_name}"
+    error_message = "the proxy's log group must be made before the proxy makes one without a retention"
+  }
+}
+
 run "without_proxy_the_cluster_pauses_and_is_reached_directly" {
   command = apply
   variables {
@@ -97,7 +111,7 @@ run "without_proxy_the_cluster_pauses_and_is_reached_directly" {
   }
 
   assert {
-    condition     = aws_rds_cluster.this.serverlessv2_scaling_configuration[0].seconds_until_auto_pause == 900 && output.client_connect_arn == "arn:aws:rds-db:eu-west-1:123456789012:dbuser:cluster-ABC/lambda_iam" && output.proxy_endpoint == null
+    condition     = aws_rds_cluster.this.serverlessv2_scaling_configuration[0].min_capacity == 0 && output.client_connect_arn == "arn:aws:rds-db:eu-west-1:123456789012:dbuser:cluster-ABC/lambda_iam" && output.proxy_endpoint == null
     error_message = "without the proxy, clients must connect to the cluster and the cluster must pause"
   }
   assert {
@@ -131,6 +145,39 @@ run "a_sleeping_function_does_not_keep_the_cluster_awake" {
     condition     = contains([for parameter in aws_rds_cluster_parameter_group.this["17"].parameter : parameter.name], "idle_session_timeout")
     error_message = "idle sessions must end, or the cluster never pauses"
   }
+}
+
+run "the_pause_is_said_only_where_the_cluster_pauses" {
+  command = plan
+  variables {
+    proxy_enabled      = false
+    min_capacity       = 0
+    auto_pause_seconds = 900
+  }
+
+  assert {
+    condition     = aws_rds_cluster.this.serverlessv2_scaling_configuration[0].seconds_until_auto_pause == 900
+    error_message = "the pause must be the one that was asked for"
+  }
+}
+
+run "a_cluster_that_never_pauses_has_no_pause" {
+  command = plan
+  variables {
+    min_capacity       = 0.5
+    auto_pause_seconds = 900
+  }
+
+  assert {
+    condition     = try(aws_rds_cluster.this.serverlessv2_scaling_configuration[0].seconds_until_auto_pause != 900, true)
+    error_message = "AWS takes a pause with a smallest capacity of 0 only"
+  }
+}
+
+run "rejects_a_pause_that_aws_does_not_take" {
+  command = plan
+  variables { auto_pause_seconds = 60 }
+  expect_failures = [var.auto_pause_seconds]
 }
 
 run "minor_versions_come_by_themselves_to_a_bare_major" {

@@ -116,3 +116,26 @@ async fn a_unique_index_over_some_rows_is_found_by_its_columns() {
     // Which of two is meant cannot be told.
     assert_eq!(post("/twice?on_conflict=a", merge, r#"{"id":1,"a":1,"b":true}"#).await, 400);
 }
+
+#[tokio::test]
+async fn upsert_into_a_foreign_table_says_what_to_do_instead() {
+    let sql = "create extension postgres_fdw; create server away foreign data wrapper postgres_fdw;
+               create foreign table api.far (id int, name text) server away; create table api.near (id int)";
+    let (server, _db) = serve(sql, &[]).await;
+    let upsert = |table: &str| {
+        format!(
+            "POST /{table}?on_conflict=id\nPrefer: resolution=merge-duplicates\nContent-Type: application/json\n\n{{\"id\":1}}"
+        )
+    };
+    let far = ask(&server, &upsert("far")).await;
+    assert_eq!((far.status, far.code().as_str()), (400, "42P10"), "{}", far.body);
+    assert!(far.json()["hint"].as_str().unwrap().contains("change with PATCH"), "{}", far.body);
+    // PostgREST's bytes elsewhere.
+    let near = ask(&server, &upsert("near")).await;
+    assert_eq!(
+        (near.code().as_str(), &near.json()["hint"]),
+        ("42P10", &serde_json::Value::Null),
+        "{}",
+        near.body
+    );
+}

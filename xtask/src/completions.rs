@@ -1,0 +1,57 @@
+//! `cargo xtask completions SHELL`: scripts with which a shell completes commands and options.
+//!
+//! The commands are completed as those of a program `cargo-xtask`. What is typed is `cargo xtask`, so each script also
+//! hooks into the completion of `cargo`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap_complete::Shell;
+
+use crate::cli::{self, CompletionsArgs};
+use crate::output;
+
+/// The program that the scripts complete.
+const PROGRAM: &str = "cargo-xtask";
+
+const BASH_HOOK: &str = include_str!("completions/hook.bash");
+const ZSH_HOOK: &str = include_str!("completions/hook.zsh");
+const FISH_HOOK: &str = include_str!("completions/hook.fish");
+
+/// Prints the script for a shell.
+pub(crate) fn run(args: &CompletionsArgs) -> Result<ExitCode> {
+    output::data(&script(args.shell.into())?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn script(shell: Shell) -> Result<String> {
+    let mut script = Vec::new();
+    // The script for bash takes a dash in the program's name for the space before a command.
+    let program = if shell == Shell::Bash { "cargo_xtask" } else { PROGRAM };
+    clap_complete::generate(shell, &mut cli::completed(program), program, &mut script);
+    let mut script = String::from_utf8(script)?;
+    script.push_str(match shell {
+        Shell::Bash => BASH_HOOK,
+        Shell::Zsh => ZSH_HOOK,
+        Shell::Fish => FISH_HOOK,
+        _ => "",
+    });
+    Ok(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_knows_own_commands_and_those_of_other_programs() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = script(shell).unwrap();
+            for word in ["origin-port", "completions", "terminate", "instructions"] {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
+            // The script for fish has no values of arguments without a flag.
+            assert_eq!(script.contains("aurora"), shell != Shell::Fish, "{shell}");
+        }
+    }
+}
