@@ -9,8 +9,8 @@ locals {
 
   # The same digest that `sha256sum` makes of its own listing; `cargo xtask lambda build` writes it beside the artifact.
   lambda_sources = var.lambda_check_sources ? sort(concat(
-    tolist(fileset("${path.root}/..", "api/src/**/*.{html,rs,sql}")),
-    [for file in ["Cargo.lock", "Cargo.toml", "api/Cargo.toml", "infra-tf/rds-ca-bundle.pem"] : file if fileexists("${path.root}/../${file}")],
+    tolist(fileset("${path.root}/..", "{api,pg-wire-client}/src/**/*.{html,rs,sql}")),
+    [for file in ["Cargo.lock", "Cargo.toml", "api/Cargo.toml", "pg-wire-client/Cargo.toml", "infra-tf/rds-ca-bundle.pem"] : file if fileexists("${path.root}/../${file}")],
   )) : []
   lambda_source_digest = length(local.lambda_sources) == 0 ? null : sha256(join("", [
     for file in local.lambda_sources : "${filesha256("${path.root}/../${file}")}  ${file}\n"

@@ -409,6 +409,11 @@ pub enum NoRoom {
 }
 
 impl DbError {
+    /// The database does not answer.
+    pub(crate) fn silent(was_established: bool) -> Self {
+        pg_wire_client::Error::silent(was_established).into()
+    }
+
     /// What the driver reported on a connection that had been made.
     pub fn from_driver(error: &tokio_postgres::Error) -> Self {
         use std::error::Error as _;
@@ -433,5 +438,39 @@ impl DbError {
 impl From<tokio_postgres::Error> for DbError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::from_driver(&error)
+    }
+}
+
+impl From<pg_wire_client::Error> for DbError {
+    fn from(error: pg_wire_client::Error) -> Self {
+        use pg_wire_client::Error as E;
+        match error {
+            E::Connection { was_established, message } => Self::Connection { was_established, message },
+            E::ResponseTimeout => Self::ResponseTimeout,
+            E::Server(error) => Self::from(*error),
+            E::Unencodable(_) => Self::Server {
+                code: "22021".into(),
+                message: error.to_string(),
+                detail: None,
+                hint: None,
+                authenticated: false,
+                cause: Cause::Statement,
+            },
+        }
+    }
+}
+
+impl From<pg_wire_client::ServerError> for DbError {
+    fn from(error: pg_wire_client::ServerError) -> Self {
+        // Whatever the server's last message was about, the client's request is not what failed.
+        if error.is_fatal {
+            return Self::Connection {
+                was_established: true,
+                message: "no connection to the server\n".into(),
+            };
+        }
+        let cause = Cause::of(&error.code, &error.message, Some(&error.routine), error.has_context);
+        let pg_wire_client::ServerError { code, message, detail, hint, .. } = error;
+        Self::Server { code, message, detail, hint, authenticated: false, cause }
     }
 }

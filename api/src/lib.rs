@@ -3,11 +3,11 @@
 //! A request flows one way, and each step has one room:
 //!
 //! ```text
-//! auth → api_request → plan → sql → execute → response
-//!        (HTTP→value)  (value+cache) (plan→text+binds)
+//! auth → api_request → plan → sql → script → execute → response
+//!        (HTTP→value)  (value+cache) (plan→text+binds) (script→rows)
 //! ```
 //!
-//! `api_request`, `plan` and `sql` are pure: no clock, no connection, no environment.
+//! `api_request`, `plan`, `sql` and `script` are pure: no clock, no connection, no environment.
 //! [`pipeline`] calls them in this order; [`server`] is the HTTP edge around it.
 
 pub mod admin;
@@ -33,6 +33,7 @@ pub mod plan;
 pub mod plan_cache;
 pub mod response;
 pub mod schema_cache;
+pub mod script;
 pub mod server;
 pub mod snapshot;
 pub mod spool;

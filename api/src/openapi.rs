@@ -14,8 +14,8 @@ mod types;
 use bytes::Bytes;
 
 use crate::config::AppConfig;
-use crate::execute::Inspection;
 use crate::schema_cache::SchemaCache;
+use crate::script::result::Inspection;
 use crate::version;
 use model::{Document, ExternalDocs, Info, SecurityScheme, split_comment};
 use proxy::Proxy;

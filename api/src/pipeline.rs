@@ -4,6 +4,7 @@
 
 mod base_path;
 mod body;
+pub mod database;
 mod foreign;
 mod plus;
 mod timing;
@@ -24,7 +25,6 @@ use crate::client::Disconnect;
 use crate::config::AppConfig;
 use crate::error;
 use crate::error::Error;
-use crate::execute;
 use crate::observability::Observation;
 use crate::plan::{self, ActionPlan};
 use crate::plan_cache::{self, PlanCache};
@@ -144,7 +144,7 @@ where
     // Where there is no edge that tells, the client stays.
     let disconnect = parts.extensions.get::<Disconnect>().cloned().unwrap_or_default();
     let mut result =
-        execute::run_for(&disconnect, state.pool(), &query, plan, &request, &auth, conf, cache).await;
+        database::run_for(&disconnect, state.pool(), &query, plan, &request, &auth, conf, cache).await;
     if let Err(Error::Db(error)) = &mut result {
         let texts = [parts.uri.query().unwrap_or_default().as_bytes(), form.as_deref().unwrap_or_default()];
         plus::hint(error, texts.into_iter());

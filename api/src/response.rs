@@ -16,11 +16,11 @@ use crate::api_request::types::{InvokeMethod, Mutation, PreferRepresentation, Pr
 use crate::api_request::{self, ApiRequest};
 use crate::config::AppConfig;
 use crate::error::{DbError, Error};
-use crate::execute::{DbResult, ResultSet};
 use crate::media_type::MediaType;
 use crate::openapi;
 use crate::plan::{ActionPlan, CrudKind, CrudPlan};
 use crate::schema_cache::SchemaCache;
+use crate::script::result::{DbResult, ResultSet};
 use crate::spool::Spooled;
 pub use error::error_response;
 

@@ -6,10 +6,10 @@
 mod dump;
 pub mod identifiers;
 pub mod inspection;
-pub mod leavings;
 pub mod load;
 pub mod relationship;
 pub mod representation;
+pub mod residue;
 pub mod routine;
 pub mod table;
 
@@ -19,9 +19,9 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use identifiers::{QualifiedIdentifier, Schema};
-use leavings::Leavings;
 use relationship::Relationship;
 use representation::RepresentationsMap;
+use residue::Residue;
 use routine::{MediaHandlerMap, RoutineMap};
 use table::Table;
 
@@ -74,7 +74,7 @@ pub struct SchemaCache {
     pub media_handlers: MediaHandlerMap,
     /// What has to be cleared away after requests. No part of what is shown; unknown when it is read back.
     #[serde(skip)]
-    pub leavings: Leavings,
+    pub residue: Residue,
     /// Row types that functions return, by the number that the catalog knows them by. A statement that calls such
     /// a function names it, so that Postgres notices when the type changes ([`crate::sql`]).
     #[serde(skip)]

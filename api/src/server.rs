@@ -37,7 +37,7 @@ use crate::response::PgrstResponse;
 use crate::state::AppState;
 use bind::{Listener, Stream};
 pub use body::Body;
-use connections::{Activity, Connections, Order, Seat};
+use connections::{Activity, Connections, Order, Slot};
 pub use limits::{Limits, raise_descriptors};
 use line::{Line, Socket};
 pub use receiving::Receiving;
@@ -86,15 +86,15 @@ pub async fn serve<H, F>(
                     () = &mut stop => break,
                 }
                 let server = Server { limits, handler: handler.clone(), peer, work: work.clone() };
-                let (seat, builder, state) = (connections.enter(), Arc::clone(&builder), Arc::clone(state));
+                let (slot, builder, state) = (connections.enter(), Arc::clone(&builder), Arc::clone(state));
                 tokio::spawn(async move {
                     let served = match stream {
                         Stream::Tcp(stream) => {
                             // Answers are written whole: waiting for more to send only adds latency.
                             let _ = stream.set_nodelay(true);
-                            connection(&builder, stream, server, seat).await
+                            connection(&builder, stream, server, slot).await
                         }
-                        Stream::Unix(stream) => connection(&builder, stream, server, seat).await,
+                        Stream::Unix(stream) => connection(&builder, stream, server, slot).await,
                     };
                     if let Err(error) = served {
                         state.observer().observe(&Observation::HttpServer(&error.to_string()));
@@ -154,22 +154,22 @@ async fn connection<S, H, F>(
     builder: &auto::Builder<TokioExecutor>,
     socket: S,
     server: Server<H>,
-    seat: Seat,
+    slot: Slot,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
     S: Socket,
     H: Fn(Request<RequestBody>, Arc<str>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let io = TokioIo::new(Line::new(socket, Arc::clone(&seat.activity)));
-    let activity = Arc::clone(&seat.activity);
+    let io = TokioIo::new(Line::new(socket, Arc::clone(&slot.activity)));
+    let activity = Arc::clone(&slot.activity);
     let service = service_fn(move |request| answer(&server, &activity, request));
     let mut served = pin!(builder.serve_connection(io, service));
     loop {
         tokio::select! {
             biased;
             outcome = served.as_mut() => return outcome,
-            order = seat.activity.ordered() => match order {
+            order = slot.activity.ordered() => match order {
                 Order::Finish => served.as_mut().graceful_shutdown(),
                 Order::Cut => return Ok(()),
             },
@@ -340,7 +340,7 @@ mod tests {
     /// What a client that sends `request` gets from a server that answers with what it saw: target, then body.
     async fn exchange(request: &[u8]) -> String {
         let (client, server) = tokio::io::duplex(1024);
-        talk(request, client, |seat| Line::new(server, Arc::clone(&seat.activity))).await
+        talk(request, client, |slot| Line::new(server, Arc::clone(&slot.activity))).await
     }
 
     /// The same without anything between the socket and hyper.
@@ -352,7 +352,7 @@ mod tests {
     async fn talk<S>(
         request: &[u8],
         mut client: tokio::io::DuplexStream,
-        line: impl FnOnce(&Seat) -> S,
+        line: impl FnOnce(&Slot) -> S,
     ) -> String
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -367,12 +367,12 @@ mod tests {
             Response::new(Body::from(seen))
         };
         let limits = Limits::api(&crate::config::AppConfig::default());
-        let seat = Connections::new(limits).enter();
-        let io = TokioIo::new(line(&seat));
+        let slot = Connections::new(limits).enter();
+        let io = TokioIo::new(line(&slot));
         let server = Server { limits, handler, peer: "".into(), work: mpsc::channel(1).0 };
         let served = tokio::spawn(async move {
             let builder = protocol(&limits);
-            let activity = Arc::clone(&seat.activity);
+            let activity = Arc::clone(&slot.activity);
             let service = service_fn(move |request| answer(&server, &activity, request));
             let mut plain = builder;
             // A line hides the end of what a client sends until the client has its answer; so does this.

@@ -23,8 +23,9 @@ WORKDIR /src
 COPY --from=manifests /skeleton/ ./
 RUN cargo build --locked --profile "$CARGO_PROFILE" --package api --bin pgapp-api
 COPY api/ api/
+COPY pg-wire-client/ pg-wire-client/
 # The copies may be older than the empty sources' build; cargo goes by time.
-RUN find api -name '*.rs' -exec touch {} + \
+RUN find api pg-wire-client -name '*.rs' -exec touch {} + \
  && cargo build --locked --profile "$CARGO_PROFILE" --package api --bin pgapp-api \
  && dir="$CARGO_PROFILE" \
  && if [ "$dir" = dev ]; then dir=debug; fi \

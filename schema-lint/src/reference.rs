@@ -45,6 +45,7 @@ const LOCKS: &str = "## Locks and rewrites
 A table counts as large when it was there before the migration began: nothing tells how many rows it has where the migration will run.
 What Postgres does is not guessed from the text: each statement is run, and the server's own messages say whether it rewrote a table, read it to check its rows, or built an index.
 So a type that widens without a rewrite, a `set not null` that a valid check proves, or a default that is a constant are no findings, in each major version by its own rules; and what a `DO` block does is seen as well.
+One scan is no finding: when a column gets another type without a rewrite, Postgres checks the column's check constraints anew.
 
 ";
 

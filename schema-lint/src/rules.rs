@@ -24,7 +24,6 @@ pub enum Rule {
     ReindexNotConcurrent,
     RefreshNotConcurrent,
     ColumnTypeRewrite,
-    ColumnTypeScan,
     ColumnVolatileDefault,
     ColumnGeneratedStored,
     ColumnSequence,
@@ -212,15 +211,6 @@ pub const RULES: &[RuleInfo] = &[
         "reads and writes wait until each row, and each index, is written anew",
         "add a column of the new type, keep it up by a trigger, fill it in batches, then rename; wider `varchar`, \
          `numeric` and `text` need no rewrite",
-    ),
-    lock(
-        Rule::ColumnTypeScan,
-        "column-type-scan",
-        "a column type that has a constraint of the column checked anew",
-        "ACCESS EXCLUSIVE",
-        "reads and writes wait until the whole table is read",
-        "drop the check constraint before it, add it again `not valid` after it, and `alter table {table} validate \
-         constraint …` in a later migration",
     ),
     lock(
         Rule::ColumnVolatileDefault,

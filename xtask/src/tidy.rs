@@ -10,6 +10,7 @@ mod manifests;
 mod promises;
 mod rooms;
 mod sources;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     findings.extend(lockfile::check(&files));
     findings.extend(promises::check(&files));
     findings.extend(rooms::check(&files));
+    findings.extend(words::check(&files));
     findings.sort();
     Ok(findings)
 }

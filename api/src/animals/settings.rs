@@ -4,8 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::execute::conninfo::{ConnInfo, ConnInfoError, Host, RootCert, Secret, SslMode, Surroundings};
-use crate::execute::{Connector, CredentialSource, IamTokens, InvalidSource, ProcessCredentials, region_of};
+use crate::execute::Connector;
+use pg_wire_client::conninfo::{ConnInfo, ConnInfoError, Host, RootCert, Secret, SslMode, Surroundings};
+use pg_wire_client::{CredentialSource, IamTokens, InvalidSource, ProcessCredentials, region_of};
 
 /// The authorities of Aurora clusters, where `cargo xtask lambda build` was given them: beside the binary.
 pub const CA_BUNDLE: &str = "rds-ca-bundle.pem";

@@ -6,18 +6,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::json::{self, Encoder};
 use crate::error::{DbError, NoRoom};
+use crate::script::rows::Encoded;
 use crate::spool::room::Room;
-use crate::spool::{IN_MEMORY, PIECE, Spool, Spooled};
+use crate::spool::{IN_MEMORY, PIECE, Spool};
 use crate::sql::types::Form;
-
-/// Rows as JSON.
-#[derive(Clone)]
-pub(super) struct Encoded {
-    /// The body, unless it was spooled.
-    pub(super) body: Bytes,
-    pub(super) spooled: Option<Spooled>,
-    pub(super) n_rows: usize,
-}
 
 /// Takes rows as they come.
 pub(super) struct BodyWriter {
@@ -37,7 +29,7 @@ enum Place {
 
 /// What came of making room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::execute) enum Spilled {
+pub(in crate::execute) enum Spooling {
     /// There is room again.
     Done,
     /// Others have to be sent first.
@@ -64,25 +56,25 @@ impl BodyWriter {
     }
 
     /// Makes room if that is possible without waiting.
-    pub(super) async fn try_spill(&mut self) -> Spilled {
+    pub(super) async fn try_spool(&mut self) -> Spooling {
         if let Place::Memory = self.place {
             self.place = Place::Spool(Spool::new(&self.room));
         }
         match &mut self.place {
             Place::Spool(spool) => match spool.try_take(&mut self.bytes).await {
-                true => Spilled::Done,
-                false => Spilled::MustWait,
+                true => Spooling::Done,
+                false => Spooling::MustWait,
             },
             Place::Memory | Place::Nowhere(_) => {
                 self.bytes.clear();
-                Spilled::Done
+                Spooling::Done
             }
         }
     }
 
     /// Makes room, and waits for it.
-    pub(super) async fn spill(&mut self) -> Result<(), NoRoom> {
-        if self.try_spill().await == Spilled::Done {
+    pub(super) async fn spool(&mut self) -> Result<(), NoRoom> {
+        if self.try_spool().await == Spooling::Done {
             return Ok(());
         }
         match &mut self.place {

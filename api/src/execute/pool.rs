@@ -13,11 +13,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
-use super::connect::Connector;
-use super::lane::{Conditions, Lanes, Rider, Sharing};
-use super::pulse::silent;
+use super::connector::Connector;
 use super::session::Session;
 use super::shapes::{Encodable, Shapes};
+use super::shared::{Conditions, PendingRead, SharedConnections, Sharing};
 use super::watch::{Watch, is_silence, unless_silent};
 use crate::config::AppConfig;
 use crate::error::DbError;
@@ -49,7 +48,7 @@ struct Shared {
     shapes_budget: AtomicUsize,
     /// For large answers.
     room: Arc<Room>,
-    lanes: Arc<Lanes>,
+    shared: Arc<SharedConnections>,
     /// Number of the next connection, for the log.
     next_id: AtomicU64,
     observer: Option<Observer>,
@@ -101,7 +100,7 @@ impl Pool {
             shapes,
             shapes_budget: AtomicUsize::new(shapes_budget),
             room,
-            lanes: Arc::new(Lanes::new(sharing)),
+            shared: Arc::new(SharedConnections::new(sharing)),
             next_id: AtomicU64::new(1),
             observer,
         });
@@ -131,7 +130,7 @@ impl Pool {
     async fn find_or_open(&self) -> Result<Lease, DbError> {
         let shared = &self.0;
         if self.is_silent() {
-            return Err(silent(false));
+            return Err(DbError::silent(false));
         }
         let permit = match Arc::clone(&shared.permits).try_acquire_owned() {
             Ok(permit) => permit,
@@ -242,12 +241,12 @@ impl Pool {
 
     /// What is known of a query that was quick lately and whose rows can be encoded.
     pub(super) fn quick(&self, text: &str) -> Option<Arc<Encodable>> {
-        let Sharing { quick, worth, .. } = self.0.lanes.sharing();
-        self.0.shapes.quick(text, quick).filter(|it| it.pace.costs_at_most(worth))
+        let Sharing { quick, worth, .. } = self.0.shared.sharing();
+        self.0.shapes.quick(text, quick).filter(|it| it.latency.costs_at_most(worth))
     }
 
-    /// Lets a read get on where others are on their way, or gives it back: it is to take a connection.
-    pub(super) fn board(&self, rider: Rider) -> Result<(), Rider> {
+    /// Has a read join where others are on their way, or gives it back: it is to take a connection.
+    pub(super) fn join(&self, pending: PendingRead) -> Result<(), PendingRead> {
         let shared = &self.0;
         let conditions = Conditions {
             now: Instant::now(),
@@ -256,7 +255,7 @@ impl Pool {
             is_one_free: shared.permits.available_permits() > 0,
             somebody_waits: shared.waiting.load(Ordering::Relaxed) > 0,
         };
-        shared.lanes.board(rider, conditions)?;
+        shared.shared.join(pending, conditions)?;
         // To whoever reads the log, it has a connection.
         shared.observe(&Observation::PoolRequest);
         shared.observe(&Observation::PoolRequestFulfilled);
@@ -269,8 +268,8 @@ impl Pool {
     }
 
     /// Connections that are shared.
-    pub(super) fn lanes(&self) -> &Arc<Lanes> {
-        &self.0.lanes
+    pub(super) fn shared(&self) -> &Arc<SharedConnections> {
+        &self.0.shared
     }
 
     /// Current numbers.
@@ -280,7 +279,7 @@ impl Pool {
             waiting: self.0.waiting.load(Ordering::Relaxed),
             max: self.0.size,
             timeouts: self.0.timeouts.load(Ordering::Relaxed),
-            shared_reads: self.0.lanes.n_boarded(),
+            shared_reads: self.0.shared.n_joined(),
         }
     }
 

@@ -11,13 +11,14 @@
 //! Read-only mode needs no `BEGIN` either: it is a setting that can be switched on at any time and not
 //! off again. It is among the settings that every script begins with, before anything of the caller's.
 //!
-//! [`flight`] says what is sent, [`landing`] reads what comes back, [`learn`] asks for the types of a
-//! query's columns the first time it comes, [`scrub`] clears away what functions left behind.
+//! [`exchange`] says what is sent, [`response`] reads what comes back, [`learn`] asks for the types of a
+//! query's columns the first time it comes, [`reset`] clears away what functions left behind.
 
-mod flight;
-mod landing;
+mod exchange;
 mod learn;
-mod scrub;
+mod reset;
+mod response;
+mod span;
 
 use std::future::poll_fn;
 use std::ops::ControlFlow;
@@ -26,20 +27,22 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::connect::{Connector, within};
-use super::pulse::{Pulse, silent};
-use super::rows::Rows;
-use super::script::{End, Script, Step};
+use super::connector::Connector;
 use super::shapes::{Encodable, Shape, Shapes};
 use super::statements::{self, StatementCache};
-use super::wire::{Outgoing, ServerError, State, Wire};
 use crate::error::{DbError, NoRoom};
-use crate::schema_cache::leavings::Leavings;
+use crate::execute::script_error::ScriptError;
+use crate::schema_cache::residue::Residue;
+use crate::script::rows::Rows;
+use crate::script::{End, Script, Step};
 use crate::spool::room::Room;
 use crate::sql::types::{ParamType, RowsQuery, SqlText};
-use flight::{Flight, encode};
-use landing::Expected;
-pub(super) use landing::{Landing, Progress};
+use exchange::{Exchange, encode};
+use pg_wire_client::liveness::Liveness;
+use pg_wire_client::login::within;
+use pg_wire_client::wire::{Outgoing, State, Wire};
+use response::Expected;
+pub(super) use response::{Progress, ResponseReader};
 
 /// How often what is prepared may turn out to be out of date before a request uses nothing of it.
 const MOST_STALE: u32 = 2;
@@ -74,8 +77,8 @@ pub(super) struct Session {
     /// The settings may not be what they were when the connection was opened. Always so where statements are not
     /// kept, for that is where a pooler is, and the session may be another each time.
     soiled: bool,
-    /// To be scrubbed once the open transaction has ended.
-    scrub_due: Option<Leavings>,
+    /// To be reset once the open transaction has ended.
+    reset_due: Option<Residue>,
     /// Could not be cleaned.
     condemned: bool,
 }
@@ -124,10 +127,14 @@ impl Session {
     ) -> Result<Self, DbError> {
         let mut wire: Wire = connector.open().await?;
         let defaults = within(connector.connect_timeout(), wire.simple(DEFAULTS_SQL)).await;
-        let defaults = defaults.unwrap_or_else(|| Err(silent(false))).map_err(|error| match error {
-            DbError::Connection { message, .. } => DbError::Connection { was_established: false, message },
-            other => other,
-        })?;
+        let defaults = defaults.unwrap_or_else(|| Err(pg_wire_client::Error::silent(false))).map_err(
+            |error| match error.into() {
+                DbError::Connection { message, .. } => {
+                    DbError::Connection { was_established: false, message }
+                }
+                other => other,
+            },
+        )?;
         Ok(Self {
             wire,
             statements: match connector.statement_budget.load(Ordering::Relaxed) {
@@ -141,7 +148,7 @@ impl Session {
             n_prepared: 0,
             prefix: rand::random(),
             soiled: connector.statement_budget.load(Ordering::Relaxed) == 0,
-            scrub_due: None,
+            reset_due: None,
             condemned: false,
             implicit_allowed: defaults.as_deref() == Some(PLAIN_DEFAULTS.as_bytes()),
         })
@@ -153,18 +160,18 @@ impl Session {
     }
 
     /// How long it waits for the server.
-    pub(super) fn pulse(&self) -> &Arc<Pulse> {
-        self.wire.pulse()
+    pub(super) fn liveness(&self) -> &Arc<Liveness> {
+        self.wire.liveness()
     }
 
     /// The server answers a question about nothing.
     pub(super) async fn ping(&mut self) -> Result<(), DbError> {
-        self.wire.simple("SELECT 1").await.map(drop)
+        Ok(self.wire.simple("SELECT 1").await.map(drop)?)
     }
 
     /// Ready for another request.
     pub(super) fn is_idle(&self) -> bool {
-        self.wire.state() == State::Idle && !self.condemned && self.scrub_due.is_none()
+        self.wire.state() == State::Idle && !self.condemned && self.reset_due.is_none()
     }
 
     /// The last request that was answered left no transaction open.
@@ -209,17 +216,17 @@ impl Session {
                 (Form::Aggregated, Some(query)) => Some(query.aggregated()),
                 _ => None,
             };
-            let flight = Flight::new(
+            let exchange = Exchange::new(
                 script,
                 self.implicit_allowed,
                 aggregated.as_ref().map(SqlText::as_str),
                 self.soiled,
             );
             // After an explicit transaction that failed there is a rollback to be sent first.
-            let scrub = script.leavings.filter(|it| flight.implicit && it.ask_for_scrub(script.begin));
+            let reset = script.residue.filter(|it| exchange.implicit && it.ask_for_reset(script.begin));
             let begun = Instant::now();
-            let outcome = self.fly(&flight, &form, scrub).await.map_err(|error| match error {
-                DbError::NoRoom(_) if flight.span.writes && script.end == End::Commit => {
+            let outcome = self.exchange(&exchange, &form, reset).await.map_err(|error| match error {
+                DbError::NoRoom(_) if exchange.span.writes && script.end == End::Commit => {
                     NoRoom::Written.into()
                 }
                 other => other,
@@ -229,13 +236,13 @@ impl Session {
             match outcome? {
                 Ok(results) => {
                     if let Form::Encoded(encodable) = &form {
-                        encodable.pace.took(answered_in);
+                        encodable.latency.took(answered_in);
                     }
-                    if scrub.is_none() && script.leavings.is_some_and(|it| it.ask_for_scrub(script.begin)) {
-                        self.scrub_due = script.leavings;
+                    if reset.is_none() && script.residue.is_some_and(|it| it.ask_for_reset(script.begin)) {
+                        self.reset_due = script.residue;
                     }
                     if script.end != End::Ask {
-                        self.scrub_if_due().await?;
+                        self.reset_if_due().await?;
                     }
                     return Ok(results);
                 }
@@ -244,13 +251,13 @@ impl Session {
                     n_stale += 1;
                     self.forget_statements(rows);
                     self.leave_failed_transaction().await?;
-                    self.scrub_after_error(script, scrub).await?;
+                    self.reset_after_error(script, reset).await?;
                 }
                 Err(error) => {
                     // The first error tells what happened. A connection that cannot even roll back is not
                     // idle, and therefore closed.
                     if self.leave_failed_transaction().await.is_ok() {
-                        let _ = self.scrub_after_error(script, scrub).await;
+                        let _ = self.reset_after_error(script, reset).await;
                     }
                     return Err(error.into());
                 }
@@ -261,8 +268,8 @@ impl Session {
     /// Ends an open transaction.
     pub(super) async fn finish(&mut self, commit: bool) -> Result<(), DbError> {
         let ended = self.wire.simple(if commit { "COMMIT" } else { "ROLLBACK" }).await.map(drop);
-        self.scrub_if_due().await?;
-        ended
+        self.reset_if_due().await?;
+        Ok(ended?)
     }
 
     /// Leaves a transaction that failed; does nothing after an implicit one.
@@ -284,59 +291,59 @@ impl Session {
     }
 
     /// One write, and everything that comes back; with what clears up after it, if that is wanted.
-    async fn fly(
+    async fn exchange(
         &mut self,
-        flight: &Flight<'_>,
+        exchange: &Exchange<'_>,
         form: &Form,
-        scrub: Option<Leavings>,
-    ) -> Result<Result<Vec<Rows>, ServerError>, DbError> {
-        let mut landing = self.launch(flight, form)?;
-        let after = match scrub {
-            Some(leavings) => Some(self.launch(&Flight::scrub(leavings), &Form::Aggregated)?),
+        reset: Option<Residue>,
+    ) -> Result<Result<Vec<Rows>, ScriptError>, DbError> {
+        let mut response = self.enqueue(exchange, form)?;
+        let after = match reset {
+            Some(residue) => Some(self.enqueue(&Exchange::reset(residue), &Form::Aggregated)?),
             None => None,
         };
         self.wire.send().await?;
-        if let Err(lost) = self.land(&mut landing).await {
+        if let Err(lost) = self.read_response(&mut response).await {
             // A server that ends the session says why before it does.
-            return landing.failed().map_or(Err(lost), |error| Ok(Err(error)));
+            return response.failed().map_or(Err(lost), |error| Ok(Err(error)));
         }
-        if landing.leaves_something() && after.is_none() {
-            self.scrub_due = Some(Leavings::default());
+        if response.leaves_residue() && after.is_none() {
+            self.reset_due = Some(Residue::default());
         }
-        let outcome = landing.finish().await;
+        let outcome = response.finish().await;
         if let Some(mut after) = after {
-            self.land(&mut after).await?;
-            let scrubbed = after.finish().await?;
-            self.scrubbed(scrubbed).await?;
+            self.read_response(&mut after).await?;
+            let was_reset = after.finish().await?;
+            self.finish_reset(was_reset).await?;
         }
         outcome
     }
 
-    /// Takes what comes back of the request that was launched first.
-    async fn land(&mut self, landing: &mut Landing) -> Result<(), DbError> {
+    /// Takes what comes back of the request that was enqueued first.
+    async fn read_response(&mut self, response: &mut ResponseReader) -> Result<(), DbError> {
         loop {
-            match self.take(landing)? {
+            match self.take(response)? {
                 Progress::Under => poll_fn(|cx| self.wire.poll_receive(cx)).await?,
-                Progress::Full => match landing.spill().await {
+                Progress::Full => match response.spool().await {
                     Ok(()) => {}
                     // The server goes on to the end of the request by itself, and keeps what was written: only the
                     // end tells what became of that.
-                    Err(reason) if landing.writes() => landing.give_up_body(reason),
+                    Err(reason) if response.writes() => response.give_up_body(reason),
                     Err(reason) => return Err(reason.into()),
                 },
                 Progress::Done => break,
             }
         }
-        self.settle(landing);
+        self.settle(response);
         Ok(())
     }
 
     /// Puts a request together, to be sent with what is there already.
-    fn launch(&mut self, flight: &Flight<'_>, form: &Form) -> Result<Landing, DbError> {
-        let mut expected = std::collections::VecDeque::with_capacity(flight.steps.len());
+    fn enqueue(&mut self, exchange: &Exchange<'_>, form: &Form) -> Result<ResponseReader, DbError> {
+        let mut expected = std::collections::VecDeque::with_capacity(exchange.steps.len());
         self.close_forgotten()?;
         let begun_at = self.wire.outgoing.len();
-        for step in &flight.steps {
+        for step in &exchange.steps {
             match self.encode(step, form) {
                 Ok(it) => expected.push_back(it),
                 Err(error) => {
@@ -347,17 +354,17 @@ impl Session {
             }
         }
         self.wire.end_request();
-        Ok(Landing::new(expected, flight.span, Arc::clone(&self.room)))
+        Ok(ResponseReader::new(expected, exchange.span, Arc::clone(&self.room)))
     }
 
     /// Puts a read among those on their way: its settings, its rows, the settings of the response.
-    pub(super) fn launch_read(
+    pub(super) fn enqueue_read(
         &mut self,
         script: &Script<'_>,
         encodable: &Arc<Encodable>,
-    ) -> Result<Landing, DbError> {
-        let flight = Flight::new(script, true, None, self.soiled);
-        self.launch(&flight, &Form::Encoded(Arc::clone(encodable)))
+    ) -> Result<ResponseReader, DbError> {
+        let exchange = Exchange::new(script, true, None, self.soiled);
+        self.enqueue(&exchange, &Form::Encoded(Arc::clone(encodable)))
     }
 
     /// Whether the server has told of settings that no request may begin with.
@@ -365,16 +372,16 @@ impl Session {
         self.wire.take_change()
     }
 
-    /// Sends what was launched, as far as the socket takes it now.
+    /// Sends what was enqueued, as far as the socket takes it now.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DbError>> {
-        self.wire.poll_send(cx)
+        self.wire.poll_send(cx).map_err(Into::into)
     }
 
-    /// Takes what was received for the request that was launched first.
-    pub(super) fn take(&mut self, landing: &mut Landing) -> Result<Progress, DbError> {
+    /// Takes what was received for the request that was enqueued first.
+    pub(super) fn take(&mut self, response: &mut ResponseReader) -> Result<Progress, DbError> {
         loop {
-            if let Some((encoder, form, body)) = landing.encoding() {
-                self.wire.take_rows(|row| {
+            if let Some((encoder, form, body)) = response.encoding() {
+                self.wire.take_rows::<DbError>(|row| {
                     body.push(encoder, form, row)?;
                     Ok(if body.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
                 })?;
@@ -383,7 +390,7 @@ impl Session {
                 }
             }
             let Some(message) = self.wire.next_received()? else { return Ok(Progress::Under) };
-            let progress = landing.take(message)?;
+            let progress = response.take(message)?;
             if progress != Progress::Under {
                 return Ok(progress);
             }
@@ -398,26 +405,26 @@ impl Session {
 
     /// Receives more.
     pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DbError>> {
-        self.wire.poll_receive(cx)
+        self.wire.poll_receive(cx).map_err(Into::into)
     }
 
     /// Remembers what was prepared by a request that was answered.
-    pub(super) fn settle(&mut self, landing: &mut Landing) {
+    pub(super) fn settle(&mut self, response: &mut ResponseReader) {
         // What began with a reset and failed has undone the reset.
-        if !landing.has_failed() {
-            self.soiled = landing.soils() || self.statements.is_none();
+        if !response.has_failed() {
+            self.soiled = response.soils() || self.statements.is_none();
         }
         let Some(statements) = &mut self.statements else { return };
-        for (text, prepared) in landing.prepared() {
+        for (text, prepared) in response.prepared() {
             let weight = prepared.weight(&text);
             self.forgotten.extend(statements.insert(&text, prepared, weight));
         }
-        self.forgotten.extend(landing.half_parsed());
+        self.forgotten.extend(response.half_parsed());
     }
 
     /// Puts in front of the next request what the server may forget.
     fn close_forgotten(&mut self) -> Result<(), DbError> {
-        flight::close(self.forgotten.drain(..), &mut self.wire.outgoing)
+        exchange::close(self.forgotten.drain(..), &mut self.wire.outgoing)
     }
 
     fn next_name(&mut self) -> Arc<str> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use postgres_types::Type;
 
 use super::json::{Column, Encoder, Printing, printing};
-use super::pace::Pace;
+use super::latency::Latency;
 use crate::kept::Kept;
 use crate::sql::types::{RowsQuery, SqlText, Wrapped};
 
@@ -26,7 +26,7 @@ pub(super) struct Encodable {
     /// What makes a body of its rows.
     pub(super) encoder: Encoder,
     /// How long it takes.
-    pub(super) pace: Pace,
+    pub(super) latency: Latency,
 }
 
 impl Encodable {
@@ -61,7 +61,7 @@ impl Encodable {
     }
 
     fn new(wrapped: Option<SqlText>, columns: Vec<Column>, encoder: Encoder) -> Self {
-        Self { wrapped, columns: columns.into(), encoder, pace: Pace::default() }
+        Self { wrapped, columns: columns.into(), encoder, latency: Latency::default() }
     }
 
     /// A query with these columns, all of which are taken as they are.
@@ -111,7 +111,7 @@ impl Shapes {
     /// A query that was quick lately and whose rows can be encoded.
     pub(super) fn quick(&self, text: &str, quick: Duration) -> Option<Arc<Encodable>> {
         match self.lock().get(text) {
-            Some(Shape::Encodable(it)) if it.pace.is_quick(quick) => Some(Arc::clone(it)),
+            Some(Shape::Encodable(it)) if it.latency.is_quick(quick) => Some(Arc::clone(it)),
             _ => None,
         }
     }

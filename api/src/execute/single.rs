@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::connect::Connector;
-use super::script::{Begin, End, Script, Step};
+use super::connector::Connector;
 use super::session::Session;
 use crate::error::DbError;
 use crate::schema_cache::routine::IsolationLevel;
+use crate::script::{Begin, End, Script, Step};
 use crate::sql::types::{Param, ParamType};
 
 /// A pool of one.
@@ -58,7 +58,8 @@ impl Single {
             begin: Begin { isolation: IsolationLevel::ReadCommitted, read_only: false },
             steps: vec![Step { text, params: &params, formats: &[], rows: None }],
             end: End::Commit,
-            leavings: None,
+            residue: None,
+            shareable: None,
         };
         let outcome = session.run(&script).await;
         if session.is_idle() {

@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use super::connect::Connector;
-use super::pulse::{Pulse, Verdict, look_at_the_clock};
+use super::connector::Connector;
 use super::session::Session;
 use super::shapes::Shapes;
 use crate::config::AppConfig;
 use crate::error::DbError;
 use crate::observability::{Observation, Observer};
+use pg_wire_client::liveness::{Liveness, Verdict, advance_clock};
 
 /// Pause between two looks at a database that is silent.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ pub(super) struct Watch {
     observer: Option<Observer>,
     hang: Option<Duration>,
     response: Option<Duration>,
-    sessions: Mutex<Vec<Weak<Pulse>>>,
+    sessions: Mutex<Vec<Weak<Liveness>>>,
     /// When a new connection was answered last.
     answered: AtomicU64,
     /// A connection could not be made in time.
@@ -76,7 +76,7 @@ impl Watch {
     pub(super) fn add(&self, session: &Session) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|it| it.strong_count() > 0);
-        sessions.push(Arc::downgrade(session.pulse()));
+        sessions.push(Arc::downgrade(session.liveness()));
     }
 
     /// The database was found silent, and has not been heard since.
@@ -104,13 +104,13 @@ impl Watch {
         }
     }
 
-    fn sessions(&self) -> Vec<Arc<Pulse>> {
+    fn sessions(&self) -> Vec<Arc<Liveness>> {
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.iter().filter_map(Weak::upgrade).collect()
     }
 
     fn look(self: &Arc<Self>) {
-        let now = look_at_the_clock();
+        let now = advance_clock();
         let millis = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
         let mut is_suspect = self.is_suspected.swap(false, Relaxed) && self.hang.is_some();
         let sessions = self.sessions();
@@ -124,13 +124,13 @@ impl Watch {
             let then = now.saturating_sub(millis(it));
             self.answered.load(Relaxed) > then || sessions.iter().any(|it| it.was_heard_since(then))
         });
-        for pulse in sessions {
-            if self.response.is_some_and(|it| pulse.running(now) >= millis(it)) {
-                pulse.give_up(Verdict::TooLong);
+        for liveness in sessions {
+            if self.response.is_some_and(|it| liveness.running(now) >= millis(it)) {
+                liveness.give_up(Verdict::TooLong);
             }
-            if self.patience().is_some_and(|it| pulse.silence(now) >= millis(it)) {
+            if self.patience().is_some_and(|it| liveness.silence(now) >= millis(it)) {
                 match self.is_silent() {
-                    true => pulse.give_up(Verdict::Silent),
+                    true => liveness.give_up(Verdict::Silent),
                     false => is_suspect = true,
                 }
             }
@@ -143,7 +143,7 @@ impl Watch {
     /// A new connection is answered, or another one was meanwhile.
     async fn answers_anew(&self) -> bool {
         let Some((hang, patience)) = self.hang.zip(self.patience()) else { return true };
-        let asked = look_at_the_clock();
+        let asked = advance_clock();
         // It answers nothing large.
         let room = Arc::default();
         let connected = Session::connect(&self.connector, &self.shapes, &room);
@@ -155,7 +155,7 @@ impl Watch {
             Err(_) => false,
         };
         if is_heard {
-            self.answered.store(look_at_the_clock(), Relaxed);
+            self.answered.store(advance_clock(), Relaxed);
         }
         is_heard || self.sessions().iter().any(|it| it.was_heard_since(asked))
     }
@@ -214,7 +214,7 @@ async fn look_closer(watch: Weak<Watch>) {
         let answers = watch.answers_anew().await;
         match (was_silent, answers) {
             (false, false) => {
-                watch.silent_since.store(look_at_the_clock(), Relaxed);
+                watch.silent_since.store(advance_clock(), Relaxed);
                 watch.observe(&Observation::DbSilent);
                 watch.look();
             }
@@ -239,6 +239,6 @@ pub(super) async fn unless_silent<T>(
     tokio::select! {
         biased;
         outcome = &mut work => outcome,
-        () = watch.falls_silent() => Err(super::pulse::silent(true)),
+        () = watch.falls_silent() => Err(DbError::silent(true)),
     }
 }

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::api_request::types::Range;
-use crate::execute::ResultSet;
+use crate::script::result::ResultSet;
 
 /// The rows that an answer holds out of those there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -42,7 +42,7 @@ pub trait Exposed: Sync {
 
 /// Reads what the exposed schemas offer.
 ///
-/// All statements travel in one flight, `BEGIN` and `COMMIT` included, and see one snapshot of the
+/// All statements travel in one exchange, `BEGIN` and `COMMIT` included, and see one snapshot of the
 /// catalog. Dropping the returned future leaves no transaction open: by its first suspension inside
 /// the transaction everything was sent.
 ///
@@ -94,7 +94,7 @@ pub async fn load_timed(
         computed,
         casts,
         media,
-        leavings,
+        residue,
         row_types,
         end,
     ) = join!(
@@ -118,14 +118,14 @@ pub async fn load_timed(
         read(Part::ComputedRelationships, include_str!("sql/computed_relationships.sql"), of_schemas()),
         read(Part::Representations, include_str!("sql/representations.sql"), Vec::new()),
         read(Part::MediaHandlers, include_str!("sql/media_handlers.sql"), of_schemas()),
-        read(Part::Functions, include_str!("sql/leavings.sql"), Vec::new()),
+        read(Part::Functions, include_str!("sql/session_residue.sql"), Vec::new()),
         read(Part::Functions, include_str!("sql/row_types.sql"), Vec::new()),
         command(client, "COMMIT"),
     );
     begun?;
     let (relations, columns, enums, partial_keys) = (relations?, columns?, enums?, partial_keys?);
     let (constraints, origin_keys, views) = (constraints?, origin_keys?, views?);
-    let (routines, computed, casts, media, leavings) = (routines?, computed?, casts?, media?, leavings?);
+    let (routines, computed, casts, media, residue) = (routines?, computed?, casts?, media?, residue?);
     let row_types = catalog::decode_all(&row_types?, catalog::row_type)?;
     end?;
 
@@ -153,7 +153,7 @@ pub async fn load_timed(
             .map(|it| ((it.source_type.clone(), it.target_type.clone()), it))
             .collect(),
         media_handlers: media_handlers::resolve(media),
-        leavings: leavings.first().map(catalog::leavings).transpose()?.unwrap_or_default(),
+        residue: residue.first().map(catalog::residue).transpose()?.unwrap_or_default(),
         row_types: row_types.into_iter().collect(),
     };
     Ok((cache, clock.timings()))
@@ -172,7 +172,7 @@ async fn command(client: &Client, sql: &str) -> Result<(), DbError> {
 }
 
 /// Whether the keys of foreign tables were recorded by the bootstrap. Asked before the transaction,
-/// because naming a table that is not there would fail the whole flight.
+/// because naming a table that is not there would fail the whole exchange.
 async fn has_origin_keys(client: &Client) -> Result<bool, DbError> {
     let probe = rows(client, include_str!("sql/probe.sql"), Vec::new()).await?;
     probe.first().map_or(Ok(false), |row| catalog::column(row, 0))

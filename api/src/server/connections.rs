@@ -119,12 +119,12 @@ impl Connections {
     }
 
     /// A connection begins.
-    pub(super) fn enter(self: &Arc<Self>) -> Seat {
+    pub(super) fn enter(self: &Arc<Self>) -> Slot {
         let now = self.clock.set();
         let activity = Arc::new(Activity::new(self.limits, Arc::clone(&self.clock), now));
         let id = self.next_id.fetch_add(1, Relaxed);
         self.lock().insert(id, Arc::clone(&activity));
-        Seat { connections: Arc::clone(self), id, activity }
+        Slot { connections: Arc::clone(self), id, activity }
     }
 
     /// Waits until there is room for one more, and makes some where that harms nobody: at the cost of a connection that
@@ -206,13 +206,13 @@ async fn look_forever(connections: Weak<Connections>, tick: Duration) {
 }
 
 /// A connection among the others, which is left with this value.
-pub(super) struct Seat {
+pub(super) struct Slot {
     connections: Arc<Connections>,
     id: u64,
     pub(super) activity: Arc<Activity>,
 }
 
-impl Drop for Seat {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.connections.lock().remove(&self.id);
         self.connections.ended.notify_one();

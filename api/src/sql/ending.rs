@@ -146,7 +146,7 @@ pub const RESET_SETTINGS: [&str; 2] = [RESET_ALL, "RESET ROLE"];
 
 /// Clears away everything, as a transaction of its own. The first answers (whether there are temporary
 /// relations, commands that drop what was prepared); [`FORGET_SEQUENCES`] may follow.
-pub const SCRUB: [&str; 6] = [
+pub const RESET: [&str; 6] = [
     "RESET SESSION AUTHORIZATION",
     "RESET ROLE",
     RESET_ALL,

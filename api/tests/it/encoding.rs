@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use api::auth::AuthResult;
 use api::config::AppConfig;
-use api::execute::{self, Pool};
+use api::execute::Pool;
+use api::pipeline::database;
 use api::plan::action_plan;
 use api::response::action_response;
 use api::schema_cache::SchemaCache;
@@ -80,7 +81,7 @@ impl App {
         let auth = AuthResult { role: "postgres".to_owned(), claims: serde_json::Map::new() };
         let query = main_query(&plan, &self.conf, &request, &auth);
         let result =
-            execute::run(pool, &Arc::new(query), &plan, &request, &auth, &self.conf, &self.cache).await;
+            database::run(pool, &Arc::new(query), &plan, &request, &auth, &self.conf, &self.cache).await;
         let response = action_response(&plan, result.unwrap(), &request, &self.conf, &self.cache).unwrap();
         match &response.spooled {
             Some(spooled) => String::from_utf8(whole(spooled).await).unwrap(),
@@ -477,7 +478,7 @@ async fn large_answers_leave_memory() {
     let auth = AuthResult { role: "postgres".to_owned(), claims: serde_json::Map::new() };
     let query = main_query(&plan, &app.conf, &request, &auth);
     let result =
-        execute::run(&app.pool, &Arc::new(query), &plan, &request, &auth, &app.conf, &app.cache).await;
+        database::run(&app.pool, &Arc::new(query), &plan, &request, &auth, &app.conf, &app.cache).await;
     let response = action_response(&plan, result.unwrap(), &request, &app.conf, &app.cache).unwrap();
     assert!(response.body.is_empty());
     let spooled = response.spooled.unwrap();

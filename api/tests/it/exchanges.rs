@@ -9,7 +9,8 @@ use std::sync::Arc;
 use api::auth::AuthResult;
 use api::config::{AppConfig, Verbosity};
 use api::error::Error;
-use api::execute::{self, Pool};
+use api::execute::Pool;
+use api::pipeline::database;
 use api::plan::action_plan;
 use api::response::error_response;
 use api::response::{PgrstResponse, action_response};
@@ -51,7 +52,7 @@ impl App {
         let auth = AuthResult { role: "web_anon".to_owned(), claims: serde_json::Map::new() };
         let query = main_query(&plan, &self.conf, &request, &auth);
         let result =
-            execute::run(&self.pool, &Arc::new(query), &plan, &request, &auth, &self.conf, &self.cache)
+            database::run(&self.pool, &Arc::new(query), &plan, &request, &auth, &self.conf, &self.cache)
                 .await?;
         action_response(&plan, result, &request, &self.conf, &self.cache)
     }

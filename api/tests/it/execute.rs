@@ -2,9 +2,9 @@
 
 mod connect;
 mod fixture;
-mod lanes;
 mod pool;
 mod roles;
 mod sessions;
+mod shared_connections;
 pub(crate) mod tls;
 mod transaction;

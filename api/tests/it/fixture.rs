@@ -244,7 +244,7 @@ pub(crate) fn cache() -> SchemaCache {
     let html = MediaType::Other("text/html".to_owned());
     media_handlers.insert((RelIdentifier::Relation(qi("clients")), html.clone()), (custom, html));
     SchemaCache {
-        leavings: Default::default(),
+        residue: Default::default(),
         tables: tables.into_iter().collect(),
         relationships: by_table,
         routines: routines_by_name,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use api::auth::AuthResult;
 use api::config::{AppConfig, Verbosity};
-use api::execute::{self, Pool};
+use api::execute::Pool;
+use api::pipeline::database;
 use api::plan::action_plan;
 use api::response::action_response;
 use api::response::error_response;
@@ -254,7 +255,7 @@ impl App {
             }
             let query = Arc::new(query);
             let result =
-                execute::run(&self.pool, &query, &plan, &request, &auth, &self.conf, &self.cache).await?;
+                database::run(&self.pool, &query, &plan, &request, &auth, &self.conf, &self.cache).await?;
             action_response(&plan, result, &request, &self.conf, &self.cache)
         };
         let response = outcome.await.unwrap_or_else(|error| error_response(&error, Verbosity::Verbose));

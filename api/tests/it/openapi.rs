@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use api::auth::AuthResult;
 use api::config::{AppConfig, OpenApiMode};
-use api::execute::{self, DbResult, Inspection, Pool};
+use api::execute::Pool;
 use api::openapi::document;
+use api::pipeline::database;
 use api::plan::action_plan;
 use api::schema_cache::SchemaCache;
 use api::schema_cache::identifiers::QualifiedIdentifier;
 use api::schema_cache::load::load;
+use api::script::result::{DbResult, Inspection};
 use api::sql::main_query;
 use serde_json::Value;
 
@@ -127,7 +129,7 @@ async fn inspected(pool: &Pool, conf: &AppConfig, cache: &SchemaCache, role: &st
     let plan = action_plan(conf, &request, cache).unwrap();
     let auth = AuthResult { role: role.to_owned(), claims: serde_json::Map::new() };
     let query = main_query(&plan, conf, &request, &auth);
-    match execute::run(pool, &Arc::new(query), &plan, &request, &auth, conf, cache).await.unwrap() {
+    match database::run(pool, &Arc::new(query), &plan, &request, &auth, conf, cache).await.unwrap() {
         DbResult::Inspect(Some(inspection)) => *inspection,
         other => panic!("unexpected result: {other:?}"),
     }

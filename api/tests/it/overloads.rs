@@ -14,11 +14,13 @@ use std::sync::Arc;
 
 use api::auth::AuthResult;
 use api::config::AppConfig;
-use api::execute::{self, DbResult, Pool};
+use api::execute::Pool;
+use api::pipeline::database;
 use api::plan::action_plan;
 use api::response::action_response;
 use api::schema_cache::SchemaCache;
 use api::schema_cache::load::load;
+use api::script::result::DbResult;
 use api::sql::ending::{self, Ending};
 use api::sql::main_query;
 use local_stack::testing::{TestCluster, TestDb};
@@ -135,7 +137,7 @@ impl App {
             let query = Arc::new(main_query(&plan, &conf, &request, &auth));
             texts.extend(query.statements().map(|it| it.text().to_owned()));
             texts.extend(query.aggregated().map(|it| it.text().to_owned()));
-            let result = execute::run(&pool, &query, &plan, &request, &auth, &conf, &self.cache).await;
+            let result = database::run(&pool, &query, &plan, &request, &auth, &conf, &self.cache).await;
             let result: DbResult = result.unwrap_or_else(|error| panic!("{text}: {error}"));
             let answer = action_response(&plan, result, &request, &conf, &self.cache).unwrap();
             answers.push(format!(
@@ -149,7 +151,7 @@ impl App {
             let ending = Ending { read_only: bits & 1 > 0, upserts: bits & 2 > 0, commands: bits & 4 > 0 };
             texts.push(ending.text().to_owned());
         }
-        texts.extend(ending::SCRUB.map(str::to_owned));
+        texts.extend(ending::RESET.map(str::to_owned));
         (answers, texts)
     }
 

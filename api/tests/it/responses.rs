@@ -2,11 +2,11 @@
 
 use api::config::AppConfig;
 use api::error::Error;
-use api::execute::{DbResult, ResultSet};
 use api::plan::action_plan;
 use api::response::cors::{self, Cors};
 use api::response::error_response;
 use api::response::{PgrstResponse, action_response};
+use api::script::result::{DbResult, ResultSet};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 

@@ -444,7 +444,7 @@ async fn the_shown_cache_has_its_keys_in_order() {
 
 #[tokio::test]
 async fn functions_are_known_by_what_they_could_leave_behind() {
-    use api::schema_cache::leavings::Leavings;
+    use api::schema_cache::residue::Residue;
     let db = local_stack::testing::TestCluster::shared().await.unwrap().create_db(None).await.unwrap();
     let client = db.connect().await.unwrap();
     client
@@ -456,34 +456,34 @@ async fn functions_are_known_by_what_they_could_leave_behind() {
         )
         .await
         .unwrap();
-    let nothing = Leavings { commands: false, at_commit: false, cached_sequences: false };
-    assert_eq!(load_from(&db).await.leavings, nothing);
+    let nothing = Residue { commands: false, at_commit: false, cached_sequences: false };
+    assert_eq!(load_from(&db).await.residue, nothing);
     for (statement, undo, expected) in [
         (
             "create function elsewhere.g() returns void language plpgsql as $$ begin EXECUTE $1; end $$",
             "drop function elsewhere.g()",
-            Leavings { commands: true, ..nothing },
+            Residue { commands: true, ..nothing },
         ),
         (
             "create function elsewhere.g() returns void language sql as 'LISTEN x'",
             "drop function elsewhere.g()",
-            Leavings { commands: true, ..nothing },
+            Residue { commands: true, ..nothing },
         ),
         (
             "create sequence elsewhere.s cache 20",
             "drop sequence elsewhere.s",
-            Leavings { cached_sequences: true, ..nothing },
+            Residue { cached_sequences: true, ..nothing },
         ),
         (
             "create function elsewhere.h() returns trigger language plpgsql as 'begin return new; end';
              create constraint trigger late after insert on elsewhere.t deferrable
                for each row execute function elsewhere.h()",
             "drop trigger late on elsewhere.t",
-            Leavings { at_commit: true, ..nothing },
+            Residue { at_commit: true, ..nothing },
         ),
     ] {
         client.batch_execute(statement).await.unwrap();
-        assert_eq!(load_from(&db).await.leavings, expected, "{statement}");
+        assert_eq!(load_from(&db).await.residue, expected, "{statement}");
         client.batch_execute(undo).await.unwrap();
     }
 }

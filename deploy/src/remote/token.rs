@@ -1,8 +1,8 @@
 //! Tokens with which IAM users and roles log in to a database, by the signer that the REST server uses.
 
-use api::execute::{IamTokens, TokenSource};
 use aws_config::SdkConfig;
 use bootstrap_sql::Secret;
+use pg_wire_client::{IamTokens, TokenSource};
 
 use super::error::{RemoteError, RemoteResult};
 

@@ -3,7 +3,7 @@
 use crate::compare;
 use crate::id::{Id, Kind};
 use crate::model::{Body, Catalog, Column, DefaultValue, Identity, Object};
-use crate::quote::{ident, literal};
+use crate::quote::ident;
 use crate::statement::{Stage, Statement};
 
 use super::convert::conversion;
@@ -348,9 +348,4 @@ fn extras(b: &Object, x: Option<&Column>, y: &Column) -> Vec<Statement> {
         out.push(Statement::new(format!("{column} reset ({})", reset.join(", "))));
     }
     out
-}
-
-/// The text literal of a sequence's or table's name, as `regclass` takes it.
-pub(super) fn regclass(id: &Id) -> String {
-    literal(&id.qualified())
 }

@@ -2,12 +2,11 @@
 
 use crate::id::{Id, Kind};
 use crate::model::{Object, Sequence, SequenceOptions, SequenceOwner};
-use crate::quote::ident;
+use crate::quote::{ident, literal};
 use crate::statement::Statement;
 
 use super::Ctx;
 use super::attributes::owner_of;
-use super::column::regclass;
 
 /// What a sequence has that says nothing of itself.
 fn usual(r#type: &str, increment: i64) -> SequenceOptions {
@@ -151,6 +150,11 @@ pub(super) fn option_changes(name: &str, x: &SequenceOptions, y: &SequenceOption
     }
     out.push(Statement::new(format!("alter sequence {name} {}", parts.join(" "))));
     out
+}
+
+/// The text literal of a sequence's or table's name, as `regclass` takes it.
+fn regclass(id: &Id) -> String {
+    literal(&id.qualified())
 }
 
 #[cfg(test)]

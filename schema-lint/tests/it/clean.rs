@@ -14,6 +14,7 @@ async fn the_safe_way_of_each_change() {
           -- pgapp: allow index-not-concurrent the column is new\ncreate index on api.big (x)", &[]),
         ("alter table api.big add constraint big_a_key unique using index big_a_key", &[]),
         ("alter table api.big alter c type varchar(40);\nalter table api.big alter c type text, alter e type numeric(12, 2)", &[]),
+        ("alter table api.big alter f type varchar(30)", &[]),
         ("alter table api.big alter a set default 5, alter d drop default, alter n drop not null", &[]),
         ("update api.big set a = 1 where a is null;\nupdate api.big x set a = 1 from api.org", &[]),
         ("-- pgapp: no-transaction\nvacuum analyze api.big;\nanalyze", &[]),

@@ -25,7 +25,6 @@ async fn columns() {
         ("alter table api.big alter e type numeric(12, 4)", &[("column-type-rewrite", 1)]),
         ("alter table api.big alter b type text collate \"C\"", &[("column-type-rewrite", 1)]),
         ("alter table api.big alter n type private.positive", &[("column-type-rewrite", 1)]),
-        ("alter table api.big alter f type varchar(30)", &[("column-type-scan", 1)]),
         ("alter table api.big add u uuid default gen_random_uuid()", &[("column-volatile-default", 1)]),
         (
             "alter table api.big add t timestamptz default clock_timestamp()",

@@ -1,7 +1,7 @@
 //! A digest of what the artifact is made of, the same that Terraform computes from what is checked out.
 //!
-//! `infra-tf/main.tf` makes it of the same files: the manifests and the lock file, whatever below `api/src` goes into
-//! the binary (code, SQL and HTML), and the authorities that are packed beside it, where the project keeps some.
+//! `infra-tf/main.tf` makes it of the same files: the manifests and the lock file, whatever below `api/src` and
+//! `pg-wire-client/src` goes into the binary (code, SQL and HTML), and the authorities that are packed beside it, where the project keeps some.
 //! It is the SHA-256 of the listing that `sha256sum` prints of them, in order of path.
 
 use std::path::Path;
@@ -9,7 +9,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sha2::{Digest as _, Sha256};
 
-const FILES: &[&str] = &["Cargo.lock", "Cargo.toml", "api/Cargo.toml"];
+const FILES: &[&str] = &["Cargo.lock", "Cargo.toml", "api/Cargo.toml", "pg-wire-client/Cargo.toml"];
+const FOLDERS: &[&str] = &["api/src", "pg-wire-client/src"];
 const EXTENSIONS: &[&str] = &["html", "rs", "sql"];
 
 /// The digest of the sources of the workspace at `root`.
@@ -18,7 +19,9 @@ pub(super) fn digest(root: &Path) -> Result<String> {
     if root.join(super::KEPT_BUNDLE).is_file() {
         files.push(super::KEPT_BUNDLE.to_owned());
     }
-    collect(root, "api/src", &mut files)?;
+    for folder in FOLDERS {
+        collect(root, folder, &mut files)?;
+    }
     files.sort();
     let mut listing = String::new();
     for file in files {
@@ -66,6 +69,8 @@ mod tests {
         put("api/src/a/b.rs", "b");
         put("api/src/a/c.sql", "sql");
         put("api/src/a/d.snap", "not counted");
+        put("pg-wire-client/Cargo.toml", "client");
+        put("pg-wire-client/src/lib.rs", "client lib");
         let line = |text: &str, path: &str| format!("{}  {path}\n", sha256(text.as_bytes()));
         let listing = [
             line("lock", "Cargo.lock"),
@@ -75,9 +80,12 @@ mod tests {
             line("sql", "api/src/a/c.sql"),
             line("lib", "api/src/lib.rs"),
         ];
-        assert_eq!(digest(dir.path()).expect("a digest"), sha256(listing.concat().as_bytes()));
+        let client =
+            [line("client", "pg-wire-client/Cargo.toml"), line("client lib", "pg-wire-client/src/lib.rs")];
+        let whole = [listing.concat(), client.concat()];
+        assert_eq!(digest(dir.path()).expect("a digest"), sha256(whole.concat().as_bytes()));
         put(super::super::KEPT_BUNDLE, "pem");
-        let listing = [listing.concat(), line("pem", super::super::KEPT_BUNDLE)];
+        let listing = [listing.concat(), line("pem", super::super::KEPT_BUNDLE), client.concat()];
         assert_eq!(digest(dir.path()).expect("a digest"), sha256(listing.concat().as_bytes()));
         assert_eq!(sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }

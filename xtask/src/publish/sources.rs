@@ -14,7 +14,7 @@ use crate::{tidy, workspace};
 /// image is published.
 fn is_built_from(path: &str) -> bool {
     let is_left_out = ["api/tests/", "api/benches/", "api/fuzz/"].iter().any(|it| path.starts_with(it));
-    let is_in = ["api/", "local-stack/docker/"].iter().any(|it| path.starts_with(it));
+    let is_in = ["api/", "pg-wire-client/", "local-stack/docker/"].iter().any(|it| path.starts_with(it));
     is_in && !is_left_out || matches!(path, "Cargo.toml" | "Cargo.lock")
 }
 
@@ -41,7 +41,13 @@ mod tests {
 
     #[test]
     fn sources_are_what_the_contexts_hold() {
-        for path in ["api/src/main.rs", "api/Cargo.toml", "local-stack/docker/compose.yaml", "Cargo.lock"] {
+        for path in [
+            "api/src/main.rs",
+            "api/Cargo.toml",
+            "pg-wire-client/src/lib.rs",
+            "local-stack/docker/compose.yaml",
+            "Cargo.lock",
+        ] {
             assert!(is_built_from(path), "{path}");
         }
         for path in ["api/tests/it/main.rs", "deploy/src/lib.rs", "README.md", "infra-cfn/params/rds.json"] {

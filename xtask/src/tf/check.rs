@@ -196,7 +196,9 @@ fn copy(infra: &Path) -> Result<PathBuf> {
         let Ok(relative) = file.strip_prefix(root) else { continue };
         let is_needed = relative.starts_with("infra-tf")
             || relative.starts_with("api/src")
+            || relative.starts_with("pg-wire-client/src")
             || relative == Path::new("api/Cargo.toml")
+            || relative == Path::new("pg-wire-client/Cargo.toml")
             || relative == Path::new("Cargo.lock")
             || relative == Path::new("Cargo.toml");
         if !is_needed || relative.ends_with(".terraform.lock.hcl") {

@@ -12,7 +12,7 @@ struct Rule {
 
 const RULES: &[Rule] = &[
     Rule {
-        within: &["api/src/api_request", "api/src/plan", "api/src/sql"],
+        within: &["api/src/api_request", "api/src/plan", "api/src/script", "api/src/sql"],
         except: &[],
         forbidden: &[
             "tokio::",
@@ -31,6 +31,12 @@ const RULES: &[Rule] = &[
         except: &["api/src/bin/", "api/src/main.rs"],
         forbidden: &["aws_sdk_"],
         reason: "service SDKs live in `deploy`",
+    },
+    Rule {
+        within: &["pg-wire-client/src"],
+        except: &[],
+        forbidden: &["AppConfig", "SchemaCache", "ActionPlan", "aws_sdk_", "aws_config::"],
+        reason: "the client knows neither configuration nor plans, and no service of AWS",
     },
     Rule {
         within: &["xtask/src", "local-stack/src", "bootstrap-sql/src", "infra-cfn/src"],

@@ -143,7 +143,7 @@ fn artifact_that_is_missing_or_of_other_sources_stops_the_plan() {
     std::fs::create_dir_all(project.path("target/lambda")).unwrap();
     std::fs::copy(project.path("infra-tf/tests/fixtures/artifact.zip"), project.path(zip)).unwrap();
     // The listing that the README tells of, by the program that it names.
-    let listing = "find Cargo.lock Cargo.toml api/Cargo.toml api/src infra-tf/*.pem -name '*.html' -o -name '*.rs' \
+    let listing = "find Cargo.lock Cargo.toml api/Cargo.toml api/src pg-wire-client/Cargo.toml pg-wire-client/src infra-tf/*.pem -name '*.html' -o -name '*.rs' \
                    -o -name '*.sql' -o -name 'Cargo.*' -o -name '*.pem' | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1";
     let digest = || {
         let output = std::process::Command::new("sh")

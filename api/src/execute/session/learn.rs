@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use postgres_protocol::message::backend::Message;
 
-use super::flight::{Span, front};
-use super::landing::{Landing, Progress};
+use super::exchange::front;
+use super::response::{Progress, ResponseReader};
+use super::span::Span;
 use super::{Form, Prepared, Session, encode, unexpected};
 use crate::error::DbError;
 use crate::execute::json;
-use crate::execute::script::{Script, Step};
 use crate::execute::shapes::{Encodable, Shape};
+use crate::script::{Script, Step};
 use crate::sql::types::RowsQuery;
 
 impl Session {
@@ -116,7 +117,7 @@ impl Session {
         let begun_at = self.wire.outgoing.len();
         // The text of a query may mean something else under other settings.
         let mut steps: Vec<Step<'_>> = Vec::new();
-        if self.soiled && script.leavings.is_some() {
+        if self.soiled && script.residue.is_some() {
             front(&mut steps, true, self.implicit_allowed);
         }
         steps.push(*settings);
@@ -133,7 +134,7 @@ impl Session {
             .inspect_err(|_| self.wire.outgoing.truncate(begun_at))?;
         self.wire.end_request();
         self.wire.send().await?;
-        let mut landing = Landing::new(expected, Span::default(), Arc::clone(&self.room));
+        let mut response = ResponseReader::new(expected, Span::default(), Arc::clone(&self.room));
         let (mut columns, mut failed) = (None, false);
         loop {
             let message = self.wire.receive().await?;
@@ -143,11 +144,11 @@ impl Session {
                 Message::ErrorResponse(_) | Message::NoData => failed = true,
                 _ => {}
             }
-            if landing.take(message)? == Progress::Done {
+            if response.take(message)? == Progress::Done {
                 break;
             }
         }
-        self.settle(&mut landing);
+        self.settle(&mut response);
         if failed {
             // Closing what is not there does no harm.
             self.forgotten.push(Prepared::unused(Arc::clone(&prepared.name)));

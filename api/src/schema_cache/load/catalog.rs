@@ -5,8 +5,8 @@ use tokio_postgres::types::FromSql;
 
 use crate::error::DbError;
 use crate::schema_cache::identifiers::QualifiedIdentifier;
-use crate::schema_cache::leavings::Leavings;
 use crate::schema_cache::representation::DataRepresentation;
+use crate::schema_cache::residue::Residue;
 
 /// Object id of the catalog.
 pub(super) type Oid = u32;
@@ -137,9 +137,9 @@ pub(super) fn representation(row: &Row) -> Result<DataRepresentation, DbError> {
     })
 }
 
-/// The row of `leavings.sql`.
-pub(super) fn leavings(row: &Row) -> Result<Leavings, DbError> {
-    Ok(Leavings { commands: column(row, 0)?, at_commit: column(row, 1)?, cached_sequences: column(row, 2)? })
+/// The row of `session_residue.sql`.
+pub(super) fn residue(row: &Row) -> Result<Residue, DbError> {
+    Ok(Residue { commands: column(row, 0)?, at_commit: column(row, 1)?, cached_sequences: column(row, 2)? })
 }
 
 /// Decodes every row, or says what is wrong with the first that cannot be.

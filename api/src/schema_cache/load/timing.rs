@@ -1,6 +1,6 @@
 //! How long the server took for each part of the catalog.
 //!
-//! Statements travel in one flight and are answered one after the other, so the time between two
+//! Statements travel in one exchange and are answered one after the other, so the time between two
 //! answers belongs to the later one.
 
 use std::future::Future;

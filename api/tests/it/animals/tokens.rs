@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use api::animals::App;
 use api::animals::answer::Answer;
 use api::animals::settings::{CA_BUNDLE, Settings};
-use api::execute::{CredentialSource, IamTokens, ProcessCredentials, TokenSource as _};
 use http::Method;
 use local_stack::testing::TestServer as _;
+use pg_wire_client::{CredentialSource, IamTokens, ProcessCredentials, TokenSource as _};
 use tokio::time::Instant;
 
 use super::database;
@@ -130,8 +130,8 @@ async fn only_a_server_that_proves_its_name_gets_a_token() {
 /// Presents what the server accepts.
 struct Any;
 
-impl api::execute::TokenSource for Any {
-    fn token<'a>(&'a self, _: &'a str, _: u16, _: &'a str) -> api::execute::TokenFuture<'a> {
-        Box::pin(async { Ok(api::execute::conninfo::Secret::new("any")) })
+impl pg_wire_client::TokenSource for Any {
+    fn token<'a>(&'a self, _: &'a str, _: u16, _: &'a str) -> pg_wire_client::TokenFuture<'a> {
+        Box::pin(async { Ok(pg_wire_client::conninfo::Secret::new("any")) })
     }
 }

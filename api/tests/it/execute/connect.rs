@@ -2,9 +2,10 @@
 
 use api::config::AppConfig;
 use api::error::DbError;
-use api::execute::conninfo::Secret;
-use api::execute::{Connector, CredentialSource, Pool, TokenFuture, TokenSource, connect_cold};
+use api::execute::{Connector, Pool, connect_cold};
 use local_stack::testing::{NativeServer, TestServer};
+use pg_wire_client::conninfo::Secret;
+use pg_wire_client::{CredentialSource, TokenFuture, TokenSource};
 
 use super::fixture::{Request, db_error};
 use crate::support;

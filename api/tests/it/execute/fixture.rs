@@ -8,13 +8,14 @@ use api::api_request::types::{Action, InvokeMethod, Mutation, Preferences, Query
 use api::auth::AuthResult;
 use api::config::AppConfig;
 use api::error::{DbError, Error};
-use api::execute::{DbResult, Pool, ResultSet};
+use api::execute::Pool;
 use api::media_type::MediaType;
 use api::plan::types::{CallArgs, CallParams, CallPlan, MutatePlan, ReadPlan, ReadPlanTree};
 use api::plan::{ActionPlan, CrudKind, CrudPlan, TxMode};
 use api::schema_cache::SchemaCache;
 use api::schema_cache::identifiers::QualifiedIdentifier;
 use api::schema_cache::routine::{MediaHandler, PgType, RetType, Routine, Volatility};
+use api::script::result::{DbResult, ResultSet};
 use api::sql::types::{MainQuery, Param, ParamType, Statement};
 
 /// A request under construction.
@@ -163,8 +164,16 @@ impl Request {
         }
         let auth = AuthResult { role: self.role, claims: Default::default() };
         let plan = ActionPlan::Crud(Box::new(self.plan));
-        api::execute::run(pool, &Arc::new(self.query), &plan, &self.req, &auth, conf, &SchemaCache::default())
-            .await
+        api::pipeline::database::run(
+            pool,
+            &Arc::new(self.query),
+            &plan,
+            &self.req,
+            &auth,
+            conf,
+            &SchemaCache::default(),
+        )
+        .await
     }
 
     pub(crate) async fn result(self, pool: &Pool, conf: &AppConfig) -> Result<ResultSet, Error> {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use api::config::AppConfig;
 use api::error::{DbError, Error};
-use api::execute::{DbResult, Pool, PoolMetrics};
+use api::execute::{Pool, PoolMetrics};
+use api::script::result::DbResult;
 use local_stack::cluster::StopMode;
 use local_stack::testing::{TestCluster, TestDb};
 

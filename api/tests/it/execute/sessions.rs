@@ -8,12 +8,14 @@ use std::sync::Arc;
 use api::auth::AuthResult;
 use api::config::AppConfig;
 use api::error::Error;
-use api::execute::{self, DbResult, Pool, ResultSet, Sharing};
+use api::execute::{Pool, Sharing};
+use api::pipeline::database;
 use api::plan::action_plan;
 use api::schema_cache::SchemaCache;
 use api::schema_cache::identifiers::QualifiedIdentifier;
-use api::schema_cache::leavings::Leavings;
 use api::schema_cache::load::load;
+use api::schema_cache::residue::Residue;
+use api::script::result::{DbResult, ResultSet};
 use api::sql::main_query;
 use local_stack::testing::{TestCluster, TestDb};
 use rand::rngs::StdRng;
@@ -202,7 +204,7 @@ impl App {
         let plan = action_plan(conf, &request, &self.cache)?;
         let auth = AuthResult { role: role.to_owned(), claims: serde_json::Map::new() };
         let query = Arc::new(main_query(&plan, conf, &request, &auth));
-        match execute::run(pool, &query, &plan, &request, &auth, conf, &self.cache).await? {
+        match database::run(pool, &query, &plan, &request, &auth, conf, &self.cache).await? {
             DbResult::Crud(set) => Ok(set),
             other => panic!("{text} is answered otherwise: {other:?}"),
         }
@@ -283,8 +285,8 @@ impl App {
 #[tokio::test]
 async fn nothing_that_functions_did_reaches_the_next_request() {
     let app = App::start(&schema(PLAIN), |_| ()).await;
-    let nothing = Leavings { commands: false, at_commit: false, cached_sequences: false };
-    assert_eq!(app.cache.leavings, nothing);
+    let nothing = Residue { commands: false, at_commit: false, cached_sequences: false };
+    assert_eq!(app.cache.residue, nothing);
     app.check(PLAIN).await;
 }
 
@@ -292,8 +294,8 @@ async fn nothing_that_functions_did_reaches_the_next_request() {
 async fn nothing_that_commands_or_deferred_triggers_did_reaches_the_next_request() {
     let ways = [PLAIN, COMMANDS].concat();
     let app = App::start(&format!("{}{}", schema(&ways), late_triggers(&ways)), |_| ()).await;
-    let all = Leavings { commands: true, at_commit: true, cached_sequences: false };
-    assert_eq!(app.cache.leavings, all);
+    let all = Residue { commands: true, at_commit: true, cached_sequences: false };
+    assert_eq!(app.cache.residue, all);
     app.check(&ways).await;
 }
 

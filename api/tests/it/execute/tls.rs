@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use api::error::DbError;
-use api::execute::conninfo::Secret;
-use api::execute::{Connector, CredentialSource, Pool, TokenFuture, TokenSource, connect_cold};
+use api::execute::{Connector, Pool, connect_cold};
 use local_stack::account::Account;
 use local_stack::testing::{NativeServer, TestServer};
+use pg_wire_client::conninfo::Secret;
+use pg_wire_client::{CredentialSource, TokenFuture, TokenSource};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use tempfile::TempDir;
 

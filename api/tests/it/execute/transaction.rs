@@ -3,10 +3,11 @@
 use api::api_request::types::{Mutation, PreferCount, PreferHandling, PreferTransaction};
 use api::config::AppConfig;
 use api::error::{ApiRequestError, Error};
-use api::execute::{DbResult, Pool};
+use api::execute::Pool;
 use api::media_type::{MediaType, PlanFormat};
 use api::plan::CrudKind;
 use api::schema_cache::routine::IsolationLevel;
+use api::script::result::DbResult;
 use api::sql::types::{Param, ParamType};
 use local_stack::testing::{TestCluster, TestDb};
 

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use api::execute::{IamTokens, ProcessCredentials, TokenSource as _};
 use local_stack::testing::{NativeServer, TestServer as _};
+use pg_wire_client::{IamTokens, ProcessCredentials, TokenSource as _};
 use rcgen::SanType;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};

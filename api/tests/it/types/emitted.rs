@@ -65,8 +65,8 @@ async fn what_is_declared_and_not_held_may_be_null() {
          CREATE TABLE t.child (c int NOT NULL) INHERITS (t.parent);
          ALTER TABLE ONLY t.parent ALTER b SET NOT NULL;
          ALTER TABLE t.child ALTER b DROP NOT NULL;
-         CREATE FOREIGN DATA WRAPPER nothing;
-         CREATE SERVER s FOREIGN DATA WRAPPER nothing;
+         CREATE EXTENSION postgres_fdw;
+         CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw;
          CREATE FOREIGN TABLE t.far (id int NOT NULL) SERVER s;
          CREATE TABLE t.domains (d t.filled);
          CREATE VIEW t.of_parent AS SELECT a, b FROM t.parent;

@@ -48,10 +48,10 @@ impl Project {
         assert!(output.status.success(), "{error}");
         let config = line.split_once("TF_CLI_CONFIG_FILE=").unwrap().1.trim().trim_matches('"').to_owned();
         let dir = tempfile::tempdir().unwrap();
-        for folder in ["infra-tf", "api/src"] {
+        for folder in ["infra-tf", "api/src", "pg-wire-client/src"] {
             copy(&root.join(folder), &dir.path().join(folder));
         }
-        for file in ["Cargo.lock", "Cargo.toml", "api/Cargo.toml"] {
+        for file in ["Cargo.lock", "Cargo.toml", "api/Cargo.toml", "pg-wire-client/Cargo.toml"] {
             std::fs::copy(root.join(file), dir.path().join(file)).unwrap();
         }
         let project = Self { dir, config, s3: S3::start() };
