@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::{cloud::StackEvent, failure::STACK, render::text};
+use crate::{cloud::StackEvent, failure, render::text};
 
 /// Width of the bars, in characters.
 const WIDTH: usize = 40;
@@ -21,19 +21,20 @@ pub struct Span {
 }
 
 /// The spans of the last operation among the events of a stack, oldest first, in the order in which resources started.
-pub fn spans(events: &[StackEvent]) -> Vec<Span> {
-    let is_start = |it: &StackEvent| {
-        it.kind == STACK
-            && ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"]
-                .contains(&it.status.as_str())
-    };
-    let begin = events.iter().rposition(is_start).unwrap_or(0);
+///
+/// What a rollback deletes again has a span of its own for that.
+pub fn spans(events: &[StackEvent], stack_id: &str) -> Vec<Span> {
+    let begin = events.iter().rposition(|it| failure::begins_operation(it, stack_id)).unwrap_or(0);
     let Some(zero) = events.get(begin).map(|it| it.time) else { return Vec::new() };
     let since = |time: SystemTime| time.duration_since(zero).unwrap_or_default();
     let mut spans: Vec<Span> = Vec::new();
-    for event in events[begin..].iter().filter(|it| it.kind != STACK) {
+    for event in events[begin..].iter().filter(|it| !failure::is_of_stack(it, stack_id)) {
         let at = since(event.time);
-        match spans.iter_mut().find(|it| it.logical_id == event.logical_id) {
+        let deletes = |status: &str| status.starts_with("DELETE_");
+        let is_same = |it: &&mut Span| {
+            it.logical_id == event.logical_id && deletes(&it.status) == deletes(&event.status)
+        };
+        match spans.iter_mut().find(is_same) {
             Some(span) => (span.end, span.status) = (at, event.status.clone()),
             None => spans.push(Span {
                 logical_id: event.logical_id.clone(),
@@ -76,13 +77,14 @@ fn took(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::STACK;
 
     fn event(seconds: u64, logical_id: &str, kind: &str, status: &str) -> StackEvent {
         StackEvent {
             id: String::new(),
             time: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
             logical_id: logical_id.into(),
-            physical_id: String::new(),
+            physical_id: if kind == STACK { "arn".into() } else { String::new() },
             kind: kind.into(),
             status: status.into(),
             reason: None,
@@ -101,15 +103,18 @@ mod tests {
             event(110, "Database", "T", "CREATE_IN_PROGRESS"),
             event(140, "Database", "T", "CREATE_FAILED"),
             event(141, "app", STACK, "UPDATE_ROLLBACK_IN_PROGRESS"),
+            event(160, "Database", "T", "DELETE_IN_PROGRESS"),
+            event(180, "Database", "T", "DELETE_COMPLETE"),
         ];
-        let drawn = lines(&spans(&events));
+        let drawn = lines(&spans(&events, "arn"));
         assert_eq!(
             drawn,
             [
-                "Vpc      ✓ ██████████                               10s",
-                "Database ✗           ██████████████████████████████ 30s",
+                "Vpc      ✓ █████                                    10s",
+                "Database ✗      ███████████████                     30s",
+                "Database ∅                               ██████████ 20s",
             ]
         );
-        assert_eq!(lines(&spans(&[])), Vec::<String>::new());
+        assert_eq!(lines(&spans(&[], "arn")), Vec::<String>::new());
     }
 }

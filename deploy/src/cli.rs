@@ -1,34 +1,20 @@
 //! The command line: flags to values, values to the engine, exit codes back.
 
+mod flags;
 mod inspect;
 mod params;
+mod select;
 mod work;
 
-pub(crate) use work::INTERRUPTED;
+pub(crate) use work::{INTERRUPTED, told_to_end};
 
-use std::{
-    collections::BTreeMap,
-    io::Write,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io::Write, path::PathBuf};
 
-use anyhow::{Context, bail};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use infra_cfn::{
-    Stack, Template,
-    catalog::{DEFAULT_PREFIX, PREFIX_LENGTH},
-    graph::Graph,
-    params::ParameterFile,
-    template::INLINE_LIMIT,
-    write,
-};
+use anyhow::Context;
+use clap::{Parser, Subcommand};
 
-use deploy::{
-    Settings, Spec,
-    cloud::{CloudError, OnFailure},
-    failure::Failure,
-};
+use deploy::{cloud::CloudError, failure::Failure};
+use flags::{Consent, Format, Home, Leave, Making, OnFailureFlag, Pace, Switch, Target, Values};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Deploys the CloudFormation stacks")]
@@ -42,47 +28,63 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Make stacks that do not exist yet
     #[command(after_help = "Example: cargo xtask create --stack vpc")]
-    Create(Work),
+    Create(Create),
     /// Make or change stacks, after showing what changes
     #[command(after_help = "Example: cargo xtask deploy --all --yes")]
-    Deploy(Work),
+    Deploy(Deploy),
+    /// Execute change sets that deploy --no-execute has prepared: exactly those
+    #[command(
+        after_help = "Example: cargo xtask deploy --all --no-execute --json > plan.json; cargo xtask apply --plan plan.json"
+    )]
+    Apply(Apply),
     /// Follow what CloudFormation is doing until it ends
     #[command(after_help = "Example: cargo xtask wait --stack rds")]
     Wait {
         #[command(flatten)]
-        look: Look,
+        target: Target,
+        #[command(flatten)]
+        format: Format,
         #[command(flatten)]
         pace: Pace,
     },
     /// Delete stacks in reverse order; --all leaves out iam
     #[command(after_help = "Example: cargo xtask terminate --all")]
-    Terminate(Work),
+    Terminate(Terminate),
     /// Delete stacks and make them anew; --all leaves out iam
     #[command(after_help = "Example: cargo xtask recreate --stack compute")]
-    Recreate(Work),
+    Recreate(Recreate),
     /// Show what a deployment would change, and what was changed behind CloudFormation's back
-    #[command(after_help = "Example: cargo xtask diff --all")]
-    Diff {
-        #[command(flatten)]
-        work: Work,
-        /// Do not compare with the real resources
-        #[arg(long)]
-        no_drift: bool,
-    },
+    #[command(after_help = "Example: cargo xtask diff --all --exit-code")]
+    Diff(Diff),
     /// List the events of the last operation, with the time that each resource took
     #[command(after_help = "Example: cargo xtask events --stack compute")]
-    Events(Look),
+    Events {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        format: Format,
+    },
     /// Print the outputs
     #[command(after_help = "Example: cargo xtask outputs --stack compute --json")]
-    Outputs(Look),
+    Outputs {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        format: Format,
+    },
     /// List the stacks of this installation
     #[command(after_help = "Example: cargo xtask stacks")]
-    Stacks(Look),
+    Stacks {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        format: Format,
+    },
     /// Print a template
     #[command(after_help = "Example: cargo xtask template --stack vpc")]
     Template {
         #[command(flatten)]
-        look: Look,
+        target: Target,
         /// The template that the stack was made from, not the one here
         #[arg(long)]
         deployed: bool,
@@ -90,9 +92,17 @@ pub(crate) enum Command {
     /// Work on parameter files
     #[command(subcommand)]
     Params(ParamsCommand),
-    /// Check templates and parameter files without AWS
-    #[command(after_help = "Example: cargo xtask lint --all")]
-    Lint(Look),
+    /// Check templates and parameter files; without AWS, unless --aws is given
+    #[command(after_help = "Example: cargo xtask lint --all --aws")]
+    Lint {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        format: Format,
+        /// Ask the account, too: names that are taken, images, quotas, types of instances
+        #[arg(long)]
+        aws: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -101,293 +111,201 @@ pub(crate) enum ParamsCommand {
     #[command(after_help = "Example: cargo xtask params init --all")]
     Init {
         #[command(flatten)]
-        look: Look,
+        target: Target,
         /// Do not ask AWS whether the stacks exist, whose passwords stay as they are
         #[arg(long)]
         assume_new: bool,
     },
+    /// Write down that the parameter files belong to the account and region of now; other ones are refused from then on
+    #[command(after_help = "Example: cargo xtask params pin --profile production")]
+    Pin(Home),
 }
 
-/// Flags of every command.
-#[derive(Args, Clone)]
-pub(crate) struct Look {
-    /// Stack to work on; may be repeated
-    #[arg(long = "stack", value_name = "NAME")]
-    stacks: Vec<Stack>,
-    /// Every stack
-    #[arg(long, conflicts_with = "stacks")]
-    all: bool,
-    /// Prefix of the stack names
-    #[arg(long, default_value = DEFAULT_PREFIX, value_parser = prefix)]
-    prefix: String,
-    /// Print JSON for programs
-    #[arg(long)]
-    json: bool,
-    /// Folder of the parameter files
-    #[arg(long, value_name = "DIR")]
-    params_dir: Option<PathBuf>,
-}
-
-/// Flags of commands that follow what CloudFormation does.
-#[derive(Args, Clone)]
-pub(crate) struct Pace {
-    /// Seconds between two looks at a stack
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = poll)]
-    poll: Duration,
-}
-
-/// Flags of commands that change something.
-#[derive(Args, Clone)]
-pub(crate) struct Work {
+#[derive(clap::Args)]
+pub(crate) struct Create {
     #[command(flatten)]
-    look: Look,
+    target: Target,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    pace: Pace,
+    #[command(flatten)]
+    consent: Consent,
+    #[command(flatten)]
+    values: Values,
+    #[command(flatten)]
+    making: Making,
+    #[command(flatten)]
+    planning: Planning,
+}
+
+/// Plan and apply apart.
+#[derive(clap::Args)]
+pub(crate) struct Planning {
+    /// Prepare the change sets, print the plan on stdout, and leave them for apply
+    #[arg(long)]
+    no_execute: bool,
+    /// Print the plan as Markdown, for a pull request
+    #[arg(long, requires = "no_execute", conflicts_with = "json")]
+    markdown: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Deploy {
+    #[command(flatten)]
+    create: Create,
+    #[command(flatten)]
+    leave: Leave,
+    /// Resource that the continuation of a stuck rollback leaves as it is; may be repeated
+    #[arg(long, value_name = "LOGICAL_ID")]
+    rollback_skip: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Apply {
+    /// Change sets, by their ARNs
+    #[arg(value_name = "CHANGE_SET", required_unless_present = "plan")]
+    change_sets: Vec<String>,
+    /// What deploy --no-execute --json has printed; - reads it from stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "change_sets")]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    home: Home,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    pace: Pace,
+    #[command(flatten)]
+    consent: Consent,
+    #[command(flatten)]
+    leave: Leave,
+    /// What happens to a changed stack that fails; for a new one its change set says it
+    #[arg(long, value_enum, default_value_t)]
+    on_failure: OnFailureFlag,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Terminate {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    format: Format,
     #[command(flatten)]
     pace: Pace,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
-    /// Value of a parameter, over the parameter file; STACK.NAME=VALUE for one stack only; may be repeated
-    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
-    parameters: Vec<(String, String)>,
-    /// Tag of the stacks and everything in them; may be repeated
-    #[arg(long = "tags", value_name = "KEY=VALUE", value_parser = pair)]
-    tags: Vec<(String, String)>,
     /// Role that CloudFormation acts with
     #[arg(long, value_name = "ARN")]
     role_arn: Option<String>,
-    /// What happens to a stack that fails
-    #[arg(long, value_enum, default_value_t)]
-    on_failure: OnFailureFlag,
-    /// Prepare the change sets and leave them for somebody else to execute
-    #[arg(long)]
-    no_execute: bool,
-    /// Turn termination protection on or off
-    #[arg(long, value_enum)]
-    termination_protection: Option<Switch>,
-    /// Bucket for templates over 51,200 bytes; the s3 stack's bucket is used when it exists
-    #[arg(long, value_name = "BUCKET")]
-    template_bucket: Option<String>,
-    /// Take the current image of the host, which replaces the host
-    #[arg(long)]
-    new_host_image: bool,
-    /// Resource that the continuation of a stuck rollback leaves as it is; may be repeated
-    #[arg(long, value_name = "LOGICAL_ID")]
-    rollback_skip: Vec<String>,
+    /// Turn termination protection off
+    #[arg(long, value_name = "off", value_parser = off)]
+    termination_protection: Option<Off>,
     /// Resource that stays behind when a stack is deleted whose deletion failed before; may be repeated
     #[arg(long, value_name = "LOGICAL_ID")]
     retain: Vec<String>,
 }
 
-#[derive(ValueEnum, Clone, Copy, Default)]
-enum OnFailureFlag {
-    /// Go back to what was
-    #[default]
-    Rollback,
-    /// Leave everything to be looked at
-    Keep,
-    /// Delete a new stack
-    Delete,
+#[derive(clap::Args)]
+pub(crate) struct Recreate {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    pace: Pace,
+    #[command(flatten)]
+    consent: Consent,
+    #[command(flatten)]
+    values: Values,
+    #[command(flatten)]
+    making: Making,
+    /// Resource that stays behind when a stack is deleted whose deletion failed before; may be repeated
+    #[arg(long, value_name = "LOGICAL_ID")]
+    retain: Vec<String>,
 }
 
-#[derive(ValueEnum, Clone, Copy)]
-enum Switch {
-    On,
-    Off,
+#[derive(clap::Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    pace: Pace,
+    #[command(flatten)]
+    values: Values,
+    /// Do not compare with the real resources
+    #[arg(long)]
+    no_drift: bool,
+    /// Print Markdown, for a pull request
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+    /// Exit with 4 when anything differs
+    #[arg(long)]
+    exit_code: bool,
 }
 
-fn prefix(text: &str) -> Result<String, String> {
-    let is_good = text.starts_with(|it: char| it.is_ascii_lowercase())
-        && text.len() <= PREFIX_LENGTH
-        && text.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-');
-    if is_good {
-        Ok(text.to_owned())
-    } else {
-        Err(format!(
-            "must start with a lower case letter and hold at most {PREFIX_LENGTH} lower case letters, digits and hyphens"
-        ))
-    }
-}
+/// The only thing that termination protection can be turned to where stacks are deleted.
+#[derive(Clone, Copy)]
+pub(crate) struct Off;
 
-fn poll(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<f64>().ok().filter(|it| (0.1..=60.0).contains(it));
-    seconds.map(Duration::from_secs_f64).ok_or_else(|| "must be a number of seconds from 0.1 to 60".into())
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) =
-        text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("must have the form NAME=VALUE")?;
-    Ok((key.to_owned(), value.to_owned()))
-}
-
-/// What the flags select: every stack's template, and the graph of those that are wanted.
-struct Selection {
-    specs: Vec<Spec>,
-    graph: Graph,
-}
-
-impl Look {
-    /// The stacks that are wanted, in the order of the catalog.
-    fn wanted(&self) -> anyhow::Result<Vec<Stack>> {
-        if self.all {
-            return Ok(Stack::ALL.to_vec());
-        }
-        if self.stacks.is_empty() {
-            bail!("name a stack with --stack NAME, or all of them with --all");
-        }
-        Ok(Stack::ALL.into_iter().filter(|it| self.stacks.contains(it)).collect())
-    }
-
-    /// The stacks that a removal takes: "all" leaves out the one that holds who is removing.
-    fn wanted_for_removal(&self) -> anyhow::Result<Vec<Stack>> {
-        let mut wanted = self.wanted()?;
-        if self.all {
-            wanted.retain(|it| *it != Stack::Iam);
-            let stays = format!(
-                "{} stays: it is who you are. Remove it last, with other credentials: delete the access keys and the MFA device of its user, then terminate --stack iam",
-                Stack::Iam.stack_name(&self.prefix)
-            );
-            writeln!(anstream::stderr(), "{stays}").context("write to stderr")?;
-        }
-        Ok(wanted)
-    }
-
-    /// The same for commands that only look: nothing named means everything.
-    fn wanted_or_all(&self) -> Vec<Stack> {
-        self.wanted().unwrap_or_else(|_| Stack::ALL.to_vec())
-    }
-
-    fn params_dir(&self) -> PathBuf {
-        self.params_dir.clone().unwrap_or_else(|| {
-            let here = PathBuf::from("infra-cfn/params");
-            // Started from somewhere else in the workspace.
-            if here.is_dir() {
-                here
-            } else {
-                Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra-cfn/params")
-            }
-        })
-    }
-
-    fn select(&self, stacks: &[Stack], flags: &[(String, String)]) -> anyhow::Result<Selection> {
-        let specs: Vec<Spec> =
-            Stack::ALL.into_iter().map(|it| self.spec(it, flags)).collect::<Result<_, _>>()?;
-        let templates: Vec<(&str, &Template)> =
-            specs.iter().map(|it| (it.name.as_str(), &it.template)).collect();
-        let mut whole = Graph::build(&self.prefix, &templates).context("order the stacks")?;
-        // A template that does not fit into a request goes through the bucket of the s3 stack.
-        for spec in specs.iter().filter(|it| it.text.len() > INLINE_LIMIT) {
-            whole = whole.with_wait(&spec.name, Stack::S3.name()).context("order the stacks")?;
-        }
-        let names: Vec<&str> = stacks.iter().map(|it| it.name()).collect();
-        let graph = whole.restrict(&names);
-        self.refuse_unknown(flags, stacks, &specs)?;
-        Ok(Selection { specs, graph })
-    }
-
-    fn spec(&self, stack: Stack, flags: &[(String, String)]) -> anyhow::Result<Spec> {
-        let template = Template::parse(stack.template_text())
-            .with_context(|| format!("read {}", stack.template_path()))?;
-        let path = self.params_dir().join(format!("{stack}.json"));
-        let mut given = match std::fs::read_to_string(&path) {
-            Ok(text) => ParameterFile::parse(&text).with_context(|| format!("read {}", path.display()))?,
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => ParameterFile::default(),
-            Err(err) => return Err(err).with_context(|| format!("read {}", path.display())),
-        };
-        let mut overridden = Vec::new();
-        for (name, value) in flags {
-            let name = match name.split_once('.') {
-                Some((of, name)) if of == stack.name() => name,
-                None if template.parameters.contains_key(name) => name,
-                _ => continue,
-            };
-            if given.get(name).is_some_and(|it| it != value) {
-                overridden.push(name.to_owned());
-            }
-            given.set(name, value);
-        }
-        Ok(Spec {
-            name: stack.name().to_owned(),
-            stack_name: stack.stack_name(&self.prefix),
-            text: write::compact(stack.template_text())
-                .with_context(|| format!("read {}", stack.template_path()))?,
-            template,
-            template_path: stack.template_path(),
-            params_path: path.display().to_string(),
-            given,
-            overridden,
-        })
-    }
-
-    /// A flag that no wanted stack takes is a mistake, not a wish for nothing.
-    fn refuse_unknown(
-        &self,
-        flags: &[(String, String)],
-        stacks: &[Stack],
-        specs: &[Spec],
-    ) -> anyhow::Result<()> {
-        for (of, _) in flags.iter().filter_map(|(name, _)| name.split_once('.')) {
-            if !stacks.iter().any(|it| it.name() == of) {
-                bail!("a parameter is given for \"{of}\", which is not among the stacks of this command");
-            }
-        }
-        for (name, _) in flags.iter().filter(|(name, _)| !name.contains('.')) {
-            let takes = |it: &&Spec| it.template.parameters.contains_key(name);
-            if !specs
-                .iter()
-                .filter(|it| stacks.iter().any(|stack| stack.name() == it.name))
-                .any(|it| takes(&it))
-            {
-                bail!(
-                    "no stack of {} has a parameter \"{name}\"",
-                    stacks.iter().map(|it| it.name()).collect::<Vec<_>>().join(", ")
-                );
-            }
-        }
-        Ok(())
+fn off(text: &str) -> Result<Off, String> {
+    match clap::ValueEnum::from_str(text, false) {
+        Ok(Switch::Off) => Ok(Off),
+        _ => Err("only \"off\" makes sense here: what is protected cannot go".to_owned()),
     }
 }
 
-impl Work {
-    fn settings(&self) -> Settings {
-        let mut settings = Settings::new(&self.look.prefix);
-        settings.poll = self.pace.poll;
-        settings.execute = !self.no_execute;
-        settings.on_failure = match self.on_failure {
-            OnFailureFlag::Rollback => OnFailure::Rollback,
-            OnFailureFlag::Keep => OnFailure::Keep,
-            OnFailureFlag::Delete => OnFailure::Delete,
-        };
-        settings.role_arn.clone_from(&self.role_arn);
-        settings.tags = self.tags.iter().cloned().collect::<BTreeMap<_, _>>();
-        settings.protect = self.termination_protection.map(|it| matches!(it, Switch::On));
-        settings.bucket.clone_from(&self.template_bucket);
-        settings.new_host_image = self.new_host_image;
-        settings.rollback_skip.clone_from(&self.rollback_skip);
-        settings.retain.clone_from(&self.retain);
-        settings
+/// A command line that makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(String);
+
+impl UsageError {
+    fn new(text: impl Into<String>) -> anyhow::Error {
+        Self(text.into()).into()
     }
 }
 
 /// Runs a command and returns its exit code.
 pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Create(work) => work::deploy(&work, true).await,
-        Command::Deploy(work) => work::deploy(&work, false).await,
-        Command::Wait { look, pace } => work::wait(&look, &pace).await,
-        Command::Terminate(work) => work::terminate(&work).await,
-        Command::Recreate(work) => work::recreate(&work).await,
-        Command::Diff { work, no_drift } => work::diff(&work, !no_drift).await,
-        Command::Events(look) => inspect::events(&look).await,
-        Command::Outputs(look) => inspect::outputs(&look).await,
-        Command::Stacks(look) => inspect::stacks(&look).await,
-        Command::Template { look, deployed } => inspect::template(&look, deployed).await,
-        Command::Params(ParamsCommand::Init { look, assume_new }) => params::init(&look, assume_new).await,
-        Command::Lint(look) => params::lint(&look),
+        Command::Create(it) => work::create(&it).await,
+        Command::Deploy(it) => work::deploy(&it).await,
+        Command::Apply(it) => work::apply(&it).await,
+        Command::Wait { target, format, pace } => work::wait(&target, &format, &pace).await,
+        Command::Terminate(it) => work::terminate(&it).await,
+        Command::Recreate(it) => work::recreate(&it).await,
+        Command::Diff(it) => work::diff(&it).await,
+        Command::Events { target, format } => inspect::events(&target, format).await,
+        Command::Outputs { target, format } => inspect::outputs(&target, format).await,
+        Command::Stacks { target, format } => inspect::stacks(&target, format).await,
+        Command::Template { target, deployed } => inspect::template(&target, deployed).await,
+        Command::Params(ParamsCommand::Init { target, assume_new }) => {
+            params::init(&target, assume_new).await
+        }
+        Command::Params(ParamsCommand::Pin(home)) => params::pin(&home).await,
+        Command::Lint { target, format, aws } => params::lint(&target, format, aws).await,
     }
 }
 
-/// Tells what went wrong before anything could be done.
-pub(crate) fn complain(err: &anyhow::Error) {
+/// Whether a command tells by itself what an interruption means for it.
+pub(crate) fn minds_interruption(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Create(_)
+            | Command::Deploy(_)
+            | Command::Apply(_)
+            | Command::Wait { .. }
+            | Command::Terminate(_)
+            | Command::Recreate(_)
+            | Command::Diff(_)
+    )
+}
+
+/// Tells what went wrong before anything could be done, and returns the exit code.
+pub(crate) fn complain(err: &anyhow::Error) -> u8 {
     let mut stderr = anstream::stderr();
     let _ = match err.downcast_ref::<CloudError>() {
         Some(cause) => {
@@ -396,12 +314,7 @@ pub(crate) fn complain(err: &anyhow::Error) {
         }
         None => writeln!(stderr, "error: {err:#}"),
     };
-}
-
-/// Tells what Ctrl-C means here.
-pub(crate) fn interrupted() {
-    let text = "interrupted; CloudFormation goes on by itself, and the same command follows it and goes on from there";
-    let _ = writeln!(anstream::stderr(), "\n{text}");
+    if err.is::<UsageError>() { 2 } else { 1 }
 }
 
 /// Prints data.

@@ -1,237 +1,16 @@
 //! What the engine needs from CloudFormation, as one trait and plain data.
 //!
 //! Invariant: no type of an SDK crosses this boundary, so the engine can be tested against a scripted fake, and a change of
-//! SDK touches `cloud/aws.rs` only.
+//! SDK touches `cloud/aws.rs` and `cloud/aws/` only.
 
 pub mod aws;
+mod model;
 
-use std::{collections::BTreeMap, fmt, future::Future, time::SystemTime};
+pub use model::*;
 
-use serde::Serialize;
+use std::future::Future;
 
-use crate::status::StackStatus;
-
-/// A stack as CloudFormation describes it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StackInfo {
-    /// Name.
-    pub name: String,
-    /// ARN; stays the same for the life of the stack and finds it after its deletion.
-    pub id: String,
-    /// Status.
-    pub status: StackStatus,
-    /// Why it has this status, when CloudFormation says.
-    pub status_reason: Option<String>,
-    /// Parameters with their values; CloudFormation gives asterisks for a hidden one.
-    pub parameters: BTreeMap<String, String>,
-    /// Outputs.
-    pub outputs: Vec<StackOutput>,
-    /// Whether CloudFormation refuses to delete it.
-    pub termination_protection: bool,
-    /// When it was made.
-    pub created: Option<SystemTime>,
-    /// When it was changed last.
-    pub updated: Option<SystemTime>,
-}
-
-/// An output of a stack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StackOutput {
-    /// Logical id.
-    pub key: String,
-    /// Value.
-    pub value: String,
-    /// Description.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// Export name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub export: Option<String>,
-}
-
-/// Something that happened to a resource of a stack, or to the stack itself.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StackEvent {
-    /// Unique id.
-    pub id: String,
-    /// When.
-    pub time: SystemTime,
-    /// Logical id; the stack's name for the stack itself.
-    pub logical_id: String,
-    /// Physical id; the stack's ARN for the stack itself.
-    pub physical_id: String,
-    /// Resource type; `AWS::CloudFormation::Stack` for the stack itself.
-    pub kind: String,
-    /// Status of the resource, such as `CREATE_FAILED`.
-    pub status: String,
-    /// Why.
-    pub reason: Option<String>,
-    /// Token that the request carried which caused it.
-    pub token: Option<String>,
-}
-
-/// The value that a parameter gets.
-#[derive(Clone, PartialEq, Eq)]
-pub enum ParameterValue {
-    /// What the stack has now.
-    Previous,
-    /// A value; it may be a secret.
-    Given(String),
-}
-
-impl fmt::Debug for ParameterValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Previous => "Previous",
-            Self::Given(_) => "Given(…)",
-        })
-    }
-}
-
-/// Where CloudFormation finds a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TemplateSource {
-    /// In the request.
-    Body(String),
-    /// In a bucket.
-    Url(String),
-}
-
-/// What happens to a stack whose creation or change fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnFailure {
-    /// It goes back to what it was; a new stack is emptied.
-    #[default]
-    Rollback,
-    /// It stays as it is, to be looked at and deployed again.
-    Keep,
-    /// A new stack is deleted; a changed one goes back.
-    Delete,
-}
-
-/// A request for a change set.
-#[derive(Debug, Clone)]
-pub struct ChangeSetRequest {
-    /// Stack.
-    pub stack_name: String,
-    /// Name of the change set.
-    pub name: String,
-    /// Whether the stack does not exist yet.
-    pub is_new: bool,
-    /// Template.
-    pub template: TemplateSource,
-    /// Parameters.
-    pub parameters: BTreeMap<String, ParameterValue>,
-    /// Tags of the stack and everything in it.
-    pub tags: BTreeMap<String, String>,
-    /// Acknowledged capabilities.
-    pub capabilities: Vec<&'static str>,
-    /// Role that CloudFormation acts with.
-    pub role_arn: Option<String>,
-    /// What happens when a new stack fails.
-    pub on_failure: OnFailure,
-}
-
-/// A change set as CloudFormation describes it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ChangeSet {
-    /// ARN.
-    pub id: String,
-    /// Whether it can be executed.
-    pub state: ChangeSetState,
-    /// Changes.
-    pub changes: Vec<Change>,
-}
-
-/// How a change set stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChangeSetState {
-    /// CloudFormation is still comparing.
-    Pending,
-    /// Ready to be executed.
-    Ready,
-    /// There is nothing to change.
-    Empty,
-    /// CloudFormation refuses, and says why.
-    Refused(String),
-}
-
-/// A change of a resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
-    /// What happens to the resource.
-    pub action: ChangeAction,
-    /// Logical id.
-    pub logical_id: String,
-    /// Physical id, when it exists.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub physical_id: Option<String>,
-    /// Resource type.
-    pub kind: String,
-    /// Whether it is replaced.
-    pub replacement: Replacement,
-    /// What happens to the old resource, by its policies.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy: Option<String>,
-    /// Properties that change.
-    pub properties: Vec<PropertyChange>,
-}
-
-/// What happens to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChangeAction {
-    /// It is made.
-    Add,
-    /// It is changed.
-    Modify,
-    /// It is deleted.
-    Remove,
-    /// It is brought into the stack.
-    Import,
-    /// Only known when the change set is executed.
-    Dynamic,
-}
-
-/// Whether a change replaces a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Replacement {
-    /// The resource stays.
-    No,
-    /// It depends on values that are not known yet.
-    Conditional,
-    /// A new resource takes its place.
-    Yes,
-}
-
-/// A property that changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PropertyChange {
-    /// Where, such as `Properties.Size`.
-    pub path: String,
-    /// Old value, when CloudFormation gives it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<String>,
-    /// New value, when CloudFormation gives it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
-    /// Whether this property makes CloudFormation replace the resource.
-    pub replaces: Replacement,
-}
-
-/// A difference between a stack and what is really there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Drift {
-    /// Logical id.
-    pub logical_id: String,
-    /// Resource type.
-    pub kind: String,
-    /// Whether the resource is gone.
-    pub is_deleted: bool,
-    /// Properties that differ: expected before, actual after.
-    pub properties: Vec<PropertyChange>,
-}
+use crate::preflight::Account;
 
 /// Why a call failed, sorted by what a caller can do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -239,6 +18,9 @@ pub enum CloudError {
     /// There is no such stack, change set or bucket; AWS's words.
     #[error("{0}")]
     NotFound(String),
+    /// The state has changed meanwhile: a change set that somebody else made obsolete, a stack that is at work.
+    #[error("AWS refuses: {0}")]
+    Stale(String),
     /// Too many requests; CloudFormation will take them later.
     #[error("AWS asks to slow down: {0}")]
     Throttled(String),
@@ -267,19 +49,33 @@ impl CloudError {
 pub type CloudResult<T> = Result<T, CloudError>;
 
 /// CloudFormation, as far as the engine uses it. Calls do not retry by themselves more than an SDK does.
-pub trait Cloud: Sync {
+///
+/// A stack is named or, once it is known, given by its ARN, which another stack of the same name does not have.
+pub trait Cloud: Account + Sync {
+    /// Who is asking, and where.
+    fn caller(&self) -> impl Future<Output = CloudResult<Caller>> + Send;
+
     /// The newest stack with a name or ARN; by name only one that is not deleted.
     fn stack(&self, name_or_id: &str) -> impl Future<Output = CloudResult<Option<StackInfo>>> + Send;
+
+    /// The stack of a name that was deleted last; AWS keeps such for 90 days.
+    fn deleted_stack(&self, name: &str) -> impl Future<Output = CloudResult<Option<StackInfo>>> + Send;
 
     /// Every stack that is not deleted and whose name starts with a prefix.
     fn stacks(&self, name_prefix: &str) -> impl Future<Output = CloudResult<Vec<StackInfo>>> + Send;
 
-    /// Events of a stack after a known one, oldest first; all of them without one.
+    /// Events of a stack, oldest first.
     fn events(
         &self,
         stack_id: &str,
-        after: Option<&str>,
+        since: Since<'_>,
     ) -> impl Future<Output = CloudResult<Vec<StackEvent>>> + Send;
+
+    /// Id of the newest event of a stack; nothing before the first one.
+    fn last_event(&self, stack_id: &str) -> impl Future<Output = CloudResult<Option<String>>> + Send;
+
+    /// What failed in a change set or in the last operation on a stack, in more detail than the events of a stack have.
+    fn issues(&self, subject: Subject<'_>) -> impl Future<Output = CloudResult<Vec<Issue>>> + Send;
 
     /// Names of the stacks that import an export.
     fn importers(&self, export: &str) -> impl Future<Output = CloudResult<Vec<String>>> + Send;
@@ -290,32 +86,35 @@ pub trait Cloud: Sync {
     /// Asks CloudFormation to check a template.
     fn validate(&self, template: &TemplateSource) -> impl Future<Output = CloudResult<()>> + Send;
 
-    /// Asks for a change set; it is ready when [`Cloud::change_set`] says so. Returns its ARN.
+    /// Asks for a change set; it is ready when [`Cloud::change_set`] says so. The same request again finds the change set
+    /// of the first.
     fn create_change_set(
         &self,
         request: &ChangeSetRequest,
-    ) -> impl Future<Output = CloudResult<String>> + Send;
+    ) -> impl Future<Output = CloudResult<Asked>> + Send;
 
-    /// A change set with all its changes.
-    fn change_set(&self, stack_name: &str, id: &str) -> impl Future<Output = CloudResult<ChangeSet>> + Send;
+    /// A change set with all its changes, by its ARN.
+    fn change_set(&self, id: &str) -> impl Future<Output = CloudResult<ChangeSet>> + Send;
+
+    /// The change sets of a stack that nobody has executed.
+    fn change_sets(&self, stack_id: &str) -> impl Future<Output = CloudResult<Vec<ListedChangeSet>>> + Send;
 
     /// Starts the changes of a change set. Events carry the token. `on_failure` is for a changed stack; the change set of a
     /// new one carries its own.
     fn execute_change_set(
         &self,
-        stack_name: &str,
         id: &str,
         token: &str,
         on_failure: OnFailure,
     ) -> impl Future<Output = CloudResult<()>> + Send;
 
     /// Removes a change set.
-    fn delete_change_set(&self, stack_name: &str, id: &str) -> impl Future<Output = CloudResult<()>> + Send;
+    fn delete_change_set(&self, id: &str) -> impl Future<Output = CloudResult<()>> + Send;
 
     /// Starts the deletion of a stack, leaving resources behind. Events carry the token.
     fn delete_stack(
         &self,
-        stack_name: &str,
+        stack_id: &str,
         token: &str,
         role_arn: Option<&str>,
         retain: &[String],
@@ -324,20 +123,21 @@ pub trait Cloud: Sync {
     /// Starts the rest of a rollback, leaving resources out of it.
     fn continue_rollback(
         &self,
-        stack_name: &str,
+        stack_id: &str,
         token: &str,
+        role_arn: Option<&str>,
         skip: &[String],
     ) -> impl Future<Output = CloudResult<()>> + Send;
 
     /// Turns termination protection on or off.
     fn set_termination_protection(
         &self,
-        stack_name: &str,
+        stack_id: &str,
         enabled: bool,
     ) -> impl Future<Output = CloudResult<()>> + Send;
 
-    /// Compares a stack with what is really there. Takes a while.
-    fn drift(&self, stack_name: &str) -> impl Future<Output = CloudResult<Vec<Drift>>> + Send;
+    /// Compares a stack with what is really there. Takes a while; gives up after [`DRIFT_DEADLINE`].
+    fn drift(&self, stack_id: &str) -> impl Future<Output = CloudResult<DriftReport>> + Send;
 
     /// Puts a template into a bucket and returns where CloudFormation finds it.
     fn upload(&self, bucket: &str, key: &str, body: &str)
@@ -349,3 +149,6 @@ pub trait Cloud: Sync {
     /// Region, for links to the console.
     fn region(&self) -> &str;
 }
+
+/// How long a comparison of a stack with reality may take.
+pub const DRIFT_DEADLINE: std::time::Duration = std::time::Duration::from_mins(20);

@@ -3,12 +3,26 @@
 //! Holds no state between calls. Every step starts from what CloudFormation says, so a run can be cut at any point and the
 //! next one goes on.
 
+mod ahead;
+mod apply;
+mod causes;
 mod deploy;
+mod execute;
 mod follow;
 mod inspect;
+mod plan;
+mod request;
+mod settle;
 mod terminate;
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+pub use apply::Prepared;
+pub use settle::Abandoned;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    time::Duration,
+};
 
 use infra_cfn::{Template, graph::Graph, params::ParameterFile};
 use tokio::{
@@ -17,7 +31,7 @@ use tokio::{
 };
 
 use crate::{
-    cloud::{Cloud, CloudResult, OnFailure, StackInfo},
+    cloud::{Cloud, CloudResult, Mode, OnFailure, StackInfo},
     event::{Event, Sink},
     failure::Failure,
     schedule::Ending,
@@ -70,10 +84,35 @@ pub struct Settings {
     pub rollback_skip: Vec<String>,
     /// Resources that stay behind when a stack is deleted whose deletion failed before.
     pub retain: Vec<String>,
+    /// Resources that may be replaced or deleted although they hold data, as `LOGICAL_ID` or `STACK.LOGICAL_ID`.
+    pub allow_data_loss: Vec<String>,
+    /// Where and as whom one has to be.
+    pub pin: Pin,
+    /// Ways to work that give something up.
+    pub mode: Mode,
+    /// Whether the account is asked before anything is made.
+    pub looks_ahead: bool,
     /// Time between two looks at CloudFormation.
     pub poll: Duration,
     /// How long calls that may work in a moment are tried again.
     pub patience: Duration,
+    /// How long what was just made may not be visible yet.
+    pub settling: Duration,
+    /// How long CloudFormation may compare for a change set.
+    pub planning: Duration,
+    /// How long an operation is followed.
+    pub deadline: Duration,
+}
+
+/// Where a configuration belongs; what is not said is not looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pin {
+    /// Account.
+    pub account: Option<String>,
+    /// Region.
+    pub region: Option<String>,
+    /// Where it is said, for messages.
+    pub said_by: String,
 }
 
 impl Settings {
@@ -91,8 +130,15 @@ impl Settings {
             new_host_image: false,
             rollback_skip: Vec::new(),
             retain: Vec::new(),
+            allow_data_loss: Vec::new(),
+            pin: Pin::default(),
+            mode: Mode::default(),
+            looks_ahead: true,
             poll: Duration::from_secs(2),
             patience: Duration::from_mins(5),
+            settling: Duration::from_secs(30),
+            planning: Duration::from_mins(15),
+            deadline: Duration::from_hours(6),
         }
     }
 }
@@ -108,6 +154,8 @@ pub struct Outcome {
     pub n_skipped: usize,
     /// Stacks that the user did not want to touch.
     pub n_declined: usize,
+    /// Stacks that differ from what is wished, or from reality: only a comparison counts them.
+    pub n_different: usize,
 }
 
 impl Outcome {
@@ -130,6 +178,19 @@ pub(crate) enum Trouble {
     Failed(Box<Failure>),
     /// The user said no.
     Declined,
+    /// What it needs was only prepared.
+    Prepared,
+}
+
+impl Trouble {
+    /// What a stack did on which others wait.
+    fn why(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "failed",
+            Self::Declined => "was declined",
+            Self::Prepared => "is only prepared",
+        }
+    }
 }
 
 impl From<Failure> for Trouble {
@@ -150,10 +211,24 @@ pub struct Engine<'a, C> {
     asking: Mutex<()>,
     /// What must not be told to anybody.
     secrets: std::sync::Mutex<Vec<String>>,
+    /// Change sets that nobody has answered for yet.
+    open: std::sync::Mutex<BTreeMap<String, settle::Open>>,
+    /// Names of the stacks on which CloudFormation works for us.
+    running: std::sync::Mutex<BTreeSet<String>>,
 }
 
 /// A shorter value is no secret, and hiding it would hide every other word.
 const SHORTEST_SECRET: usize = 4;
+
+/// The hidden values of stacks, as far as they are given; what is told goes through [`crate::event::hide`] with them.
+pub fn secrets_of(specs: &[Spec]) -> Vec<String> {
+    let secret = |spec: &Spec| -> Vec<String> {
+        spec.template.secret_parameters().filter_map(|it| spec.given.get(it)).map(str::to_owned).collect()
+    };
+    let mut secrets: Vec<String> = specs.iter().flat_map(secret).collect();
+    secrets.retain(|it| it.len() >= SHORTEST_SECRET);
+    secrets
+}
 
 impl<'a, C: Cloud> Engine<'a, C> {
     /// An engine for the stacks of a graph; every stack of it has a spec.
@@ -165,13 +240,18 @@ impl<'a, C: Cloud> Engine<'a, C> {
         specs: &'a [Spec],
         graph: &'a Graph,
     ) -> Self {
-        let secret = |spec: &Spec| -> Vec<String> {
-            spec.template.secret_parameters().filter_map(|it| spec.given.get(it)).map(str::to_owned).collect()
-        };
-        let mut secrets: Vec<String> = specs.iter().flat_map(secret).collect();
-        secrets.retain(|it| it.len() >= SHORTEST_SECRET);
-        let (asking, secrets) = (Mutex::new(()), std::sync::Mutex::new(secrets));
-        Self { cloud, sink, user, settings, specs, graph, asking, secrets }
+        Self {
+            cloud,
+            sink,
+            user,
+            settings,
+            specs,
+            graph,
+            asking: Mutex::new(()),
+            secrets: std::sync::Mutex::new(secrets_of(specs)),
+            open: std::sync::Mutex::default(),
+            running: std::sync::Mutex::default(),
+        }
     }
 
     /// Keeps a value that was typed out of everything that is told.
@@ -199,6 +279,11 @@ impl<'a, C: Cloud> Engine<'a, C> {
 
     fn explain(&self, spec: &Spec, text: impl Into<String>) {
         self.tell(Event::Explained { stack: spec.name.clone(), text: text.into() });
+    }
+
+    fn skipped(&self, stack: &str, because_of: &str, how: Option<&Trouble>) {
+        let why = how.map_or("was not touched", Trouble::why);
+        self.tell(Event::Skipped { stack: stack.to_owned(), because_of: because_of.to_owned(), why });
     }
 
     async fn confirm(&self, question: &str) -> Answer {
@@ -247,12 +332,17 @@ impl<'a, C: Cloud> Engine<'a, C> {
         let mut outcome = Outcome::default();
         for ending in ended.values() {
             *match ending {
-                Ending::Done(_) => &mut outcome.n_done,
+                Ending::Done(_) | Ending::Failed(Trouble::Prepared) => &mut outcome.n_done,
                 Ending::Failed(Trouble::Failed(_)) => &mut outcome.n_failed,
                 Ending::Failed(Trouble::Declined) => &mut outcome.n_declined,
                 Ending::Skipped { .. } => &mut outcome.n_skipped,
             } += 1;
         }
+        self.finish(outcome, start)
+    }
+
+    /// Tells how a run ended: every run does, also one that was refused before it began.
+    fn finish(&self, outcome: Outcome, start: Instant) -> Outcome {
         self.tell(Event::Ended {
             n_done: outcome.n_done,
             n_failed: outcome.n_failed,
@@ -260,6 +350,15 @@ impl<'a, C: Cloud> Engine<'a, C> {
             took: start.elapsed(),
         });
         outcome
+    }
+
+    /// The end of a run that never began, for the same reason for every stack.
+    fn refused(&self, failure: &Failure, start: Instant) -> Outcome {
+        let names = self.graph.waves().concat();
+        for name in &names {
+            self.tell(Event::Failed { stack: (*name).to_owned(), failure: failure.clone() });
+        }
+        self.finish(Outcome { n_failed: names.len(), ..Outcome::default() }, start)
     }
 
     /// Tells a failure where it ends, once.

@@ -3,20 +3,39 @@
 //! Invariant: no event that a renderer gets holds a secret. Parameter values are never in an event, outputs are what the
 //! templates promise to be free of secrets, and what AWS says in its own words goes through [`Event::mask`].
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
 use crate::{
-    cloud::{Change, Drift, PropertyChange, StackOutput},
-    failure::{Failure, Loss},
+    cloud::{Caller, Change, Drift, PropertyChange, StackEvent, StackOutput},
+    failure::{Cause, Failure},
+    loss::Loss,
     status::StackStatus,
 };
+
+/// A parameter of a stack that gets another value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ParameterChange {
+    /// Name.
+    pub name: String,
+    /// The value that the stack has.
+    pub before: String,
+    /// The value that it gets.
+    pub after: String,
+}
 
 /// Something worth telling. `stack` is the short name, such as `vpc`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// Who works, and where.
+    Caller(Caller),
+    /// Something that one should know and that belongs to no stack.
+    Noted {
+        /// The sentence.
+        text: String,
+    },
     /// What will be done, wave after wave.
     Planned {
         /// `deploy` or `terminate`.
@@ -47,6 +66,9 @@ pub enum Event {
         stack: String,
         /// Whether the stack is new.
         is_new: bool,
+        /// Parameters that get another value; hidden ones are left out.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        parameters: Vec<ParameterChange>,
         /// Changes.
         changes: Vec<Change>,
         /// Data and resources that would be gone.
@@ -65,6 +87,8 @@ pub enum Event {
     Prepared {
         /// Stack.
         stack: String,
+        /// Its name in CloudFormation.
+        stack_name: String,
         /// ARN of the change set.
         change_set: String,
         /// Where to look at it.
@@ -86,8 +110,13 @@ pub enum Event {
     Resource {
         /// Stack.
         stack: String,
+        /// When, by AWS's clock.
+        #[serde(serialize_with = "as_timestamp")]
+        time: SystemTime,
         /// Logical id.
         logical_id: String,
+        /// Physical id; empty before there is one.
+        physical_id: String,
         /// Type.
         kind: String,
         /// Status.
@@ -125,12 +154,14 @@ pub enum Event {
         /// Why, and what to do.
         failure: Failure,
     },
-    /// A stack was not touched because another one failed.
+    /// A stack was not touched because of another one.
     Skipped {
         /// Stack.
         stack: String,
-        /// The one that failed.
+        /// The other one.
         because_of: String,
+        /// What the other one did: `failed`, `was declined` or `is only prepared`.
+        why: &'static str,
     },
     /// What a stack and reality differ in.
     Drifted {
@@ -138,6 +169,8 @@ pub enum Event {
         stack: String,
         /// Differences; none when they agree.
         drifts: Vec<Drift>,
+        /// Logical ids that CloudFormation did not compare.
+        unchecked: Vec<String>,
     },
     /// The run is over.
     Ended {
@@ -156,31 +189,62 @@ pub enum Event {
 /// What stands where a secret was.
 const MASK: &str = "****";
 
+/// Hides secrets in a text.
+pub fn hide(text: &mut String, secrets: &[String]) {
+    for secret in secrets.iter().filter(|it| text.contains(it.as_str())).collect::<Vec<_>>() {
+        *text = text.replace(secret.as_str(), MASK);
+    }
+}
+
 impl Event {
+    /// What happened to a resource.
+    pub fn of_resource(stack: &str, event: &StackEvent) -> Self {
+        Self::Resource {
+            stack: stack.to_owned(),
+            time: event.time,
+            logical_id: event.logical_id.clone(),
+            physical_id: event.physical_id.clone(),
+            kind: event.kind.clone(),
+            status: event.status.clone(),
+            reason: event.reason.clone(),
+        }
+    }
+
     /// Hides secrets wherever AWS, or a property of a resource, repeats them.
     pub fn mask(&mut self, secrets: &[String]) {
-        let hide = |text: &mut String| {
-            for secret in secrets.iter().filter(|it| text.contains(it.as_str())).collect::<Vec<_>>() {
-                *text = text.replace(secret.as_str(), MASK);
-            }
-        };
+        let hide = |text: &mut String| hide(text, secrets);
         let hide_all = |properties: &mut [PropertyChange]| {
             properties.iter_mut().for_each(|it| mask_property(it, secrets));
         };
+        let hide_cause = |it: &mut Cause| {
+            hide(&mut it.reason);
+            hide(&mut it.physical_id);
+        };
         match self {
-            Self::Explained { text, .. } => hide(text),
-            Self::Resource { reason, .. } => reason.iter_mut().for_each(hide),
+            Self::Explained { text, .. } | Self::Noted { text } => hide(text),
+            Self::Resource { reason, physical_id, .. } => {
+                reason.iter_mut().for_each(hide);
+                hide(physical_id);
+            }
             Self::Retrying { error, .. } => hide(error),
             Self::Failed { failure, .. } => {
                 hide(&mut failure.message);
-                failure.cause.iter_mut().for_each(|it| hide(&mut it.reason));
+                hide(&mut failure.hint);
+                failure.cause.iter_mut().chain(&mut failure.more).for_each(hide_cause);
             }
             Self::Finished { outputs, .. } | Self::Unchanged { outputs, .. } => {
                 outputs.iter_mut().for_each(|it| hide(&mut it.value));
             }
-            Self::Changes { changes, .. } => changes.iter_mut().for_each(|it| hide_all(&mut it.properties)),
+            Self::Changes { changes, parameters, .. } => {
+                changes.iter_mut().for_each(|it| hide_all(&mut it.properties));
+                for it in parameters {
+                    hide(&mut it.before);
+                    hide(&mut it.after);
+                }
+            }
             Self::Drifted { drifts, .. } => drifts.iter_mut().for_each(|it| hide_all(&mut it.properties)),
-            Self::Planned { .. }
+            Self::Caller(_)
+            | Self::Planned { .. }
             | Self::Found { .. }
             | Self::Prepared { .. }
             | Self::Started { .. }
@@ -203,6 +267,15 @@ fn mask_property(property: &mut PropertyChange, secrets: &[String]) {
 
 fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 10.0).round() / 10.0)
+}
+
+/// A time as in ISO 8601, in UTC.
+pub fn timestamp(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |it| format!("{it:.3}"))
+}
+
+fn as_timestamp<S: serde::Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&timestamp(*time))
 }
 
 /// Takes events. Must not block for long: the engine waits.
@@ -236,11 +309,13 @@ mod tests {
         let cause = Cause {
             logical_id: "Database".into(),
             kind: "AWS::RDS::DBInstance".into(),
+            physical_id: String::new(),
             status: "CREATE_FAILED".into(),
             reason: said(),
             place: None,
         };
-        let failure = Failure { cause: Some(cause), ..Failure::plain(said(), "") };
+        let failure =
+            Failure { cause: Some(cause.clone()), more: vec![cause], ..Failure::plain(said(), said()) };
         let output = StackOutput { key: "O".into(), value: said(), description: None, export: None };
         let drift =
             Drift { logical_id: "D".into(), kind: "T".into(), is_deleted: false, properties: vec![property] };
@@ -249,7 +324,9 @@ mod tests {
             Event::Explained { stack: stack(), text: said() },
             Event::Resource {
                 stack: stack(),
+                time: SystemTime::UNIX_EPOCH,
                 logical_id: "Database".into(),
+                physical_id: said(),
                 kind: "T".into(),
                 status: "CREATE_FAILED".into(),
                 reason: Some(said()),
@@ -257,7 +334,8 @@ mod tests {
             Event::Retrying { stack: stack(), error: said(), pause: Duration::ZERO },
             Event::Failed { stack: stack(), failure },
             Event::Unchanged { stack: stack(), outputs: vec![output] },
-            Event::Drifted { stack: stack(), drifts: vec![drift] },
+            Event::Drifted { stack: stack(), drifts: vec![drift], unchecked: Vec::new() },
+            Event::Noted { text: said() },
         ];
         for mut event in events {
             event.mask(&[SECRET.to_owned()]);

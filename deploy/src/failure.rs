@@ -1,12 +1,12 @@
 //! Why a stack is not where it should be: the first cause among many events, its place in the template, and a way out.
 //!
 //! Pure. CloudFormation reports a failure as a cascade, newest first; the resource that a person has to look at is the one
-//! that failed first and for a reason of its own.
+//! that failed first and for a reason of its own. Where a rollback fails as well, each reason of its own is to be mended.
 
 use infra_cfn::{Template, update};
 use serde::Serialize;
 
-use crate::cloud::{Change, ChangeAction, CloudError, Replacement, StackEvent};
+use crate::cloud::{Change, ChangeAction, CloudError, Issue, StackEvent};
 
 /// A failure as a user needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,6 +16,9 @@ pub struct Failure {
     /// The resource that failed first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
+    /// Others that failed for a reason of their own, in the order in which they failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<Cause>,
     /// How many other resources failed because of it.
     pub n_others: usize,
     /// What to do, in a sentence.
@@ -29,7 +32,10 @@ pub struct Cause {
     pub logical_id: String,
     /// Type.
     pub kind: String,
-    /// Status, such as `CREATE_FAILED`.
+    /// Physical id, when there is one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub physical_id: String,
+    /// Status, such as `CREATE_FAILED`, or the check that failed.
     pub status: String,
     /// AWS's words.
     pub reason: String,
@@ -38,23 +44,10 @@ pub struct Cause {
     pub place: Option<String>,
 }
 
-/// What a change set would take away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Loss {
-    /// Logical id.
-    pub logical_id: String,
-    /// Type.
-    pub kind: String,
-    /// What happens, in a sentence.
-    pub text: String,
-    /// Whether data is gone for good.
-    pub is_final: bool,
-}
-
 impl Failure {
     /// A failure without a resource behind it.
     pub fn plain(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), cause: None, n_others: 0, hint: hint.into() }
+        Self { message: message.into(), cause: None, more: Vec::new(), n_others: 0, hint: hint.into() }
     }
 
     /// The failure that a call to AWS is.
@@ -72,6 +65,7 @@ impl Failure {
             CloudError::Denied(_) => {
                 "Use credentials that may do this, or name a role for CloudFormation with --role-arn."
             }
+            CloudError::Stale(_) => "Somebody changed it meanwhile: run the same command, which plans anew.",
             CloudError::NotFound(_) | CloudError::Refused(_) => {
                 "Correct what AWS names, then run the same command."
             }
@@ -99,31 +93,92 @@ fn is_cascade(event: &StackEvent) -> bool {
     CASCADE.iter().any(|it| reason.starts_with(it))
 }
 
-/// Finds the cause among the events of an operation, oldest first, and how many other resources failed.
-pub fn cause(
+/// Statuses in which a stack begins an operation.
+const BEGINNINGS: [&str; 4] =
+    ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"];
+
+/// Whether an event is of the stack itself: those of nested stacks look alike.
+pub fn is_of_stack(event: &StackEvent, stack_id: &str) -> bool {
+    event.kind == STACK && event.physical_id == stack_id
+}
+
+/// Whether an event begins an operation on a stack.
+pub fn begins_operation(event: &StackEvent, stack_id: &str) -> bool {
+    is_of_stack(event, stack_id) && BEGINNINGS.contains(&event.status.as_str())
+}
+
+/// Whether an event of the stack itself says why it does not go on.
+fn is_reason_of_stack(event: &StackEvent, stack_id: &str) -> bool {
+    is_of_stack(event, stack_id)
+        && (is_failed(event) || event.status.ends_with("ROLLBACK_IN_PROGRESS"))
+        && event.reason.is_some()
+        && !is_cascade(event)
+}
+
+/// The causes among the events of an operation, oldest first, and how many other resources failed.
+pub fn causes(
     events: &[StackEvent],
+    stack_id: &str,
     template: Option<&Template>,
     template_path: &str,
-) -> (Option<Cause>, usize) {
-    let mut failed = events.iter().filter(|it| is_failed(it));
-    let first = failed.clone().find(|it| !is_cascade(it) && it.kind != STACK).or_else(|| failed.next());
-    let Some(first) = first else { return (None, 0) };
-    let mut others: Vec<&str> = events
-        .iter()
-        .filter(|it| is_failed(it) && it.kind != STACK && it.logical_id != first.logical_id)
+) -> (Vec<Cause>, usize) {
+    let failed = || events.iter().filter(|it| is_failed(it) && !is_of_stack(it, stack_id));
+    let own = events.iter().filter(|it| {
+        is_reason_of_stack(it, stack_id) || (is_failed(it) && !is_of_stack(it, stack_id) && !is_cascade(it))
+    });
+    let mut found: Vec<Cause> = Vec::new();
+    for event in own {
+        let reason = event.reason.as_deref().unwrap_or("AWS gives no reason");
+        if !found.iter().any(|it| it.logical_id == event.logical_id && it.reason == reason) {
+            found.push(cause_of(event, template, template_path));
+        }
+    }
+    if found.is_empty() {
+        let any = failed().next().or_else(|| events.iter().find(|it| is_failed(it)));
+        found.extend(any.map(|it| cause_of(it, template, template_path)));
+    }
+    let mut others: Vec<&str> = failed()
         .map(|it| it.logical_id.as_str())
+        .filter(|id| !found.iter().any(|it| it.logical_id == *id))
         .collect();
     others.sort_unstable();
     others.dedup();
-    let line = template.and_then(|it| it.line_of(&first.logical_id));
-    let found = Cause {
-        logical_id: first.logical_id.clone(),
-        kind: first.kind.clone(),
-        status: first.status.clone(),
-        reason: first.reason.clone().unwrap_or_else(|| "AWS gives no reason".to_owned()),
+    (found, others.len())
+}
+
+fn cause_of(event: &StackEvent, template: Option<&Template>, template_path: &str) -> Cause {
+    Cause {
+        logical_id: event.logical_id.clone(),
+        kind: event.kind.clone(),
+        physical_id: event.physical_id.clone(),
+        status: event.status.clone(),
+        reason: event.reason.clone().unwrap_or_else(|| "AWS gives no reason".to_owned()),
+        place: template
+            .and_then(|it| it.line_of(&event.logical_id))
+            .map(|it| format!("{template_path}:{it}")),
+    }
+}
+
+/// The cause that a failed check is, with its place in the template as exactly as AWS says it.
+pub fn cause_of_issue(issue: &Issue, template: &Template, template_path: &str) -> Cause {
+    let line = issue.path.as_deref().and_then(|it| template.line_at(it));
+    let line = line.or_else(|| template.line_of(&issue.logical_id));
+    let property = issue.path.as_deref().and_then(|it| it.split_once("/Properties/"));
+    let property = property.map(|(_, it)| format!(" {}", it.replace('/', "."))).unwrap_or_default();
+    Cause {
+        logical_id: issue.logical_id.clone(),
+        kind: issue.kind.clone(),
+        physical_id: String::new(),
+        status: format!("{}{property}", issue.check),
+        reason: issue.reason.clone(),
         place: line.map(|it| format!("{template_path}:{it}")),
-    };
-    (Some(found), others.len())
+    }
+}
+
+/// Whether a reason only points at what `DescribeEvents` tells.
+pub fn points_elsewhere(reason: &str) -> bool {
+    let reason = reason.to_lowercase();
+    ["describeevents", "failed event for details", "hook"].iter().any(|it| reason.contains(it))
 }
 
 /// Type of the stack itself among its events.
@@ -219,6 +274,12 @@ pub fn advice(reason: &str) -> &'static str {
     found.map_or("Correct the cause, then run the same command: it goes on from there.", |(_, advice)| advice)
 }
 
+/// Export and importers, when CloudFormation took a deletion of a stack and then cancelled it.
+pub fn cancelled(events: &[StackEvent], stack_id: &str) -> Option<(String, Vec<String>)> {
+    let of_stack = events.iter().filter(|it| is_of_stack(it, stack_id));
+    of_stack.filter_map(|it| it.reason.as_deref()).find_map(cancelled_by_importers)
+}
+
 /// The stacks named in the reason of a deletion that CloudFormation cancelled, with the export.
 ///
 /// CloudFormation takes such a deletion, puts the status back and leaves an event: "Delete canceled. Cannot delete export
@@ -238,63 +299,21 @@ fn split_ignoring_case<'a>(text: &'a str, at: &str) -> Option<(&'a str, &'a str)
     Some((&text[..position], &text[position + at.len()..]))
 }
 
-/// Types whose deletion can take data with it.
-const DATA_TYPES: &[&str] = &[
-    "AWS::Backup::BackupVault",
-    "AWS::DynamoDB::Table",
-    "AWS::EC2::Volume",
-    "AWS::EFS::FileSystem",
-    "AWS::Logs::LogGroup",
-    "AWS::RDS::DBCluster",
-    "AWS::RDS::DBInstance",
-    "AWS::S3::Bucket",
-    "AWS::SecretsManager::Secret",
-];
-
-/// What a change set would take away: data for good, data kept elsewhere, and whatever is replaced.
-pub fn losses(changes: &[Change]) -> Vec<Loss> {
-    changes.iter().filter_map(loss).collect()
-}
-
-fn loss(change: &Change) -> Option<Loss> {
-    let is_removed = change.action == ChangeAction::Remove;
-    let replaced = match (change.action, change.replacement) {
-        (ChangeAction::Modify, Replacement::Yes) => "is replaced",
-        (ChangeAction::Modify, Replacement::Conditional) => "may be replaced",
-        _ if is_removed => "is deleted",
-        _ => return None,
-    };
-    let has_data = DATA_TYPES.contains(&change.kind.as_str());
-    // Its line among the changes says the same; many resources only hang on the name of another one.
-    if !has_data && change.replacement == Replacement::Conditional {
-        return None;
-    }
-    let policy = change.policy.as_deref().unwrap_or_default();
-    let (text, is_final) = if !has_data {
-        (replaced.to_owned(), false)
-    } else if policy.contains("Retain") {
-        (format!("{replaced}; the old one stays, outside of the stack"), false)
-    } else if policy.contains("Snapshot") {
-        (format!("{replaced}; a snapshot of the old one stays"), false)
-    } else {
-        (format!("{replaced}, and its data is gone"), true)
-    };
-    Some(Loss { logical_id: change.logical_id.clone(), kind: change.kind.clone(), text, is_final })
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::cloud::PropertyChange;
+    use crate::cloud::{PropertyChange, Replacement};
+
+    const ID: &str = "arn:app";
 
     fn event(logical_id: &str, kind: &str, status: &str, reason: &str) -> StackEvent {
         StackEvent {
             id: String::new(),
             time: SystemTime::UNIX_EPOCH,
             logical_id: logical_id.into(),
-            physical_id: String::new(),
+            physical_id: if kind == STACK { ID.into() } else { String::new() },
             kind: kind.into(),
             status: status.into(),
             reason: (!reason.is_empty()).then(|| reason.into()),
@@ -317,8 +336,9 @@ mod tests {
                 "The following resource(s) failed to create: [Topic, Bucket]",
             ),
         ];
-        let (cause, n_others) = cause(&events, Some(&template), "t.yaml");
-        let cause = cause.unwrap();
+        let (causes, n_others) = causes(&events, ID, Some(&template), "t.yaml");
+        assert_eq!(causes.len(), 1);
+        let cause = &causes[0];
         assert_eq!(
             (cause.logical_id.as_str(), cause.place.as_deref(), n_others),
             ("Bucket", Some("t.yaml:2"), 2)
@@ -326,13 +346,69 @@ mod tests {
         assert!(advice(&cause.reason).contains("--prefix"));
     }
 
+    fn all(events: &[StackEvent]) -> Vec<(String, String)> {
+        causes(events, ID, None, "").0.into_iter().map(|it| (it.logical_id, it.reason)).collect()
+    }
+
+    fn pair(id: &str, reason: &str) -> (String, String) {
+        (id.to_owned(), reason.to_owned())
+    }
+
     #[test]
     fn a_cascade_without_a_cause_names_what_there_is() {
         let events = [event("Topic", "AWS::SNS::Topic", "CREATE_FAILED", "Resource creation cancelled")];
-        assert_eq!(cause(&events, None, "").0.unwrap().logical_id, "Topic");
-        let events = [event("app", STACK, "DELETE_FAILED", "")];
-        assert_eq!(cause(&events, None, "").0.unwrap().reason, "AWS gives no reason");
-        assert_eq!(cause(&[], None, ""), (None, 0));
+        assert_eq!(all(&events), [pair("Topic", "Resource creation cancelled")]);
+        assert_eq!(all(&[event("app", STACK, "DELETE_FAILED", "")]), [pair("app", "AWS gives no reason")]);
+        assert_eq!(all(&[]), []);
+    }
+
+    #[test]
+    fn a_reason_of_the_stack_itself_counts_and_every_own_reason_of_a_rollback() {
+        let export = "Cannot update export app-vpc as it is in use by app-rds";
+        let events = [
+            event("app", STACK, "UPDATE_IN_PROGRESS", "User Initiated"),
+            event("app", STACK, "UPDATE_ROLLBACK_IN_PROGRESS", export),
+            event("A", "T", "UPDATE_FAILED", "Resource update cancelled"),
+            event("B", "T", "UPDATE_FAILED", "B is gone"),
+            event("C", "T", "UPDATE_FAILED", "C is locked"),
+            event(
+                "app",
+                STACK,
+                "UPDATE_ROLLBACK_FAILED",
+                "The following resource(s) failed to update: [B, C].",
+            ),
+        ];
+        assert_eq!(all(&events), [pair("app", export), pair("B", "B is gone"), pair("C", "C is locked")]);
+        assert_eq!(causes(&events, ID, None, "").1, 1, "A only failed because of others");
+    }
+
+    #[test]
+    fn a_nested_stack_is_not_the_stack_itself() {
+        let mut nested = event("Nested", STACK, "CREATE_IN_PROGRESS", "");
+        nested.physical_id = "arn:nested".into();
+        assert!(!begins_operation(&nested, ID));
+        assert!(begins_operation(&event("app", STACK, "CREATE_IN_PROGRESS", ""), ID));
+        nested.status = "CREATE_FAILED".into();
+        nested.reason = Some("Embedded stack arn:nested was not successfully created".into());
+        assert_eq!(all(&[nested])[0].0, "Nested");
+    }
+
+    #[test]
+    fn a_failed_check_names_the_property_and_its_line() {
+        let text =
+            "Resources:\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties:\n      BucketName: taken\n";
+        let template = Template::parse(text).unwrap();
+        let issue = Issue {
+            logical_id: "Bucket".into(),
+            kind: "AWS::S3::Bucket".into(),
+            check: "NAME_CONFLICT_VALIDATION".into(),
+            path: Some("/Resources/Bucket/Properties/BucketName".into()),
+            reason: "the name is taken".into(),
+        };
+        let cause = cause_of_issue(&issue, &template, "t.yaml");
+        assert_eq!(cause.place.as_deref(), Some("t.yaml:5"));
+        assert_eq!(cause.status, "NAME_CONFLICT_VALIDATION BucketName");
+        assert!(points_elsewhere("Validation failed. Call DescribeEvents to retrieve the full list"));
     }
 
     #[test]
@@ -393,29 +469,5 @@ mod tests {
         let major =
             "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.";
         assert!(advice(major).contains("AllowMajorVersionUpgrade=true"));
-    }
-
-    #[test]
-    fn losses_say_what_happens_to_data() {
-        use ChangeAction::{Add, Modify, Remove};
-        use Replacement::{Conditional, No, Yes};
-        let db = "AWS::RDS::DBInstance";
-        let texts = |change: Change| losses(&[change]).into_iter().map(|it| (it.text, it.is_final)).next();
-        assert_eq!(texts(change(Add, db, No, None)), None);
-        assert_eq!(texts(change(Modify, db, No, None)), None);
-        assert_eq!(
-            texts(change(Remove, db, No, Some("Delete"))),
-            Some(("is deleted, and its data is gone".into(), true))
-        );
-        assert_eq!(
-            texts(change(Modify, db, Yes, Some("ReplaceAndSnapshot"))),
-            Some(("is replaced; a snapshot of the old one stays".into(), false))
-        );
-        assert_eq!(
-            texts(change(Modify, db, Conditional, Some("ReplaceAndRetain"))),
-            Some(("may be replaced; the old one stays, outside of the stack".into(), false))
-        );
-        assert_eq!(texts(change(Modify, "AWS::SNS::Topic", Yes, None)), Some(("is replaced".into(), false)));
-        assert_eq!(texts(change(Modify, "AWS::SNS::Topic", Conditional, None)), None);
     }
 }

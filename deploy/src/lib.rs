@@ -22,6 +22,8 @@ pub mod event;
 pub mod failure;
 pub mod inputs;
 pub mod login;
+pub mod loss;
+pub mod preflight;
 pub mod remote;
 pub mod render;
 pub mod schedule;
@@ -32,4 +34,4 @@ pub mod tunnel;
 pub mod user;
 pub mod verify;
 
-pub use engine::{Engine, Outcome, Settings, Spec};
+pub use engine::{Engine, Outcome, Pin, Prepared, Settings, Spec};

@@ -15,42 +15,19 @@ fn main() -> ExitCode {
             runtime.shutdown_background();
             code
         }
-        Err(err) => {
-            cli::complain(&err.into());
-            1
-        }
+        Err(err) => cli::complain(&err.into()),
     };
     ExitCode::from(code)
 }
 
 async fn run(command: cli::Command) -> u8 {
-    tokio::select! {
-        result = cli::run(command) => result.unwrap_or_else(|err| {
-            cli::complain(&err);
-            1
-        }),
-        () = told_to_end() => {
-            cli::interrupted();
-            cli::INTERRUPTED
+    let result = if cli::minds_interruption(&command) {
+        cli::run(command).await
+    } else {
+        tokio::select! {
+            result = cli::run(command) => result,
+            () = cli::told_to_end() => return cli::INTERRUPTED,
         }
-    }
-}
-
-/// Ends on Ctrl-C, and when a pipeline or a closing terminal ends us.
-async fn told_to_end() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut term), Ok(mut hang_up)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-        {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = term.recv() => {}
-                _ = hang_up.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
+    };
+    result.unwrap_or_else(|err| cli::complain(&err))
 }

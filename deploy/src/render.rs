@@ -4,11 +4,13 @@
 
 mod json;
 mod live;
+mod markdown;
 mod plain;
 pub mod text;
 
 pub use json::Json;
 pub use live::Live;
+pub use markdown::Markdown;
 pub use plain::Plain;
 
 use std::io::Write;
@@ -26,6 +28,11 @@ fn nothing(_: &Event) -> bool {
 /// Picks what a comparison is about.
 pub fn differences(event: &Event) -> bool {
     matches!(event, Event::Changes { .. } | Event::Unchanged { .. } | Event::Drifted { .. })
+}
+
+/// Picks what a prepared plan is about.
+pub fn plan(event: &Event) -> bool {
+    matches!(event, Event::Caller(_) | Event::Prepared { .. }) || differences(event)
 }
 
 /// Where a renderer writes: data and messages.

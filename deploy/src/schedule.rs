@@ -41,12 +41,13 @@ pub fn waves(graph: &Graph, direction: Direction) -> Vec<Vec<String>> {
     waves
 }
 
-/// Runs every stack of a graph. `skipped` is called when a stack is given up.
+/// Runs every stack of a graph. `skipped` is called when a stack is given up, with the stack that is the reason and how that
+/// one failed.
 pub async fn run<T, E, F>(
     graph: &Graph,
     direction: Direction,
     start: impl Fn(String) -> F,
-    mut skipped: impl FnMut(&str, &str),
+    mut skipped: impl FnMut(&str, &str, Option<&E>),
 ) -> BTreeMap<String, Ending<T, E>>
 where
     F: Future<Output = Result<T, E>>,
@@ -70,7 +71,11 @@ where
                 Ending::Skipped { because_of } => Some(because_of.clone()),
             });
             if let Some(because_of) = culprit {
-                skipped(&stack, &because_of);
+                let how = match ended.get(&because_of) {
+                    Some(Ending::Failed(err)) => Some(err),
+                    _ => None,
+                };
+                skipped(&stack, &because_of, how);
                 ended.insert(stack, Ending::Skipped { because_of });
             } else if needs.iter().all(|need| ended.contains_key(need)) {
                 let future = start(stack.clone());
@@ -126,7 +131,7 @@ mod tests {
                 ended
             }
         };
-        run(graph, direction, start, |stack, because_of| add(format!("{stack} skipped for {because_of}")))
+        run(graph, direction, start, |stack, because_of, _| add(format!("{stack} skipped for {because_of}")))
             .await;
         log.into_inner().unwrap()
     }

@@ -26,8 +26,16 @@ pub trait User: Sync {
     /// Asks for the value of a parameter; nothing when there is nobody to ask. The value fits the parameter.
     fn value<'a>(&'a self, name: &'a str, parameter: &'a Parameter) -> BoxFuture<'a, Option<String>>;
 
+    /// Asks for a name to be typed, which is harder to do without reading than a yes.
+    fn confirm_by_name<'a>(&'a self, question: &'a str, name: &'a str) -> BoxFuture<'a, Answer>;
+
     /// Whether somebody reads before answering.
     fn is_there(&self) -> bool {
+        true
+    }
+
+    /// Whether a yes can come from here. Where it cannot, nothing is begun that needs one.
+    fn can_agree(&self) -> bool {
         true
     }
 }
@@ -43,6 +51,11 @@ impl User for Agrees {
 
     fn value<'a>(&'a self, _name: &'a str, _parameter: &'a Parameter) -> BoxFuture<'a, Option<String>> {
         ready(None).boxed()
+    }
+
+    /// Nobody has read what is lost: a yes beforehand is none to that.
+    fn confirm_by_name<'a>(&'a self, _question: &'a str, _name: &'a str) -> BoxFuture<'a, Answer> {
+        ready(Answer::No).boxed()
     }
 
     fn is_there(&self) -> bool {
@@ -64,6 +77,14 @@ impl User for Nobody {
     }
 
     fn is_there(&self) -> bool {
+        false
+    }
+
+    fn confirm_by_name<'a>(&'a self, _question: &'a str, _name: &'a str) -> BoxFuture<'a, Answer> {
+        ready(Answer::No).boxed()
+    }
+
+    fn can_agree(&self) -> bool {
         false
     }
 }

@@ -26,6 +26,8 @@ pub const ACCOUNT: &str = "123456789012";
 pub struct Scope<'a> {
     template: &'a Template,
     stack_name: String,
+    /// Region and account, when they are known.
+    home: Option<(String, String)>,
     parameters: BTreeMap<String, String>,
     /// Whether what only a deployment knows ends with [`MARK`].
     marks: bool,
@@ -73,7 +75,29 @@ impl<'a> Scope<'a> {
                 )
             })
             .collect();
-        Self { template, stack_name: stack_name.into(), parameters, marks: false, asking: RefCell::default() }
+        Self {
+            template,
+            stack_name: stack_name.into(),
+            home: None,
+            parameters,
+            marks: false,
+            asking: RefCell::default(),
+        }
+    }
+
+    /// The same in a region of an account, whose zones are then not guessed.
+    #[must_use]
+    pub fn at(mut self, region: impl Into<String>, account: impl Into<String>) -> Self {
+        self.home = Some((region.into(), account.into()));
+        self
+    }
+
+    fn region(&self) -> &str {
+        self.home.as_ref().map_or(REGION, |(region, _)| region)
+    }
+
+    fn account(&self) -> &str {
+        self.home.as_ref().map_or(ACCOUNT, |(_, account)| account)
     }
 
     /// The same, where every text made of something that only a deployment knows holds a [`MARK`].
@@ -179,7 +203,9 @@ impl<'a> Scope<'a> {
                     .ok_or_else(|| error(index.place, format!("the list has no element {position}")))?
             }
             Function::GetAzs => {
-                ["a", "b", "c"].iter().map(|zone| Value::from(format!("{REGION}{zone}"))).collect()
+                let name = |zone: &&str| format!("{}{zone}", self.region());
+                let known = |it: String| if self.home.is_some() { self.stand_in(it) } else { it };
+                ["a", "b", "c"].iter().map(|zone| Value::from(known(name(zone)))).collect()
             }
             Function::Cidr => self.cidr(argument)?,
             Function::Length => Value::from(self.list(argument)?.len()),
@@ -273,11 +299,13 @@ impl<'a> Scope<'a> {
             "AWS::StackName" => stack.clone(),
             "AWS::StackId" => {
                 format!(
-                    "arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{stack}/0a1b2c3d-0000-4000-8000-0a1b2c3d4e5f"
+                    "arn:aws:cloudformation:{}:{}:stack/{stack}/0a1b2c3d-0000-4000-8000-0a1b2c3d4e5f",
+                    self.region(),
+                    self.account()
                 )
             }
-            "AWS::Region" => REGION.to_owned(),
-            "AWS::AccountId" => ACCOUNT.to_owned(),
+            "AWS::Region" => self.region().to_owned(),
+            "AWS::AccountId" => self.account().to_owned(),
             "AWS::Partition" => "aws".to_owned(),
             "AWS::URLSuffix" => "amazonaws.com".to_owned(),
             _ => return None,

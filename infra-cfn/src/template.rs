@@ -189,6 +189,22 @@ impl Template {
         self.resources.get(logical_id).map(|it| it.place.line)
     }
 
+    /// Line of what a path leads to, such as `/Resources/Bucket/Properties/BucketName`; of the nearest thing around it
+    /// that has one.
+    pub fn line_at(&self, path: &str) -> Option<usize> {
+        let mut parts = path.trim_start_matches('/').split('/').skip_while(|it| *it == "Resources");
+        let resource = self.resources.get(parts.next()?)?;
+        let mut line = resource.place.line;
+        let mut node = &resource.properties;
+        for part in parts.skip_while(|it| *it == "Properties") {
+            let entry = node.as_map().and_then(|it| it.get(part));
+            let Some(entry) = entry else { break };
+            node = &entry.node;
+            line = entry.place.line;
+        }
+        Some(line)
+    }
+
     /// Names of the parameters whose values CloudFormation hides.
     pub fn secret_parameters(&self) -> impl Iterator<Item = &str> {
         self.parameters.iter().filter(|(_, it)| it.no_echo).map(|(name, _)| name.as_str())

@@ -56,6 +56,7 @@ const fn both(words: &'static [&'static str], usage: &'static str, what: &'stati
 pub(crate) const FORWARDED: &[Forwarded] = &[
     hybrid(&["create"], "create", "make stacks that do not exist yet"),
     hybrid(&["deploy"], "deploy", "make or change stacks, after showing what changes"),
+    hybrid(&["apply"], "apply", "execute change sets that deploy --no-execute has prepared"),
     hybrid(&["wait"], "wait", "follow what CloudFormation is doing until it ends"),
     hybrid(&["terminate"], "terminate", "delete stacks in reverse order"),
     hybrid(&["recreate"], "recreate", "delete stacks and make them anew"),
@@ -64,8 +65,8 @@ pub(crate) const FORWARDED: &[Forwarded] = &[
     hybrid(&["outputs"], "outputs", "the stacks' outputs"),
     hybrid(&["stacks"], "stacks", "the stacks of this installation and their state"),
     hybrid(&["template"], "template", "print a template"),
-    hybrid(&["params"], "params init", "make parameter files from the samples, with generated passwords"),
-    hybrid(&["lint"], "lint", "check templates and parameter files without AWS"),
+    hybrid(&["params"], "params init|pin", "make parameter files from the samples; bind them to an account"),
+    hybrid(&["lint"], "lint", "check templates and parameter files, and the account on request"),
     both(&["bootstrap"], "bootstrap", "set up a database: roles, tables, grants, the way to the origin"),
     both(&["tunnel"], "tunnel", "forward a local port to a private database"),
     both(&["psql", "rds"], "psql rds [-- ARGS]", "open psql on the origin database of the hybrid deployment"),

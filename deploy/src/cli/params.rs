@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use deploy::{
     Spec,
     cloud::{Cloud, aws::Aws},
+    preflight::{self, Findings, Wishes},
     status::StackStatus,
 };
 use infra_cfn::{
@@ -14,14 +15,19 @@ use infra_cfn::{
     template::INLINE_LIMIT,
 };
 
-use super::{Look, print};
+use super::{
+    flags::{Format, Home, Target},
+    print,
+    select::{PIN_FILE, PinFile, read_values},
+};
 
 /// Makes parameter files. Nothing that exists is overwritten but a marker of the sample, and no password is made for a stack
 /// that exists: the next deployment would change it, and the data knows the old one.
-pub(super) async fn init(look: &Look, assume_new: bool) -> anyhow::Result<u8> {
-    let dir = look.params_dir();
+pub(super) async fn init(target: &Target, assume_new: bool) -> anyhow::Result<u8> {
+    let wanted = target.wanted()?;
+    let dir = target.home.params_dir_to_be();
     fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
-    for stack in look.wanted()? {
+    for stack in wanted {
         let path = dir.join(format!("{stack}.json"));
         let existing = match fs::read_to_string(&path) {
             Ok(text) => {
@@ -35,8 +41,8 @@ pub(super) async fn init(look: &Look, assume_new: bool) -> anyhow::Result<u8> {
         let sample = ParameterFile::parse(stack.sample_text())
             .with_context(|| format!("read the sample of {stack}"))?;
         let mut made = params::init(&template, &sample, existing.as_ref(), &mut rand::rng())?;
-        let stack_name = stack.stack_name(&look.prefix);
-        let is_kept = !made.generated.is_empty() && !assume_new && exists(&stack_name).await?;
+        let stack_name = stack.stack_name(&target.home.prefix);
+        let is_kept = !made.generated.is_empty() && !assume_new && exists(&target.home, &stack_name).await?;
         if is_kept {
             made.generated.iter().for_each(|name| made.file.remove(name));
         }
@@ -54,10 +60,10 @@ pub(super) async fn init(look: &Look, assume_new: bool) -> anyhow::Result<u8> {
 }
 
 /// Whether there is a stack with passwords already. Where no region is configured nothing was deployed from here.
-async fn exists(stack_name: &str) -> anyhow::Result<bool> {
+async fn exists(home: &Home, stack_name: &str) -> anyhow::Result<bool> {
     let has_region =
         ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"].iter().any(|it| std::env::var_os(it).is_some());
-    let cloud = match Aws::connect().await {
+    let cloud = match Aws::connect_as(&home.choice()).await {
         Err(_) if !has_region => return Ok(false),
         other => other?,
     };
@@ -83,30 +89,77 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     write().with_context(|| format!("write {}", path.display()))
 }
 
-/// Checks the promises of the templates, and the values of the parameter files.
-pub(super) fn lint(look: &Look) -> anyhow::Result<u8> {
-    let stacks = look.wanted_or_all();
-    let selection = look.select(&stacks, &[])?;
+/// Writes down which account and region the parameter files belong to.
+pub(super) async fn pin(home: &Home) -> anyhow::Result<u8> {
+    let path = home.params_dir()?.join(PIN_FILE);
+    let caller = Aws::connect_as(&home.choice()).await?.caller().await?;
+    let file = PinFile { account: Some(caller.account.clone()), region: Some(caller.region.clone()) };
+    std::fs::write(&path, format!("{}\n", serde_json::to_string_pretty(&file)?))
+        .with_context(|| format!("write {}", path.display()))?;
+    let text = format!(
+        "{} says: account {} in {}; every other one is refused",
+        path.display(),
+        caller.account,
+        caller.region
+    );
+    writeln!(anstream::stderr(), "{text}").context("write to stderr")?;
+    Ok(0)
+}
+
+/// Checks the promises of the templates, and the values of the parameter files; on request what the account says.
+pub(super) async fn lint(target: &Target, format: Format, asks_aws: bool) -> anyhow::Result<u8> {
+    let stacks = target.wanted_or_all();
+    let dir = target.home.params_dir()?;
     let is_wanted = |name: &str| stacks.iter().any(|it| it.name() == name);
     let mut problems: Vec<String> =
         contract::check_all().iter().filter(|it| is_wanted(&it.stack)).map(ToString::to_string).collect();
-    for spec in selection.specs.iter().filter(|it| is_wanted(&it.name) && Path::new(&it.params_path).exists())
-    {
-        problems.extend(
-            spec.given.problems(&spec.template).iter().map(|it| format!("{}: {it}", spec.params_path)),
-        );
+    let mut specs = Vec::new();
+    for stack in &stacks {
+        let path = dir.join(format!("{stack}.json"));
+        let values = read_values(&path).unwrap_or_else(|err| {
+            problems.push(format!("{err:#}"));
+            ParameterFile::default()
+        });
+        let spec = target.home.spec(*stack, &path, values, &[])?;
+        if path.exists() {
+            let of_file = spec.given.problems(&spec.template);
+            problems.extend(of_file.iter().map(|it| format!("{}: {it}", spec.params_path)));
+        }
+        specs.push(spec);
     }
-    if look.json {
+    if asks_aws {
+        let found = ahead(&target.home, &specs).await?;
+        for note in &found.notes {
+            writeln!(anstream::stderr(), "{note}").context("write to stderr")?;
+        }
+        problems.extend(found.problems.iter().map(|it| format!("{}: {}. {}", it.stack, it.message, it.hint)));
+    }
+    if format.json {
         print(&serde_json::to_string_pretty(&problems)?)?;
     } else {
         problems.iter().try_for_each(|it| print(it))?;
-        for spec in selection.specs.iter().filter(|it| is_wanted(&it.name)) {
+        for spec in &specs {
             writeln!(anstream::stderr(), "{}", room(spec)).context("write to stderr")?;
         }
         writeln!(anstream::stderr(), "{} stacks, {} problems", stacks.len(), problems.len())
             .context("write to stderr")?;
     }
     Ok(u8::from(!problems.is_empty()))
+}
+
+/// What the account would refuse.
+async fn ahead(home: &Home, specs: &[Spec]) -> anyhow::Result<Findings> {
+    let cloud = Aws::connect_as(&home.choice()).await?;
+    let caller = cloud.caller().await?;
+    let who = format!("account {} in {} as {}", caller.account, caller.region, caller.identity);
+    writeln!(anstream::stderr(), "{who}").context("write to stderr")?;
+    let mut wishes = Wishes::default();
+    for spec in specs {
+        let info = cloud.stack(&spec.stack_name).await?;
+        let existing = info.filter(|it| it.status != StackStatus::ReviewInProgress);
+        wishes.add(spec, existing.as_ref(), &caller, &home.prefix);
+    }
+    Ok(preflight::look(&cloud, &wishes).await)
 }
 
 /// How much of what CloudFormation takes without a bucket is left.

@@ -1,18 +1,27 @@
 //! Commands that change something, or follow somebody who does.
 
-use std::{io::IsTerminal, io::Write, sync::Arc};
-
-use deploy::{
-    Engine, Outcome, Settings,
-    cloud::aws::Aws,
-    event::Sink,
-    render::{self, Json, Live, Pick, Plain},
-    user::{Agrees, Nobody, Terminal, User},
+use std::{
+    io::{IsTerminal, Read, Write},
+    path::Path,
+    sync::Arc,
 };
 
+use anyhow::Context;
+use deploy::{
+    Engine, Outcome, Prepared, Settings,
+    cloud::aws::Aws,
+    engine::Abandoned,
+    event::Sink,
+    render::{self, Json, Live, Markdown, Pick, Plain},
+    user::{Agrees, Nobody, Terminal, User},
+};
 use infra_cfn::Stack;
+use serde_json::Value;
 
-use super::{Look, Pace, Work};
+use super::{
+    Apply, Create, Deploy, Diff, Planning, Recreate, Terminate, UsageError,
+    flags::{Format, Home, Pace, Target},
+};
 
 /// A renderer and somebody to ask, as the surroundings allow.
 struct Front {
@@ -30,6 +39,14 @@ impl User for Shared {
         self.0.confirm(question)
     }
 
+    fn confirm_by_name<'a>(
+        &'a self,
+        question: &'a str,
+        name: &'a str,
+    ) -> futures_util::future::BoxFuture<'a, deploy::user::Answer> {
+        self.0.confirm_by_name(question, name)
+    }
+
     fn value<'a>(
         &'a self,
         name: &'a str,
@@ -42,23 +59,48 @@ impl User for Shared {
 /// Exit code of a run that Ctrl-C ended.
 pub(crate) const INTERRUPTED: u8 = 130;
 
+/// Exit code of a comparison that found differences, where that was asked for.
+const DIFFERENT: u8 = 4;
+
+/// How long a run that was cut may take to remove what nobody answered for.
+const CLEANING: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// How events are shown.
+#[derive(Clone, Copy)]
+enum Show {
+    /// Messages, with what is picked as data.
+    Text(Option<Pick>),
+    Json,
+    Markdown,
+}
+
+impl Show {
+    fn of(format: Format, markdown: bool, data: Option<Pick>) -> Self {
+        match (format.json, markdown) {
+            (true, _) => Self::Json,
+            (_, true) => Self::Markdown,
+            _ => Self::Text(data),
+        }
+    }
+}
+
 impl Front {
-    fn new(json: bool, yes: bool, data: Option<Pick>) -> Self {
+    fn new(show: Show, yes: bool) -> Self {
         let is_terminal = std::io::stderr().is_terminal() && std::io::stdin().is_terminal();
         let can_draw = std::io::stderr().is_terminal()
             && std::env::var_os("CI").is_none()
             && std::env::var_os("TERM").is_none_or(|it| it != "dumb");
-        let live = (can_draw && !json).then(|| match data {
-            Some(data) => Arc::new(Live::new().with_data(data)),
-            None => Arc::new(Live::new()),
-        });
-        let sink: Arc<dyn Sink + Send> = match &live {
-            Some(live) => Arc::clone(live) as _,
-            None if json => Arc::new(Json::new()),
-            None => match data {
-                Some(data) => Arc::new(Plain::new().with_data(data)),
-                None => Arc::new(Plain::new()),
-            },
+        let (sink, live): (Arc<dyn Sink + Send>, _) = match show {
+            Show::Json => (Arc::new(Json::new()), None),
+            Show::Markdown => (Arc::new(Markdown::new()), None),
+            Show::Text(data) if can_draw => {
+                let live = data.map_or_else(Live::new, |data| Live::new().with_data(data));
+                let live = Arc::new(live);
+                (Arc::clone(&live) as _, Some(live))
+            }
+            Show::Text(data) => {
+                (Arc::new(data.map_or_else(Plain::new, |it| Plain::new().with_data(it))), None)
+            }
         };
         let terminal = (is_terminal && !yes).then(|| Arc::new(Terminal::new(live)));
         let user: Box<dyn User> = match &terminal {
@@ -73,26 +115,72 @@ impl Front {
         if outcome.n_declined > 0 && !self.can_ask {
             let _ = writeln!(
                 anstream::stderr(),
-                "nothing was done: there is no terminal to ask on; repeat the command with --yes"
+                "nothing was changed: there is no terminal to ask on; repeat the command with --yes"
             );
         }
         outcome.exit_code()
     }
 
-    /// Ends when somebody pressed Ctrl-C at a question.
+    /// Ends when somebody pressed Ctrl-C, at a question or elsewhere, or told this program to end.
     async fn interrupted(&self) {
-        match &self.terminal {
-            Some(terminal) => terminal.interrupted().await,
-            None => std::future::pending().await,
+        let at_question = async {
+            match &self.terminal {
+                Some(terminal) => terminal.interrupted().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = at_question => {}
+            () = told_to_end() => {}
         }
     }
 }
 
+/// Ends on Ctrl-C, and when a pipeline or a closing terminal ends us.
+pub(crate) async fn told_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut term), Ok(mut hang_up)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = term.recv() => {}
+                _ = hang_up.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// What Ctrl-C means: CloudFormation goes on with what it has begun, and with nothing else.
+fn tell_interrupted(abandoned: &Abandoned) {
+    let mut text = if abandoned.running.is_empty() {
+        "interrupted; nothing runs in CloudFormation for this command".to_owned()
+    } else {
+        format!(
+            "interrupted; CloudFormation goes on by itself with {}, and the same command follows it and goes on from there",
+            abandoned.running.join(", ")
+        )
+    };
+    match abandoned.n_removed {
+        0 => {}
+        1 => text.push_str("; the change set that was not executed is removed"),
+        n => text.push_str(&format!("; {n} change sets that were not executed are removed")),
+    }
+    for id in &abandoned.left {
+        text.push_str(&format!("\nnot removed: {id}"));
+    }
+    let _ = writeln!(anstream::stderr(), "\n{text}");
+}
+
 /// Runs `act` on an engine for what the flags select.
 async fn with_engine<F>(
-    look: &Look,
+    home: &Home,
     wanted: &[Stack],
-    settings: Settings,
+    mut settings: Settings,
     flags: &[(String, String)],
     front: Front,
     act: F,
@@ -100,57 +188,142 @@ async fn with_engine<F>(
 where
     F: AsyncFnOnce(&Engine<'_, Aws>) -> Outcome,
 {
-    let selection = look.select(wanted, flags)?;
-    let cloud = Aws::connect().await?;
+    let selection = home.select(wanted, flags)?;
+    settings.pin = home.pin()?;
+    let cloud = Aws::connect_as(&home.choice()).await?;
     let engine =
         Engine::new(&cloud, &*front.sink, &*front.user, &settings, &selection.specs, &selection.graph);
     tokio::select! {
-        outcome = act(&engine) => Ok(front.exit_code(outcome)),
-        () = front.interrupted() => {
-            super::interrupted();
-            Ok(INTERRUPTED)
-        }
+        outcome = act(&engine) => return Ok(front.exit_code(outcome)),
+        () = front.interrupted() => {}
+    }
+    let cleaned = tokio::time::timeout(CLEANING, engine.abandon()).await;
+    tell_interrupted(&cleaned.unwrap_or_default());
+    Ok(INTERRUPTED)
+}
+
+fn settings(home: &Home, pace: &Pace) -> Settings {
+    let mut settings = Settings::new(&home.prefix);
+    pace.set(&mut settings);
+    settings
+}
+
+fn show_plan(format: Format, planning: &Planning) -> Show {
+    Show::of(format, planning.markdown, planning.no_execute.then_some(render::plan as Pick))
+}
+
+impl Create {
+    fn settings(&self) -> Settings {
+        let mut settings = settings(&self.target.home, &self.pace);
+        self.values.set(&mut settings);
+        self.making.set(&mut settings);
+        settings.execute = !self.planning.no_execute;
+        settings
+    }
+
+    async fn run(&self, settings: Settings) -> anyhow::Result<u8> {
+        let wanted = self.target.wanted()?;
+        let front = Front::new(show_plan(self.format, &self.planning), self.consent.yes);
+        let act = async |engine: &Engine<'_, Aws>| engine.deploy().await;
+        with_engine(&self.target.home, &wanted, settings, &self.values.parameters, front, act).await
     }
 }
 
-pub(super) async fn deploy(work: &Work, must_be_new: bool) -> anyhow::Result<u8> {
-    let settings = Settings { must_be_new, ..work.settings() };
-    let front = Front::new(work.look.json, work.yes, None);
-    let wanted = work.look.wanted()?;
-    let act = async |engine: &Engine<'_, Aws>| engine.deploy().await;
-    with_engine(&work.look, &wanted, settings, &work.parameters, front, act).await
+pub(super) async fn create(it: &Create) -> anyhow::Result<u8> {
+    it.run(Settings { must_be_new: true, ..it.settings() }).await
 }
 
-pub(super) async fn terminate(work: &Work) -> anyhow::Result<u8> {
-    let front = Front::new(work.look.json, work.yes, None);
-    let wanted = work.look.wanted_for_removal()?;
+pub(super) async fn deploy(it: &Deploy) -> anyhow::Result<u8> {
+    let settings = Settings {
+        allow_data_loss: it.leave.allow_data_loss.clone(),
+        rollback_skip: it.rollback_skip.clone(),
+        ..it.create.settings()
+    };
+    it.create.run(settings).await
+}
+
+pub(super) async fn apply(it: &Apply) -> anyhow::Result<u8> {
+    let prepared = match &it.plan {
+        Some(path) => read_plan(path)?,
+        None => it.change_sets.iter().map(|id| Prepared { id: id.clone(), stack: None }).collect(),
+    };
+    let mut settings = settings(&it.home, &it.pace);
+    settings.allow_data_loss.clone_from(&it.leave.allow_data_loss);
+    settings.on_failure = it.on_failure.into();
+    let front = Front::new(Show::of(it.format, false, None), it.consent.yes);
+    let act = async |engine: &Engine<'_, Aws>| engine.apply(&prepared).await;
+    with_engine(&it.home, &Stack::ALL, settings, &[], front, act).await
+}
+
+/// The change sets that a plan in JSON lines has prepared.
+fn read_plan(path: &Path) -> anyhow::Result<Vec<Prepared>> {
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).context("read the plan from stdin")?;
+    } else {
+        text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    }
+    let mut prepared = Vec::new();
+    for line in text.lines().filter(|it| !it.trim().is_empty()) {
+        let event: Value = serde_json::from_str(line).with_context(|| {
+            format!("read {}: expected what deploy --no-execute --json prints", path.display())
+        })?;
+        if event["event"] == "prepared"
+            && let (Some(id), Some(stack)) = (event["change_set"].as_str(), event["stack"].as_str())
+        {
+            prepared.push(Prepared { id: id.to_owned(), stack: Some(stack.to_owned()) });
+        }
+    }
+    if prepared.is_empty() {
+        return Err(UsageError::new(format!("{} has no prepared change set in it", path.display())));
+    }
+    Ok(prepared)
+}
+
+pub(super) async fn terminate(it: &Terminate) -> anyhow::Result<u8> {
+    let wanted = it.target.wanted_for_removal()?;
+    let mut settings = settings(&it.target.home, &it.pace);
+    settings.role_arn.clone_from(&it.role_arn);
+    settings.retain.clone_from(&it.retain);
+    settings.protect = it.termination_protection.map(|_| false);
+    let front = Front::new(Show::of(it.format, false, None), it.yes);
     let act = async |engine: &Engine<'_, Aws>| engine.terminate().await;
-    with_engine(&work.look, &wanted, work.settings(), &[], front, act).await
+    with_engine(&it.target.home, &wanted, settings, &[], front, act).await
 }
 
-pub(super) async fn recreate(work: &Work) -> anyhow::Result<u8> {
+pub(super) async fn recreate(it: &Recreate) -> anyhow::Result<u8> {
+    let wanted = it.target.wanted_for_removal()?;
+    let mut settings = settings(&it.target.home, &it.pace);
+    it.values.set(&mut settings);
+    it.making.set(&mut settings);
+    settings.retain.clone_from(&it.retain);
     let act = async |engine: &Engine<'_, Aws>| {
         let ended = engine.terminate().await;
         if ended.exit_code() == 0 { engine.deploy().await } else { ended }
     };
-    let front = Front::new(work.look.json, work.yes, None);
-    let wanted = work.look.wanted_for_removal()?;
-    with_engine(&work.look, &wanted, work.settings(), &work.parameters, front, act).await
+    let front = Front::new(Show::of(it.format, false, None), it.consent.yes);
+    with_engine(&it.target.home, &wanted, settings, &it.values.parameters, front, act).await
 }
 
-pub(super) async fn diff(work: &Work, with_drift: bool) -> anyhow::Result<u8> {
+pub(super) async fn diff(it: &Diff) -> anyhow::Result<u8> {
+    let wanted = it.target.wanted()?;
+    let mut settings = settings(&it.target.home, &it.pace);
+    it.values.set(&mut settings);
+    let (with_drift, tells) = (!it.no_drift, it.exit_code);
+    let mut is_different = false;
     let act = async |engine: &Engine<'_, Aws>| {
-        let compared = engine.diff().await;
-        if with_drift && compared.exit_code() == 0 { engine.drift().await } else { compared }
+        let outcome = engine.diff(with_drift).await;
+        is_different = outcome.n_different > 0;
+        outcome
     };
-    let front = Front::new(work.look.json, true, Some(render::differences));
-    let wanted = work.look.wanted()?;
-    with_engine(&work.look, &wanted, work.settings(), &work.parameters, front, act).await
+    let front = Front::new(Show::of(it.format, it.markdown, Some(render::differences)), true);
+    let code = with_engine(&it.target.home, &wanted, settings, &it.values.parameters, front, act).await?;
+    Ok(if tells && code == 0 && is_different { DIFFERENT } else { code })
 }
 
-pub(super) async fn wait(look: &Look, pace: &Pace) -> anyhow::Result<u8> {
-    let settings = Settings { poll: pace.poll, ..Settings::new(&look.prefix) };
-    let front = Front::new(look.json, true, None);
-    let wanted = look.wanted()?;
-    with_engine(look, &wanted, settings, &[], front, async |engine| engine.wait().await).await
+pub(super) async fn wait(target: &Target, format: &Format, pace: &Pace) -> anyhow::Result<u8> {
+    let wanted = target.wanted()?;
+    let front = Front::new(Show::of(*format, false, None), true);
+    let settings = settings(&target.home, pace);
+    with_engine(&target.home, &wanted, settings, &[], front, async |engine| engine.wait().await).await
 }

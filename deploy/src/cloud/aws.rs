@@ -2,8 +2,12 @@
 //!
 //! Translates, and decides nothing: retries beyond the SDK's own, waiting and explaining are the engine's.
 
+mod account;
 mod convert;
+mod drift;
 pub(crate) mod errors;
+mod registry;
+mod signed;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,23 +15,41 @@ use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::Timeou
 use aws_sdk_cloudformation::{
     Client,
     types::{
-        Capability, ChangeSetType, OnStackFailure, Parameter, StackDriftDetectionStatus,
-        StackResourceDriftStatus, Tag, TemplateStage,
+        Capability, ChangeSetType, DeploymentConfig, DeploymentConfigMode, DeploymentMode, EventFilter,
+        ExecutionStatus, OnStackFailure, Parameter, StackStatus, Tag, TemplateStage,
     },
 };
-use tokio::time::sleep;
 
 use super::{
-    ChangeSet, ChangeSetRequest, Cloud, CloudError, CloudResult, Drift, OnFailure, ParameterValue,
-    StackEvent, StackInfo, TemplateSource,
+    Asked, Caller, ChangeSet, ChangeSetRequest, Cloud, CloudError, CloudResult, DriftReport, Issue,
+    ListedChangeSet, OnFailure, ParameterValue, Since, StackEvent, StackInfo, Subject, TemplateSource,
 };
-use errors::sorted;
+use crate::failure;
+use errors::{code_of, sorted};
+use signed::Signed;
 
 /// What every AWS tool is configured by, with this crate's patience.
 ///
 /// # Errors
 /// [`CloudError::Refused`] when no region is configured.
 pub async fn sdk_config() -> CloudResult<SdkConfig> {
+    sdk_config_for(&Choice::default()).await
+}
+
+/// What a user chose over the environment.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// Profile of the configuration files.
+    pub profile: Option<String>,
+    /// Region.
+    pub region: Option<String>,
+}
+
+/// The same with a profile and a region over those of the environment.
+///
+/// # Errors
+/// [`CloudError::Refused`] when no region is configured.
+pub async fn sdk_config_for(choice: &Choice) -> CloudResult<SdkConfig> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(10))
         .operation_attempt_timeout(Duration::from_secs(60))
@@ -35,9 +57,16 @@ pub async fn sdk_config() -> CloudResult<SdkConfig> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(4))
         .timeout_config(timeouts);
-    let kept = crate::session::session_of_environment().await;
-    if let Some(session) = kept.map_err(|it| CloudError::Credentials(it.to_string()))? {
-        loader = loader.credentials_provider(session);
+    if let Some(profile) = &choice.profile {
+        loader = loader.profile_name(profile);
+    } else {
+        let kept = crate::session::session_of_environment().await;
+        if let Some(session) = kept.map_err(|it| CloudError::Credentials(it.to_string()))? {
+            loader = loader.credentials_provider(session);
+        }
+    }
+    if let Some(region) = &choice.region {
+        loader = loader.region(aws_config::Region::new(region.clone()));
     }
     let config = loader.load().await;
     if config.region().is_none() {
@@ -54,6 +83,9 @@ pub struct Aws {
     formation: Client,
     s3: aws_sdk_s3::Client,
     systems_manager: aws_sdk_ssm::Client,
+    tokens: aws_sdk_sts::Client,
+    identities: aws_sdk_iam::Client,
+    signed: Signed,
     region: String,
     endpoint: Option<String>,
 }
@@ -65,6 +97,14 @@ impl Aws {
     /// [`CloudError::Refused`] when no region is configured.
     pub async fn connect() -> CloudResult<Self> {
         Self::new(&sdk_config().await?)
+    }
+
+    /// The same with a profile and a region over those of the environment.
+    ///
+    /// # Errors
+    /// [`CloudError::Refused`] when no region is configured.
+    pub async fn connect_as(choice: &Choice) -> CloudResult<Self> {
+        Self::new(&sdk_config_for(choice).await?)
     }
 
     /// With a configuration that was loaded already.
@@ -84,29 +124,12 @@ impl Aws {
             formation: Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             systems_manager: aws_sdk_ssm::Client::new(config),
+            tokens: aws_sdk_sts::Client::new(config),
+            identities: aws_sdk_iam::Client::new(config),
+            signed: Signed::new(config, &region),
             region,
             endpoint,
         })
-    }
-
-    async fn drift_detection(&self, id: &str) -> CloudResult<()> {
-        loop {
-            let status = self
-                .formation
-                .describe_stack_drift_detection_status()
-                .stack_drift_detection_id(id)
-                .send()
-                .await;
-            let status = status.map_err(sorted)?;
-            match status.detection_status() {
-                Some(StackDriftDetectionStatus::DetectionComplete) => return Ok(()),
-                Some(StackDriftDetectionStatus::DetectionFailed) => {
-                    let reason = status.detection_status_reason().unwrap_or("AWS gives no reason").to_owned();
-                    return Err(CloudError::Refused(reason));
-                }
-                _ => sleep(Duration::from_secs(1)).await,
-            }
-        }
     }
 }
 
@@ -134,11 +157,37 @@ fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
 }
 
 impl Cloud for Aws {
+    async fn caller(&self) -> CloudResult<Caller> {
+        let answer = self.tokens.get_caller_identity().send().await.map_err(sorted)?;
+        Ok(Caller {
+            account: answer.account.unwrap_or_default(),
+            region: self.region.clone(),
+            identity: answer.arn.unwrap_or_default(),
+        })
+    }
+
     async fn stack(&self, name_or_id: &str) -> CloudResult<Option<StackInfo>> {
         match self.formation.describe_stacks().stack_name(name_or_id).send().await.map_err(sorted) {
             Ok(answer) => answer.stacks().first().map(convert::stack).transpose(),
             Err(CloudError::NotFound(_)) => Ok(None),
             Err(err) => Err(err),
+        }
+    }
+
+    async fn deleted_stack(&self, name: &str) -> CloudResult<Option<StackInfo>> {
+        let call = self.formation.list_stacks().stack_status_filter(StackStatus::DeleteComplete);
+        let mut pages = call.into_paginator().items().send();
+        let mut last = None;
+        while let Some(it) = pages.next().await {
+            let it = it.map_err(sorted)?;
+            let deleted = it.deletion_time().map(aws_sdk_cloudformation::primitives::DateTime::secs);
+            if it.stack_name() == Some(name) && last.as_ref().is_none_or(|(when, _)| deleted > *when) {
+                last = Some((deleted, it.stack_id().unwrap_or_default().to_owned()));
+            }
+        }
+        match last {
+            Some((_, id)) => self.stack(&id).await,
+            None => Ok(None),
         }
     }
 
@@ -154,7 +203,7 @@ impl Cloud for Aws {
         Ok(found)
     }
 
-    async fn events(&self, stack_id: &str, after: Option<&str>) -> CloudResult<Vec<StackEvent>> {
+    async fn events(&self, stack_id: &str, since: Since<'_>) -> CloudResult<Vec<StackEvent>> {
         let mut pages = self.formation.describe_stack_events().stack_name(stack_id).into_paginator().send();
         let mut newest_first = Vec::new();
         'pages: while let Some(page) = pages.next().await {
@@ -163,14 +212,52 @@ impl Cloud for Aws {
                 other => other?,
             };
             for event in page.stack_events() {
-                if event.event_id().is_some() && event.event_id() == after {
+                if matches!(since, Since::Event(Some(known)) if event.event_id() == Some(known)) {
                     break 'pages;
                 }
-                newest_first.push(convert::event(event));
+                let event = convert::event(event);
+                let is_first = since == Since::LastOperation && failure::begins_operation(&event, stack_id);
+                newest_first.push(event);
+                if is_first {
+                    break 'pages;
+                }
             }
         }
         newest_first.reverse();
         Ok(newest_first)
+    }
+
+    async fn last_event(&self, stack_id: &str) -> CloudResult<Option<String>> {
+        let answer = self.formation.describe_stack_events().stack_name(stack_id).send().await;
+        match answer.map_err(sorted) {
+            Err(CloudError::NotFound(_)) => Ok(None),
+            other => Ok(other?.stack_events().first().and_then(|it| it.event_id().map(str::to_owned))),
+        }
+    }
+
+    async fn issues(&self, subject: Subject<'_>) -> CloudResult<Vec<Issue>> {
+        let failed = EventFilter::builder().failed_events(true).build();
+        let call = self.formation.describe_events().filters(failed);
+        let call = match subject {
+            Subject::ChangeSet(id) => call.change_set_name(id),
+            Subject::Stack(id) => {
+                let stack = self.formation.describe_stacks().stack_name(id).send().await.map_err(sorted)?;
+                let operation = stack.stacks().first().and_then(|it| {
+                    it.last_operations().iter().find_map(|it| it.operation_id().map(str::to_owned))
+                });
+                // AWS takes one of them: the operation of a stack, or else everything of the stack.
+                match operation {
+                    Some(operation) => call.operation_id(operation),
+                    None => call.stack_name(id),
+                }
+            }
+        };
+        let mut pages = call.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            found.extend(page.map_err(sorted)?.operation_events().iter().filter_map(convert::issue));
+        }
+        Ok(found)
     }
 
     async fn importers(&self, export: &str) -> CloudResult<Vec<String>> {
@@ -204,13 +291,17 @@ impl Cloud for Aws {
         call.send().await.map(drop).map_err(sorted)
     }
 
-    async fn create_change_set(&self, request: &ChangeSetRequest) -> CloudResult<String> {
+    async fn create_change_set(&self, request: &ChangeSetRequest) -> CloudResult<Asked> {
         let (body, url) = split(&request.template);
         let on_failure = request.is_new.then_some(match request.on_failure {
             OnFailure::Rollback => OnStackFailure::Rollback,
             OnFailure::Keep => OnStackFailure::DoNothing,
             OnFailure::Delete => OnStackFailure::Delete,
         });
+        let express = request
+            .mode
+            .is_express
+            .then(|| DeploymentConfig::builder().mode(DeploymentConfigMode::Express).build());
         let answer = self
             .formation
             .create_change_set()
@@ -226,97 +317,114 @@ impl Cloud for Aws {
             .set_capabilities(Some(request.capabilities.iter().map(|it| Capability::from(*it)).collect()))
             .set_role_arn(request.role_arn.clone())
             .set_on_stack_failure(on_failure)
+            .set_deployment_mode(request.mode.reverts_drift.then_some(DeploymentMode::RevertDrift))
+            .set_deployment_config(express)
             .send()
-            .await
-            .map_err(sorted)?;
-        answer.id.ok_or_else(|| CloudError::Refused("CloudFormation made a change set without an id".into()))
+            .await;
+        let (id, stack_id) = match answer {
+            Ok(answer) => (answer.id, answer.stack_id),
+            // The names are ours alone: the answer of the first attempt was lost on its way.
+            Err(err) if code_of(&err) == Some("AlreadyExistsException") => {
+                let made = self
+                    .formation
+                    .describe_change_set()
+                    .stack_name(&request.stack_name)
+                    .change_set_name(&request.name)
+                    .send()
+                    .await
+                    .map_err(sorted)?;
+                (made.change_set_id, made.stack_id)
+            }
+            Err(err) => return Err(sorted(err)),
+        };
+        match (id, stack_id) {
+            (Some(id), Some(stack_id)) => Ok(Asked { id, stack_id }),
+            _ => Err(CloudError::Refused("CloudFormation made a change set without an id".into())),
+        }
     }
 
-    async fn change_set(&self, stack_name: &str, id: &str) -> CloudResult<ChangeSet> {
-        let describe = || {
-            self.formation
-                .describe_change_set()
-                .stack_name(stack_name)
-                .change_set_name(id)
-                .include_property_values(true)
-        };
+    async fn change_set(&self, id: &str) -> CloudResult<ChangeSet> {
+        let describe =
+            || self.formation.describe_change_set().change_set_name(id).include_property_values(true);
         let mut answer = describe().send().await.map_err(sorted)?;
         let state = convert::change_set_state(&answer);
+        let (stack_id, stack_name) =
+            (answer.stack_id.take().unwrap_or_default(), answer.stack_name.take().unwrap_or_default());
         let mut changes = Vec::new();
         loop {
             changes.extend(answer.changes().iter().filter_map(convert::change));
             let Some(token) = answer.next_token().map(str::to_owned) else { break };
             answer = describe().next_token(token).send().await.map_err(sorted)?;
         }
-        Ok(ChangeSet { id: id.to_owned(), state, changes })
+        Ok(ChangeSet { id: id.to_owned(), stack_id, stack_name, state, changes })
     }
 
-    async fn execute_change_set(
-        &self,
-        stack_name: &str,
-        id: &str,
-        token: &str,
-        on_failure: OnFailure,
-    ) -> CloudResult<()> {
-        let call = self
-            .formation
-            .execute_change_set()
-            .stack_name(stack_name)
-            .change_set_name(id)
-            .client_request_token(token);
+    async fn change_sets(&self, stack_id: &str) -> CloudResult<Vec<ListedChangeSet>> {
+        let mut pages =
+            self.formation.list_change_sets().stack_name(stack_id).into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(it) = pages.next().await {
+            let it = match it.map_err(sorted) {
+                Err(CloudError::NotFound(_)) => break,
+                other => other?,
+            };
+            let was_executed = matches!(
+                it.execution_status(),
+                Some(ExecutionStatus::ExecuteComplete | ExecutionStatus::Obsolete)
+            );
+            if !was_executed && let (Some(id), Some(name)) = (it.change_set_id(), it.change_set_name()) {
+                found.push(ListedChangeSet { id: id.to_owned(), name: name.to_owned() });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn execute_change_set(&self, id: &str, token: &str, on_failure: OnFailure) -> CloudResult<()> {
+        let call = self.formation.execute_change_set().change_set_name(id).client_request_token(token);
         let keep = (on_failure == OnFailure::Keep).then_some(true);
         call.set_disable_rollback(keep).send().await.map(drop).map_err(sorted)
     }
 
-    async fn delete_change_set(&self, stack_name: &str, id: &str) -> CloudResult<()> {
-        let call = self.formation.delete_change_set().stack_name(stack_name).change_set_name(id);
-        call.send().await.map(drop).map_err(sorted)
+    async fn delete_change_set(&self, id: &str) -> CloudResult<()> {
+        match self.formation.delete_change_set().change_set_name(id).send().await.map_err(sorted) {
+            // It is gone already.
+            Ok(_) | Err(CloudError::NotFound(_)) => Ok(()),
+            Err(err) => Err(err),
+        }
     }
 
     async fn delete_stack(
         &self,
-        stack_name: &str,
+        stack_id: &str,
         token: &str,
         role_arn: Option<&str>,
         retain: &[String],
     ) -> CloudResult<()> {
-        let call = self.formation.delete_stack().stack_name(stack_name).client_request_token(token);
+        let call = self.formation.delete_stack().stack_name(stack_id).client_request_token(token);
         let call = call.set_retain_resources((!retain.is_empty()).then(|| retain.to_vec()));
         call.set_role_arn(role_arn.map(str::to_owned)).send().await.map(drop).map_err(sorted)
     }
 
-    async fn continue_rollback(&self, stack_name: &str, token: &str, skip: &[String]) -> CloudResult<()> {
-        let call =
-            self.formation.continue_update_rollback().stack_name(stack_name).client_request_token(token);
+    async fn continue_rollback(
+        &self,
+        stack_id: &str,
+        token: &str,
+        role_arn: Option<&str>,
+        skip: &[String],
+    ) -> CloudResult<()> {
+        let call = self.formation.continue_update_rollback().stack_name(stack_id).client_request_token(token);
+        let call = call.set_role_arn(role_arn.map(str::to_owned));
         let skip = (!skip.is_empty()).then(|| skip.to_vec());
         call.set_resources_to_skip(skip).send().await.map(drop).map_err(sorted)
     }
 
-    async fn set_termination_protection(&self, stack_name: &str, enabled: bool) -> CloudResult<()> {
-        let call = self.formation.update_termination_protection().stack_name(stack_name);
+    async fn set_termination_protection(&self, stack_id: &str, enabled: bool) -> CloudResult<()> {
+        let call = self.formation.update_termination_protection().stack_name(stack_id);
         call.enable_termination_protection(enabled).send().await.map(drop).map_err(sorted)
     }
 
-    async fn drift(&self, stack_name: &str) -> CloudResult<Vec<Drift>> {
-        let answer =
-            self.formation.detect_stack_drift().stack_name(stack_name).send().await.map_err(sorted)?;
-        let id = answer
-            .stack_drift_detection_id
-            .ok_or_else(|| CloudError::Refused("drift detection without an id".into()))?;
-        self.drift_detection(&id).await?;
-        let mut pages = self
-            .formation
-            .describe_stack_resource_drifts()
-            .stack_name(stack_name)
-            .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
-            .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
-            .into_paginator()
-            .send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            found.extend(page.map_err(sorted)?.stack_resource_drifts().iter().map(convert::drift));
-        }
-        Ok(found)
+    async fn drift(&self, stack_id: &str) -> CloudResult<DriftReport> {
+        drift::report(&self.formation, stack_id).await
     }
 
     async fn upload(&self, bucket: &str, key: &str, body: &str) -> CloudResult<String> {

@@ -6,9 +6,9 @@ use tokio::time::{Instant, sleep};
 
 use super::{Engine, Failure, Spec};
 use crate::{
-    cloud::{Cloud, StackEvent, StackInfo},
+    cloud::{Cloud, Since, StackEvent, StackInfo},
     event::Event,
-    failure::{self, STACK},
+    failure,
     status::{Operation, Progress, StackStatus},
 };
 
@@ -26,6 +26,10 @@ pub(super) struct Watch<'s> {
 
 /// An operation that ended.
 pub(super) struct Ended {
+    /// What was asked for; nothing when somebody else asked.
+    pub(super) operation: Option<Operation>,
+    /// ARN of the stack.
+    pub(super) stack_id: String,
     /// The stack; nothing when it is gone without a trace.
     pub(super) info: Option<StackInfo>,
     /// Events of the operation, oldest first.
@@ -43,19 +47,27 @@ impl Ended {
 /// How long a status may stay as it was before the request, when no event shows that the request was taken.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// How long a final status may be there without the event that belongs to it.
+const SETTLING: Duration = Duration::from_secs(10);
+
+/// How long nothing may happen before that is said.
+const QUIET: Duration = Duration::from_mins(10);
+
 impl<C: Cloud> Engine<'_, C> {
     /// The newest event of a stack, as the place to go on from.
     pub(super) async fn last_event(&self, spec: &Spec, stack_id: &str) -> Result<Option<String>, Failure> {
-        Ok(self.all_events(spec, stack_id, None).await?.pop().map(|it| it.id))
+        self.patiently(&spec.name, || self.cloud.last_event(stack_id))
+            .await
+            .map_err(|err| Failure::of_call(&format!("read the events of {}", spec.stack_name), &err))
     }
 
-    pub(super) async fn all_events(
+    pub(super) async fn events(
         &self,
         spec: &Spec,
         stack_id: &str,
-        after: Option<&str>,
+        since: Since<'_>,
     ) -> Result<Vec<StackEvent>, Failure> {
-        self.patiently(&spec.name, || self.cloud.events(stack_id, after))
+        self.patiently(&spec.name, || self.cloud.events(stack_id, since))
             .await
             .map_err(|err| Failure::of_call(&format!("read the events of {}", spec.stack_name), &err))
     }
@@ -69,7 +81,7 @@ impl<C: Cloud> Engine<'_, C> {
         after: Option<&str>,
         token: &str,
     ) -> Result<bool, Failure> {
-        let events = self.all_events(spec, stack_id, after).await?;
+        let events = self.events(spec, stack_id, Since::Event(after)).await?;
         Ok(events.iter().any(|it| it.token.as_deref() == Some(token)))
     }
 
@@ -78,6 +90,7 @@ impl<C: Cloud> Engine<'_, C> {
         let start = Instant::now();
         let mut events: Vec<StackEvent> = Vec::new();
         let mut was_taken = watch.token.is_none();
+        let (mut last_news, mut settled_at) = (start, None);
         loop {
             // The status first: whatever happened before it was read is then among the events.
             let info = self
@@ -85,16 +98,17 @@ impl<C: Cloud> Engine<'_, C> {
                 .await
                 .map_err(|err| Failure::of_call(&format!("follow {}", spec.stack_name), &err))?;
             let status = info.as_ref().map_or(StackStatus::DeleteComplete, |it| it.status);
-            // An event that is seen after this status was read does not say that the status is newer than the request.
+            // An event that is seen after this status was read does not say that the status is newer than the request. A
+            // stack that is not found may not be visible yet.
             let is_newer = was_taken
                 || status.is_working()
-                || status == StackStatus::DeleteComplete
+                || (status == StackStatus::DeleteComplete && info.is_some())
                 || start.elapsed() >= GRACE;
             let n_before = events.len();
-            for event in self.all_events(spec, watch.stack_id, watch.after.as_deref()).await? {
+            for event in self.events(spec, watch.stack_id, Since::Event(watch.after.as_deref())).await? {
                 was_taken |= event.token.is_some() && event.token.as_deref() == watch.token;
                 watch.after = Some(event.id.clone());
-                self.tell_event(spec, &event);
+                self.tell(Event::of_resource(&spec.name, &event));
                 events.push(event);
             }
             was_taken |= is_newer;
@@ -104,12 +118,34 @@ impl<C: Cloud> Engine<'_, C> {
                 None if status.is_working() => Progress::Running,
                 None => Progress::Done,
             };
-            if cancelled(&events).is_some() || (is_newer && progress != Progress::Running) {
-                return Ok(Ended { info, events, took: start.elapsed() });
+            let is_over = is_newer && progress != Progress::Running;
+            // A status from before can still be shown for a moment; the event that belongs to it proves that it is new.
+            let is_proven = events
+                .iter()
+                .any(|it| failure::is_of_stack(it, watch.stack_id) && it.status == status.name());
+            let since = *settled_at.get_or_insert_with(Instant::now);
+            if !is_over {
+                settled_at = None;
+            }
+            let is_cancelled = watch.operation == Some(Operation::Delete)
+                && failure::cancelled(&events, watch.stack_id).is_some();
+            if is_cancelled || (is_over && (is_proven || since.elapsed() >= SETTLING)) {
+                self.running_stacks().remove(&spec.stack_name);
+                let (operation, stack_id) = (watch.operation, watch.stack_id.to_owned());
+                return Ok(Ended { operation, stack_id, info, events, took: start.elapsed() });
+            }
+            if n_new > 0 {
+                last_news = Instant::now();
+            } else if last_news.elapsed() >= QUIET {
+                last_news = Instant::now();
+                self.explain(spec, quiet(&events, status));
+            }
+            if start.elapsed() >= self.settings.deadline {
+                return Err(too_long(spec, status, self.settings.deadline));
             }
             // The last event is there before anyone looks at the status again: no need to wait for it.
             let is_last = |it: &StackEvent| {
-                it.kind == STACK && it.logical_id == spec.stack_name && !it.status.ends_with("_IN_PROGRESS")
+                failure::is_of_stack(it, watch.stack_id) && !it.status.ends_with("_IN_PROGRESS")
             };
             if n_new == 0 || !events.last().is_some_and(is_last) {
                 sleep(self.settings.poll).await;
@@ -117,60 +153,43 @@ impl<C: Cloud> Engine<'_, C> {
         }
     }
 
-    fn tell_event(&self, spec: &Spec, event: &StackEvent) {
-        self.tell(Event::Resource {
-            stack: spec.name.clone(),
-            logical_id: event.logical_id.clone(),
-            kind: event.kind.clone(),
-            status: event.status.clone(),
-            reason: event.reason.clone(),
-        });
-    }
-
     /// Follows an operation that somebody else started, from its own beginning.
     pub(super) async fn follow_running(&self, spec: &Spec, info: &StackInfo) -> Result<Ended, Failure> {
-        let events = self.all_events(spec, &info.id, None).await?;
-        let begin = beginning(&events);
-        let after = begin.checked_sub(1).map(|it| events[it].id.clone());
-        self.follow(spec, Watch { operation: None, stack_id: &info.id, token: None, after }).await
-    }
-
-    /// The failure that an operation ended with.
-    pub(super) fn failure_of(&self, spec: &Spec, doing: &str, ended: &Ended) -> Failure {
-        if let Some((export, importers)) = cancelled(&ended.events) {
-            return Failure::plain(
-                format!(
-                    "{doing} {}: CloudFormation cancelled it, because {} import its export \"{export}\"",
-                    spec.stack_name,
-                    importers.join(", ")
-                ),
-                format!("Terminate {} first, or all of them with --all.", importers.join(", ")),
-            );
+        self.started(spec, "in progress", None, &info.id);
+        let mut begun = self.events(spec, &info.id, Since::LastOperation).await?;
+        for event in &begun {
+            self.tell(Event::of_resource(&spec.name, event));
         }
-        let (cause, n_others) = failure::cause(&ended.events, Some(&spec.template), &spec.template_path);
-        let status = ended.status();
-        let why = ended.info.as_ref().and_then(|it| it.status_reason.clone());
-        let hint = match (&cause, &why) {
-            (Some(cause), _) => failure::advice(&cause.reason),
-            (None, Some(why)) => failure::advice(why),
-            (None, None) => "Look at the events in the console.",
-        };
-        let message = match (&cause, why) {
-            (None, Some(why)) => format!("{doing} {} ended in {status}: {why}", spec.stack_name),
-            _ => format!("{doing} {} ended in {status}. {}", spec.stack_name, status.meaning()),
-        };
-        Failure { message, cause, n_others, hint: hint.to_owned() }
+        let after = begun.last().map(|it| it.id.clone());
+        let mut ended =
+            self.follow(spec, Watch { operation: None, stack_id: &info.id, token: None, after }).await?;
+        begun.append(&mut ended.events);
+        Ok(Ended { events: begun, ..ended })
     }
 }
 
-/// Export and importers, when CloudFormation took a deletion and then cancelled it.
-fn cancelled(events: &[StackEvent]) -> Option<(String, Vec<String>)> {
-    let of_stack = events.iter().filter(|it| it.kind == STACK);
-    of_stack.filter_map(|it| it.reason.as_deref()).find_map(failure::cancelled_by_importers)
+/// What is said when nothing happens for long: what is at work, and that nothing is lost by stopping to look.
+fn quiet(events: &[StackEvent], status: StackStatus) -> String {
+    let mut busy: Vec<&str> = Vec::new();
+    for event in events {
+        busy.retain(|it| *it != event.logical_id);
+        if event.status.ends_with("_IN_PROGRESS") {
+            busy.push(&event.logical_id);
+        }
+    }
+    let minutes = QUIET.as_secs() / 60;
+    format!(
+        "{status}, and nothing has happened for {minutes} minutes; at work: {}. CloudFormation goes on without this command, too.",
+        if busy.is_empty() { "nothing that is known".to_owned() } else { busy.join(", ") }
+    )
 }
 
-/// Where the operation that is running now begins among all events of a stack.
-fn beginning(events: &[StackEvent]) -> usize {
-    let starts = ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"];
-    events.iter().rposition(|it| it.kind == STACK && starts.contains(&it.status.as_str())).unwrap_or(0)
+fn too_long(spec: &Spec, status: StackStatus, deadline: Duration) -> Failure {
+    Failure::plain(
+        format!("{} is still in {status} after {} minutes", spec.stack_name, deadline.as_secs() / 60),
+        format!(
+            "CloudFormation goes on. Follow it with: wait --stack {}; --deadline gives more time.",
+            spec.name
+        ),
+    )
 }

@@ -1,13 +1,14 @@
 //! Looks without changing: waiting for what runs, differences, drift.
 
+use futures_util::future::join_all;
 use infra_cfn::resolve::Scope;
 use tokio::time::Instant;
 
 use super::{Engine, Outcome, Spec, Trouble};
 use crate::{
-    cloud::{Change, ChangeAction, Cloud, Replacement, StackInfo},
+    cloud::{Change, ChangeAction, Cloud, DriftReport, Replacement, StackInfo},
     event::Event,
-    failure::{self, Failure},
+    failure::Failure,
     schedule::Ending,
     status::{Category, OnDeploy},
 };
@@ -21,7 +22,7 @@ impl<C: Cloud> Engine<'_, C> {
             async move { (spec.name.clone(), self.report(spec, self.wait_one(&spec.name).await)) }
         };
         let waves = self.graph.waves().concat();
-        let ended = futures_util::future::join_all(waves.into_iter().map(run)).await;
+        let ended = join_all(waves.into_iter().map(run)).await;
         let ended = ended
             .into_iter()
             .map(|(name, result)| (name, result.map_or_else(Ending::Failed, Ending::Done)))
@@ -39,83 +40,110 @@ impl<C: Cloud> Engine<'_, C> {
         }
         let ended = self.follow_running(spec, &info).await?;
         if matches!(ended.status().category(), Category::Failed | Category::Undone) {
-            return Err(self.failure_of(spec, "the operation on", &ended).into());
+            return Err(self.failure_of(spec, "the operation on", &ended).await.into());
         }
+        let is_gone = ended.status().category() == Category::Gone;
+        let outputs = ended.info.as_ref().filter(|_| !is_gone).map(|it| it.outputs.clone());
         self.tell(Event::Finished {
             stack: spec.name.clone(),
             status: ended.status(),
             took: ended.took,
-            outputs: ended.info.map(|it| it.outputs).unwrap_or_default(),
+            outputs: outputs.unwrap_or_default(),
         });
         Ok(())
     }
 
-    /// Tells what a deployment would change, stack by stack, and changes nothing.
+    /// Tells what a deployment would change, and what stacks and reality differ in, stack by stack in the order of a
+    /// deployment. Changes nothing.
     ///
     /// What an import of a stack that does not exist yet resolves to is not known, so such a stack is told as new.
-    pub async fn diff(&self) -> Outcome {
+    pub async fn diff(&self, with_drift: bool) -> Outcome {
         let start = Instant::now();
-        let run = |name: &str| {
-            let spec = self.spec(name);
-            async move { (spec.name.clone(), self.report(spec, self.diff_one(spec).await)) }
-        };
-        let ended = futures_util::future::join_all(self.graph.waves().concat().into_iter().map(run)).await;
-        let ended = ended
-            .into_iter()
-            .map(|(name, result)| (name, result.map_or_else(Ending::Failed, Ending::Done)))
-            .collect();
-        self.end(&ended, start)
+        if let Err(failure) = self.who().await {
+            return self.refused(&failure, start);
+        }
+        let mut outcome = self.compare_all().await;
+        if with_drift && outcome.n_failed == 0 {
+            let drifted = self.tell_in_order(async |spec| self.drift_of(spec).await).await;
+            outcome = Outcome { n_different: outcome.n_different + drifted.n_different, ..drifted };
+        }
+        self.finish(outcome, start)
     }
 
-    async fn diff_one(&self, spec: &Spec) -> Result<(), Trouble> {
+    /// Tells what a deployment would change; the end is the caller's to tell.
+    pub(super) async fn compare_all(&self) -> Outcome {
+        self.tell_in_order(async |spec| self.compare(spec).await).await
+    }
+
+    /// Does something with every stack at once and tells the results in the order of a deployment.
+    async fn tell_in_order(&self, act: impl AsyncFn(&Spec) -> Result<Compared, Trouble>) -> Outcome {
+        let specs: Vec<&Spec> = self.graph.waves().concat().into_iter().map(|it| self.spec(it)).collect();
+        let results = join_all(specs.iter().map(|it| act(it))).await;
+        let mut outcome = Outcome::default();
+        for (spec, result) in specs.into_iter().zip(results) {
+            match self.report(spec, result) {
+                Ok(compared) => {
+                    outcome.n_done += 1;
+                    outcome.n_different += usize::from(compared.is_different);
+                    compared.events.into_iter().for_each(|it| self.tell(it));
+                }
+                Err(_) => outcome.n_failed += 1,
+            }
+        }
+        outcome
+    }
+
+    async fn compare(&self, spec: &Spec) -> Result<Compared, Trouble> {
         let info = self.look(spec).await?;
-        self.found(spec, info.as_ref());
+        let found = found_event(spec, info.as_ref());
         let existing = match &info {
             Some(info) if matches!(info.status.on_deploy(), OnDeploy::Update) => info,
             Some(info) if matches!(info.status.on_deploy(), OnDeploy::Wait | OnDeploy::ContinueRollback) => {
                 return Err(settle_first(info).into());
             }
-            _ => {
-                self.tell(new_stack(spec));
-                return Ok(());
-            }
+            _ => return Ok(Compared { events: vec![found, new_stack(spec)], is_different: true }),
         };
         let request = self.request(spec, Some(existing)).await?;
-        let Some((set, stack_id)) = self.prepare(spec, &request).await? else {
-            self.tell(Event::Unchanged { stack: spec.name.clone(), outputs: Vec::new() });
-            return Ok(());
+        let Some(plan) = self.prepare(spec, &request, Some(existing)).await? else {
+            let same = Event::Unchanged { stack: spec.name.clone(), outputs: Vec::new() };
+            return Ok(Compared { events: vec![found, same], is_different: false });
         };
-        self.show(spec, &request, &set, &stack_id, &failure::losses(&set.changes));
-        self.discard(spec, &request, &set.id).await
+        let shown = self.shown(spec, &plan);
+        self.discard(spec, &plan.set.id, &plan.open()).await?;
+        Ok(Compared { events: vec![found, shown], is_different: true })
     }
 
-    /// Tells what stacks and reality differ in. Stacks that cannot be compared now fail.
-    pub async fn drift(&self) -> Outcome {
-        let start = Instant::now();
-        let run = |name: &str| {
-            let spec = self.spec(name);
-            async move {
-                let result = async {
-                    let Some(info) = self.look(spec).await? else { return Ok(()) };
-                    if !info.status.is_usable() {
-                        return settled(&info);
-                    }
-                    let drifts = self.patiently(&spec.name, || self.cloud.drift(&spec.stack_name)).await;
-                    let drifts = drifts.map_err(|err| {
-                        Failure::of_call(&format!("compare {} with reality", spec.stack_name), &err)
-                    })?;
-                    self.tell(Event::Drifted { stack: spec.name.clone(), drifts });
-                    Ok::<_, Trouble>(())
-                };
-                (spec.name.clone(), self.report(spec, result.await))
-            }
-        };
-        let ended = futures_util::future::join_all(self.graph.waves().concat().into_iter().map(run)).await;
-        let ended = ended
-            .into_iter()
-            .map(|(name, result)| (name, result.map_or_else(Ending::Failed, Ending::Done)))
-            .collect();
-        self.end(&ended, start)
+    /// What a stack and reality differ in. A stack that cannot be compared now fails.
+    async fn drift_of(&self, spec: &Spec) -> Result<Compared, Trouble> {
+        let Some(info) = self.look(spec).await? else { return Ok(Compared::default()) };
+        if !info.status.is_usable() {
+            return settled(&info).map(|()| Compared::default());
+        }
+        let report = self
+            .patiently(&spec.name, || self.cloud.drift(&info.id))
+            .await
+            .map_err(|err| Failure::of_call(&format!("compare {} with reality", spec.stack_name), &err))?;
+        let is_different = !report.drifts.is_empty();
+        let DriftReport { drifts, unchecked } = report;
+        Ok(Compared {
+            events: vec![Event::Drifted { stack: spec.name.clone(), drifts, unchecked }],
+            is_different,
+        })
+    }
+}
+
+/// What a comparison found.
+#[derive(Default)]
+struct Compared {
+    events: Vec<Event>,
+    is_different: bool,
+}
+
+fn found_event(spec: &Spec, info: Option<&StackInfo>) -> Event {
+    Event::Found {
+        stack: spec.name.clone(),
+        stack_name: spec.stack_name.clone(),
+        status: info.map(|it| it.status),
     }
 }
 
@@ -144,6 +172,7 @@ fn new_stack(spec: &Spec) -> Event {
     Event::Changes {
         stack: spec.name.clone(),
         is_new: true,
+        parameters: Vec::new(),
         changes,
         losses: Vec::new(),
         console: String::new(),

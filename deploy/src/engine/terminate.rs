@@ -9,6 +9,7 @@ use crate::{
     cloud::{Cloud, StackInfo},
     event::Event,
     failure::Failure,
+    loss,
     schedule::{self, Direction},
     status::{OnTerminate, Operation, Progress, StackStatus},
     user::Answer,
@@ -18,29 +19,35 @@ impl<C: Cloud> Engine<'_, C> {
     /// Deletes every stack of the graph.
     pub async fn terminate(&self) -> Outcome {
         let start = Instant::now();
-        self.tell(Event::Planned {
-            operation: "terminate",
-            waves: schedule::waves(self.graph, Direction::Reverse),
-        });
+        if let Err(failure) = self.who().await {
+            return self.refused(&failure, start);
+        }
+        let waves = schedule::waves(self.graph, Direction::Reverse);
+        let n_stacks = waves.iter().map(Vec::len).sum();
+        self.tell(Event::Planned { operation: "terminate", waves });
         let found = match self.survey().await {
             Ok(found) => found,
-            Err(outcome) => return outcome,
+            Err(outcome) => return self.finish(outcome, start),
         };
         if found.is_empty() {
-            let n_done = self.specs.len();
-            self.tell(Event::Ended { n_done, n_failed: 0, n_skipped: 0, took: start.elapsed() });
-            return Outcome { n_done, ..Outcome::default() };
+            return self.finish(Outcome { n_done: n_stacks, ..Outcome::default() }, start);
         }
         if self.confirm(&question(&found)).await == Answer::No {
-            return Outcome { n_declined: found.len(), ..Outcome::default() };
+            return self.finish(Outcome { n_declined: found.len(), ..Outcome::default() }, start);
         }
+        let protected: Vec<&str> = found
+            .iter()
+            .filter(|(_, info)| info.termination_protection)
+            .map(|(spec, _)| spec.name.as_str())
+            .collect();
+        let protected = &protected;
         let run = |name: String| async move {
             let spec = self.spec(&name);
-            self.report(spec, self.terminate_one(spec).await)
+            let was_protected = protected.contains(&name.as_str());
+            self.report(spec, self.terminate_one(spec, was_protected).await)
         };
-        let skipped = |stack: &str, because_of: &str| {
-            self.tell(Event::Skipped { stack: stack.to_owned(), because_of: because_of.to_owned() });
-        };
+        let skipped =
+            |stack: &str, because_of: &str, how: Option<&Trouble>| self.skipped(stack, because_of, how);
         let ended = schedule::run(self.graph, Direction::Reverse, run, skipped).await;
         self.end(&ended, start)
     }
@@ -117,7 +124,9 @@ impl<C: Cloud> Engine<'_, C> {
             .any(|it| it.stack_name == stack_name && self.graph.waves().concat().contains(&it.name.as_str()))
     }
 
-    async fn terminate_one(&self, spec: &Spec) -> Result<(), Trouble> {
+    /// `was_protected` is what the stack was when the question was asked: leave to turn the protection off was given for that
+    /// one only.
+    async fn terminate_one(&self, spec: &Spec, was_protected: bool) -> Result<(), Trouble> {
         loop {
             let Some(info) = self.look(spec).await? else { return Ok(()) };
             match info.status.on_terminate() {
@@ -136,7 +145,11 @@ impl<C: Cloud> Engine<'_, C> {
                 }
                 OnTerminate::Delete => {
                     if info.termination_protection {
-                        self.unprotect(spec).await?;
+                        self.refuse_protected(&info)?;
+                        if !was_protected {
+                            return Err(protected_meanwhile(&info).into());
+                        }
+                        self.unprotect(spec, &info).await?;
                     }
                     return self.delete(spec, &info).await;
                 }
@@ -144,9 +157,9 @@ impl<C: Cloud> Engine<'_, C> {
         }
     }
 
-    async fn unprotect(&self, spec: &Spec) -> Result<(), Trouble> {
+    async fn unprotect(&self, spec: &Spec, info: &StackInfo) -> Result<(), Trouble> {
         self.explain(spec, "Turning termination protection off.");
-        self.patiently(&spec.name, || self.cloud.set_termination_protection(&spec.stack_name, false))
+        self.patiently(&spec.name, || self.cloud.set_termination_protection(&info.id, false))
             .await
             .map_err(|err| Failure::of_call(&format!("unprotect {}", spec.stack_name), &err).into())
     }
@@ -159,7 +172,7 @@ impl<C: Cloud> Engine<'_, C> {
         // CloudFormation takes such a list only for a stack whose deletion failed before.
         let retain: &[String] =
             if info.status == StackStatus::DeleteFailed { &self.settings.retain } else { &[] };
-        self.patiently(&spec.name, || self.cloud.delete_stack(&spec.stack_name, &token, role, retain))
+        self.patiently(&spec.name, || self.cloud.delete_stack(&info.id, &token, role, retain))
             .await
             .map_err(|err| Failure::of_call(&format!("delete {}", spec.stack_name), &err))?;
         self.started(spec, "delete", None, &info.id);
@@ -167,18 +180,19 @@ impl<C: Cloud> Engine<'_, C> {
             Watch { operation: Some(Operation::Delete), stack_id: &info.id, token: Some(&token), after };
         let ended = self.follow(spec, watch).await?;
         if ended.status().progress(Operation::Delete) != Progress::Done {
-            let mut failure = self.failure_of(spec, "delete", &ended);
-            if let Some(cause) =
-                failure.cause.as_ref().filter(|_| ended.status() == StackStatus::DeleteFailed)
-            {
-                failure.hint.push_str(&format!(" Or leave it behind with --retain {}.", cause.logical_id));
-            }
-            return Err(failure.into());
+            return Err(self.failure_of(spec, "delete", &ended).await.into());
         }
         let (status, took) = (ended.status(), ended.took);
         self.tell(Event::Finished { stack: spec.name.clone(), status, took, outputs: Vec::new() });
         Ok(())
     }
+}
+
+fn protected_meanwhile(info: &StackInfo) -> Failure {
+    Failure::plain(
+        format!("{} was protected against termination while this command asked", info.name),
+        "Ask who did that; repeat the command with --termination-protection off, if it is really to go.",
+    )
 }
 
 /// Parameter of a stack whose resources AWS refuses to delete while it is "true".
@@ -201,15 +215,26 @@ fn refuse_guarded(spec: &Spec, info: &StackInfo) -> Result<(), Failure> {
 
 fn question(found: &[(&Spec, StackInfo)]) -> String {
     let names: Vec<&str> = found.iter().map(|(_, info)| info.name.as_str()).collect();
-    let kept: Vec<String> = found
-        .iter()
-        .flat_map(|(spec, _)| &spec.template.resources)
+    let resources = || found.iter().flat_map(|(spec, _)| &spec.template.resources);
+    let kept: Vec<String> = resources()
         .filter(|(_, it)| it.deletion_policy.as_deref().is_some_and(|policy| policy != "Delete"))
         .map(|(name, it)| match it.deletion_policy.as_deref() {
             Some("Snapshot") => format!("{name} as a snapshot"),
             _ => name.clone(),
         })
         .collect();
-    let kept = if kept.is_empty() { String::new() } else { format!(" These stay: {}.", kept.join(", ")) };
-    format!("Delete {}?{kept}", names.join(", "))
+    let lost: Vec<String> = resources()
+        .filter(|(_, it)| loss::holds_data(&it.kind))
+        .filter(|(_, it)| it.deletion_policy.as_deref().is_none_or(|policy| policy == "Delete"))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let sentence = |words: &str, names: Vec<String>| {
+        if names.is_empty() { String::new() } else { format!(" {words}: {}.", names.join(", ")) }
+    };
+    format!(
+        "Delete {}?{}{}",
+        names.join(", "),
+        sentence("These stay", kept),
+        sentence("These go with their data", lost)
+    )
 }

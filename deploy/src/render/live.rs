@@ -72,8 +72,8 @@ impl Live {
                 self.print(event);
                 self.begin(stack, operation, *n_resources);
             }
-            Event::Resource { stack, logical_id, kind, status, .. }
-                if self.absorb(stack, logical_id, kind, status) => {}
+            Event::Resource { stack, logical_id, kind, status, reason, .. }
+                if self.absorb(stack, logical_id, kind, status, reason.as_deref()) => {}
             Event::Finished { stack, .. } | Event::Failed { stack, .. } => {
                 self.end(stack);
                 self.print(event);
@@ -99,11 +99,13 @@ impl Live {
     }
 
     /// Takes a resource into the line of its stack; false when the event deserves a line of its own.
-    fn absorb(&self, stack: &str, logical_id: &str, kind: &str, status: &str) -> bool {
+    fn absorb(&self, stack: &str, logical_id: &str, kind: &str, status: &str, reason: Option<&str>) -> bool {
         let mut stacks = self.stacks();
         let Some(running) = stacks.get_mut(stack) else { return false };
         match text::resource_category(status) {
             Category::Failed => return false,
+            // Why a stack goes back stands nowhere else.
+            _ if kind == STACK && status.contains("ROLLBACK") && reason.is_some() => return false,
             // Of the stack itself the line tells already.
             _ if kind == STACK => {}
             Category::Working => drop(running.busy.insert(logical_id.to_owned())),

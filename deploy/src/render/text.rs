@@ -6,8 +6,9 @@ use owo_colors::OwoColorize;
 
 use crate::{
     cloud::{Change, ChangeAction, Drift, PropertyChange, Replacement, StackOutput},
-    event::Event,
-    failure::{Failure, Loss},
+    event::{Event, ParameterChange},
+    failure::{Cause, Failure},
+    loss::Loss,
     status::{Category, StackStatus},
 };
 
@@ -91,6 +92,10 @@ pub fn lines(event: &Event) -> Lines {
     let said = |messages: Vec<String>| Lines { messages, data: Vec::new() };
     let say = |line: String| said(vec![line]);
     match event {
+        Event::Caller(it) => {
+            say(format!("account {} in {} as {}", it.account.bold(), it.region.bold(), it.identity))
+        }
+        Event::Noted { text } => say(format!("{} {text}", "!".yellow())),
         Event::Planned { operation, waves } => {
             let waves: Vec<String> = waves.iter().map(|it| it.join(" + ")).collect();
             say(format!("{} {}", operation.bold(), waves.join(" → ")))
@@ -102,14 +107,14 @@ pub fn lines(event: &Event) -> Lines {
             say(format!("{} {stack_name} {}", stack.bold(), status(*it)))
         }
         Event::Explained { stack, text } => say(format!("{} {text}", stack.bold())),
-        Event::Changes { stack, is_new, changes: all, losses, console } => {
-            said(changes(stack, *is_new, all, losses, console))
+        Event::Changes { stack, is_new, parameters, changes: all, losses, console } => {
+            said(changes(stack, *is_new, parameters, all, losses, console))
         }
         Event::Unchanged { stack, outputs: all } => Lines {
             messages: vec![format!("{} {} nothing to change", stack.bold(), "✓".green())],
             data: outputs(stack, all),
         },
-        Event::Prepared { stack, change_set, console } => said(vec![
+        Event::Prepared { stack, change_set, console, .. } => said(vec![
             format!("{} prepared, not executed: {change_set}", stack.bold()),
             format!("  {}", console.dimmed()),
         ]),
@@ -120,7 +125,7 @@ pub fn lines(event: &Event) -> Lines {
                 format!("  {}", console.dimmed()),
             ])
         }
-        Event::Resource { stack, logical_id, kind, status, reason } => {
+        Event::Resource { stack, logical_id, kind, status, reason, .. } => {
             let category = resource_category(status);
             let reason = reason.as_ref().map(|it| format!(" {it}")).unwrap_or_default();
             let status = paint(category, &format!("{} {status}", symbol(category)));
@@ -134,10 +139,10 @@ pub fn lines(event: &Event) -> Lines {
             data: outputs(stack, all),
         },
         Event::Failed { stack, failure: it } => said(failure(stack, it)),
-        Event::Skipped { stack, because_of } => {
-            say(format!("{} {} not started: {because_of} failed", stack.bold(), "-".yellow()))
+        Event::Skipped { stack, because_of, why } => {
+            say(format!("{} {} not started: {because_of} {why}", stack.bold(), "-".yellow()))
         }
-        Event::Drifted { stack, drifts: all } => said(drifts(stack, all)),
+        Event::Drifted { stack, drifts: all, unchecked } => said(drifts(stack, all, unchecked)),
         Event::Ended { n_done, n_failed, n_skipped, took } => {
             let mut parts = vec![format!("{n_done} done")];
             parts.extend((*n_failed > 0).then(|| format!("{n_failed} failed").red().to_string()));
@@ -156,13 +161,22 @@ fn count(n_resources: usize) -> String {
     format!("{n_resources} resource{}", if n_resources == 1 { "" } else { "s" })
 }
 
-fn changes(stack: &str, is_new: bool, changes: &[Change], losses: &[Loss], console: &str) -> Vec<String> {
+fn changes(
+    stack: &str,
+    is_new: bool,
+    parameters: &[ParameterChange],
+    changes: &[Change],
+    losses: &[Loss],
+    console: &str,
+) -> Vec<String> {
     let mut lines = vec![format!(
         "{} {} {}",
         stack.bold(),
         if is_new { "makes" } else { "changes" },
         count(changes.len())
     )];
+    let parameter = |it: &ParameterChange| format!("  = {}: {} → {}", it.name, it.before, it.after);
+    lines.extend(parameters.iter().map(parameter));
     for change in changes {
         lines.push(format!("  {}", change_line(change)));
         lines.extend(change.properties.iter().map(|it| format!("      {}", property(it))));
@@ -206,13 +220,16 @@ fn property(change: &PropertyChange) -> String {
     format!("{}{arrow}{}", change.path, replaces.red())
 }
 
-fn failure(stack: &str, failure: &Failure) -> Vec<String> {
+/// A failure as lines.
+pub fn failure(stack: &str, failure: &Failure) -> Vec<String> {
     let mut lines = vec![format!("{} {} {}", stack.bold(), "✗".red(), failure.message)];
-    if let Some(cause) = &failure.cause {
+    let mut add = |word: &str, cause: &Cause| {
         let place = cause.place.as_ref().map(|it| format!(" at {it}")).unwrap_or_default();
-        lines.push(format!("  {} {} ({}){place}", "cause:".red(), cause.logical_id.bold(), cause.kind));
+        lines.push(format!("  {} {} ({}){place}", word.red(), cause.logical_id.bold(), cause.kind));
         lines.push(format!("    {} {}", cause.status, cause.reason));
-    }
+    };
+    failure.cause.iter().for_each(|it| add("cause:", it));
+    failure.more.iter().for_each(|it| add("and:", it));
     match failure.n_others {
         0 => {}
         1 => lines.push("    1 other resource failed because of it".to_owned()),
@@ -222,12 +239,21 @@ fn failure(stack: &str, failure: &Failure) -> Vec<String> {
     lines
 }
 
-fn drifts(stack: &str, drifts: &[Drift]) -> Vec<String> {
-    if drifts.is_empty() {
-        return vec![format!("{} {} is as CloudFormation made it", stack.bold(), "✓".green())];
+fn drifts(stack: &str, drifts: &[Drift], unchecked: &[String]) -> Vec<String> {
+    let mut lines = match (drifts.is_empty(), unchecked.is_empty()) {
+        (true, true) => vec![format!("{} {} is as CloudFormation made it", stack.bold(), "✓".green())],
+        (true, false) => vec![format!(
+            "{} {} is as CloudFormation made it, as far as CloudFormation compares",
+            stack.bold(),
+            "✓".green()
+        )],
+        (false, _) => {
+            vec![format!("{} {} was changed behind CloudFormation's back", stack.bold(), "!".yellow())]
+        }
+    };
+    if !unchecked.is_empty() {
+        lines.push(format!("  not compared: {}", unchecked.join(", ")).dimmed().to_string());
     }
-    let mut lines =
-        vec![format!("{} {} was changed behind CloudFormation's back", stack.bold(), "!".yellow())];
     for drift in drifts {
         let what = if drift.is_deleted { "is gone" } else { "differs" };
         lines.push(format!("  {} ({}) {what}", drift.logical_id, drift.kind).yellow().to_string());

@@ -62,6 +62,20 @@ impl User for Terminal {
         async move { if asked.await == Some(true) { Answer::Yes } else { Answer::No } }.boxed()
     }
 
+    fn confirm_by_name<'a>(&'a self, question: &'a str, name: &'a str) -> BoxFuture<'a, Answer> {
+        let (question, name) = (question.to_owned(), name.to_owned());
+        let wished = name.clone();
+        let asked = self.ask(move || {
+            let help = format!("type {name} to go on, anything else to leave it");
+            Text::new(&question).with_help_message(&help).prompt()
+        });
+        async move {
+            let is_same = asked.await.is_some_and(|it| it.trim() == wished);
+            if is_same { Answer::Yes } else { Answer::No }
+        }
+        .boxed()
+    }
+
     fn value<'a>(&'a self, name: &'a str, parameter: &'a Parameter) -> BoxFuture<'a, Option<String>> {
         let (name, parameter) = (name.to_owned(), parameter.clone());
         self.ask(move || {

@@ -76,7 +76,7 @@ impl Emulator {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.program(deploy_program());
         command.args(args).arg("--params-dir").arg(self.params_dir());
-        if ["deploy", "create", "recreate", "terminate", "diff", "wait"].contains(&args[0]) {
+        if ["deploy", "create", "apply", "recreate", "terminate", "diff", "wait"].contains(&args[0]) {
             command.args(["--poll", "0.1"]);
         }
         command

@@ -121,7 +121,10 @@ fn an_update_that_replaces_says_so_and_imports_keep_a_stack() {
     let shown = emulator.done(&[&["diff", "--no-drift"], &wish[..]].concat());
     says(&shown.stdout, &["± Database (AWS::RDS::DBInstance)", "DBName", "! Database"]);
 
-    let changed = emulator.done(&[&["deploy", "--yes"], &wish[..]].concat());
+    let refused = emulator.failed(&[&["deploy", "--yes"], &wish[..]].concat());
+    says(&refused.stderr, &["postgresasapp-rds was not changed", "--allow-data-loss rds.Database"]);
+    let leave = ["deploy", "--yes", "--allow-data-loss", "rds.Database"];
+    let changed = emulator.done(&[&leave[..], &wish[..]].concat());
     holds_no_secret(&emulator, &changed);
     says(&changed.stderr, &["± Database (AWS::RDS::DBInstance)", "rds ✓ UPDATE_COMPLETE"]);
     says(&changed.stdout, &["rds.PsqlConnection = ", "/another?sslmode=verify-full"]);
@@ -242,7 +245,7 @@ fn without_a_yes_nothing_is_made_and_a_prepared_change_set_waits() {
     assert_eq!(emulator.stacks(), [], "the change set and its empty stack are gone");
 
     let prepared = emulator.done(&["deploy", "--stack", "s3", "--no-execute"]);
-    says(&prepared.stderr, &["s3 prepared, not executed: arn:aws:cloudformation:"]);
+    says(&prepared.stdout, &["+ TemplateBucket", "s3 prepared, not executed: arn:aws:cloudformation:"]);
     assert_eq!(emulator.stacks(), [("postgresasapp-s3".to_owned(), "REVIEW_IN_PROGRESS".to_owned())]);
     emulator.done(&["deploy", "--stack", "s3", "--yes"]);
     assert_eq!(emulator.stacks(), [("postgresasapp-s3".to_owned(), "CREATE_COMPLETE".to_owned())]);
@@ -251,6 +254,95 @@ fn without_a_yes_nothing_is_made_and_a_prepared_change_set_waits() {
     says(&refused.stderr, &["postgresasapp-s3 exists already", "hint: Use deploy to change it"]);
     let recreated = emulator.done(&["recreate", "--stack", "s3", "--yes"]);
     says(&recreated.stderr, &["s3 ∅ DELETE_COMPLETE", "s3 ✓ CREATE_COMPLETE"]);
+}
+
+#[test]
+fn a_plan_is_applied_exactly_and_a_stale_one_is_explained() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    let plan = |args: &[&str]| {
+        let base = ["deploy", "--stack", "s3", "--no-execute", "--json"];
+        let run = emulator.done(&[&base[..], args].concat());
+        let path = emulator.params_dir().join("plan.jsonl");
+        std::fs::write(&path, run.stdout).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let first = plan(&[]);
+    let refused = emulator.run(&["apply", "--plan", &first]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    let applied = emulator.done(&["apply", "--plan", &first, "--yes"]);
+    says(&applied.stderr, &["account 123456789012", "us-east-1", "s3 ✓ CREATE_COMPLETE"]);
+
+    let stale = plan(&["--parameter", "NoncurrentVersionDays=30"]);
+    emulator.done(&["deploy", "--stack", "s3", "--yes", "--parameter", "NoncurrentVersionDays=31"]);
+    let explained = emulator.failed(&["apply", "--plan", &stale, "--yes"]);
+    says(&explained.stderr, &["the plan of postgresasapp-s3 is stale", "Nothing was executed"]);
+
+    let differs = ["diff", "--stack", "s3", "--no-drift", "--exit-code"];
+    assert_eq!(emulator.run(&differs).code, Some(0));
+    let changed = [&differs[..], &["--parameter", "NoncurrentVersionDays=32"]].concat();
+    assert_eq!(emulator.run(&changed).code, Some(4));
+    let markdown =
+        emulator.done(&[&["diff", "--stack", "s3", "--no-drift", "--markdown"], &changed[5..]].concat());
+    says(
+        &markdown.stdout,
+        &["## Plan", "Account `", "### `s3` is changed", "| parameter | before | after |"],
+    );
+}
+
+#[test]
+fn a_pin_keeps_parameter_files_in_their_account() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    emulator.done(&["params", "pin"]);
+    let pin = emulator.params_dir().join("pin.json");
+    let text = std::fs::read_to_string(&pin).unwrap();
+    says(&text, &["\"account\"", "\"region\": \"us-east-1\""]);
+    emulator.done(&["deploy", "--stack", "s3", "--yes"]);
+    let elsewhere = emulator.failed(&["deploy", "--stack", "s3", "--yes", "--region", "eu-west-1"]);
+    says(
+        &elsewhere.stderr,
+        &["this belongs to account", "in us-east-1, and you are in", "eu-west-1", "pin.json"],
+    );
+    let elsewhere = emulator.failed(&["terminate", "--stack", "s3", "--yes", "--region", "eu-west-1"]);
+    says(&elsewhere.stderr, &["this belongs to account"]);
+}
+
+#[test]
+fn what_the_account_has_is_seen_before_anything_is_made() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    // The first installation has the names; the second one's namespace is the same.
+    emulator.done(&["deploy", "--stack", "iam", "--yes"]);
+    let collides =
+        emulator.failed(&["deploy", "--stack", "iam", "--stack", "s3", "--yes", "--prefix", "two"]);
+    says(
+        &collides.stderr,
+        &["IAM User \"postgresasapp-admin\" exists already", "hint: Give another IAMNamespace"],
+    );
+    let names: Vec<_> = emulator.stacks().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["postgresasapp-iam"], "nothing of the second one was made");
+    let linted = emulator.failed(&["lint", "--stack", "iam", "--prefix", "two", "--aws"]);
+    says(&linted.stdout, &["iam: IAM User \"postgresasapp-admin\" exists already"]);
+    emulator.done(&["lint", "--stack", "iam", "--aws"]);
+}
+
+#[test]
+fn events_hide_what_deploy_hides_and_are_there_after_the_end() {
+    let Some(emulator) = Emulator::start(0.0) else { return };
+    let secret =
+        parameter_file(&emulator, "iam").into_iter().find(|(name, _)| name == "IAMPassword").unwrap().1;
+    let reason = format!("Password {secret} does not conform to the account password policy.");
+    emulator.break_down("AWS::IAM::User", "create", &reason);
+    let failed = emulator.failed(&["deploy", "--stack", "iam", "--yes"]);
+    says(&failed.stderr, &["cause: ", "Password **** does not conform"]);
+    holds_no_secret(&emulator, &failed);
+    for args in [&["events", "--stack", "iam"][..], &["events", "--stack", "iam", "--json"]] {
+        let told = emulator.done(args);
+        says(&told.stdout, &["Password **** does not conform"]);
+        holds_no_secret(&emulator, &told);
+    }
+    emulator.heal();
+    emulator.done(&["terminate", "--stack", "iam", "--yes"]);
+    let after = emulator.done(&["events", "--stack", "iam"]);
+    says(&after.stdout, &["postgresasapp-iam", "DELETE_COMPLETE"]);
 }
 
 #[test]

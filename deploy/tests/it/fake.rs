@@ -8,9 +8,12 @@ use std::{
 
 use deploy::{
     cloud::{
-        Change, ChangeAction, ChangeSet, ChangeSetRequest, ChangeSetState, Cloud, CloudError, CloudResult,
-        Drift, OnFailure, ParameterValue, Replacement, StackEvent, StackInfo, StackOutput, TemplateSource,
+        Asked, Caller, Change, ChangeAction, ChangeSet, ChangeSetRequest, ChangeSetState, Cloud, CloudError,
+        CloudResult, Drift, DriftReport, Issue, ListedChangeSet, OnFailure, ParameterValue, Replacement,
+        Since, StackEvent, StackInfo, StackOutput, Subject, TemplateSource,
     },
+    failure,
+    preflight::{Account, InstanceType, Quota, Usage},
     status::StackStatus,
 };
 use infra_cfn::Template;
@@ -24,6 +27,15 @@ pub(crate) enum Step {
     Resource(&'static str, &'static str, &'static str, Option<&'static str>),
     /// An event of the stack without a change of its status.
     Event(&'static str, &'static str),
+    /// A stack inside of the stack gets a status; its ARN is [`nested_id`] of its logical id.
+    Nested(&'static str, &'static str, &'static str),
+    /// Somebody turns termination protection on.
+    Protect,
+}
+
+/// ARN of a nested stack.
+pub(crate) fn nested_id(logical_id: &str) -> String {
+    format!("arn:aws:cloudformation:us-east-1:123456789012:stack/{logical_id}/nested")
 }
 
 /// A stack in the fake.
@@ -51,6 +63,16 @@ struct State {
     refusals: BTreeMap<String, String>,
     importers: BTreeMap<String, Vec<String>>,
     drifts: BTreeMap<String, Vec<Drift>>,
+    unchecked: BTreeMap<String, Vec<String>>,
+    /// What `DescribeEvents` says, by ARN of stack or change set.
+    issues: BTreeMap<String, Vec<Issue>>,
+    /// Change sets of others, by stack.
+    foreign_sets: BTreeMap<String, Vec<String>>,
+    /// Events of nested stacks, by ARN.
+    nested: BTreeMap<String, Vec<StackEvent>>,
+    taken: Vec<String>,
+    images: BTreeMap<String, Vec<String>>,
+    quotas: BTreeMap<Quota, Usage>,
     faults: VecDeque<(&'static str, CloudError)>,
     lost: VecDeque<&'static str>,
     calls: Vec<String>,
@@ -107,6 +129,66 @@ impl Fake {
 
     pub(crate) fn with_drift(self, name: &str, drift: Drift) -> Self {
         self.edit(|state| state.drifts.entry(name.to_owned()).or_default().push(drift));
+        self
+    }
+
+    /// Resources that a comparison with reality leaves out.
+    pub(crate) fn with_unchecked(self, name: &str, ids: &[&str]) -> Self {
+        let ids = ids.iter().map(ToString::to_string).collect();
+        self.edit(|state| drop(state.unchecked.insert(name.to_owned(), ids)));
+        self
+    }
+
+    /// What `DescribeEvents` says about a stack, or about a change set of it.
+    pub(crate) fn with_issue(self, name: &str, issue: Issue) -> Self {
+        self.edit(|state| state.issues.entry(name.to_owned()).or_default().push(issue));
+        self
+    }
+
+    /// A change set that somebody else has prepared.
+    pub(crate) fn with_foreign_set(self, name: &str, id: &str) -> Self {
+        self.edit(|state| state.foreign_sets.entry(name.to_owned()).or_default().push(id.to_owned()));
+        self
+    }
+
+    /// Something that happened inside of a nested stack.
+    pub(crate) fn with_nested_event(
+        self,
+        stack: &str,
+        logical_id: &str,
+        kind: &str,
+        status: &str,
+        reason: &str,
+    ) -> Self {
+        let event = StackEvent {
+            id: logical_id.to_owned(),
+            time: SystemTime::UNIX_EPOCH,
+            logical_id: logical_id.to_owned(),
+            physical_id: String::new(),
+            kind: kind.to_owned(),
+            status: status.to_owned(),
+            reason: Some(reason.to_owned()),
+            token: None,
+        };
+        self.edit(|state| state.nested.entry(nested_id(stack)).or_default().push(event));
+        self
+    }
+
+    /// A name that somebody has taken, as `TYPE NAME`.
+    pub(crate) fn taking(self, kind_and_name: &str) -> Self {
+        self.edit(|state| state.taken.push(kind_and_name.to_owned()));
+        self
+    }
+
+    /// An image with its architectures.
+    pub(crate) fn with_image(self, reference: &str, architectures: &[&str]) -> Self {
+        let architectures = architectures.iter().map(ToString::to_string).collect();
+        self.edit(|state| drop(state.images.insert(reference.to_owned(), architectures)));
+        self
+    }
+
+    pub(crate) fn with_quota(self, quota: Quota, used: f64, limit: f64) -> Self {
+        self.edit(|state| drop(state.quotas.insert(quota, Usage { used, limit })));
         self
     }
 
@@ -207,13 +289,25 @@ impl FakeStack {
                 (self.info.name.clone(), "AWS::CloudFormation::Stack", status, Some(reason))
             }
             Step::Resource(logical_id, kind, status, reason) => (logical_id.to_owned(), kind, status, reason),
+            Step::Nested(logical_id, status, reason) => {
+                (logical_id.to_owned(), failure::STACK, status, Some(reason))
+            }
+            Step::Protect => {
+                self.info.termination_protection = true;
+                return;
+            }
         };
         let n = self.events.len() as u64;
+        let physical_id = match step {
+            Step::Nested(logical_id, ..) => nested_id(logical_id),
+            Step::Resource(logical_id, ..) => format!("physical-{logical_id}"),
+            _ => self.info.id.clone(),
+        };
         self.events.push(StackEvent {
             id: format!("{}-{n}", self.info.name),
             time: SystemTime::UNIX_EPOCH + Duration::from_secs(n),
             logical_id,
-            physical_id: self.info.id.clone(),
+            physical_id,
             kind: kind.to_owned(),
             status: status.to_owned(),
             reason: reason.map(str::to_owned),
@@ -232,6 +326,7 @@ impl State {
             status_reason: None,
             parameters: BTreeMap::new(),
             outputs: Vec::new(),
+            tags: BTreeMap::new(),
             termination_protection: false,
             created: None,
             updated: None,
@@ -247,6 +342,18 @@ impl State {
             Some(found) => Some(found),
             None => self.gone.get_mut(name_or_id),
         }
+    }
+
+    /// The name of a stack that is named or given by its ARN.
+    fn name_of(&self, name_or_id: &str) -> String {
+        let named = self.stacks.values().find(|it| it.info.id == name_or_id);
+        named.map_or_else(|| name_or_id.to_owned(), |it| it.info.name.clone())
+    }
+
+    /// The stack that a change set belongs to.
+    fn stack_of(&self, change_set: &str) -> Option<String> {
+        let has = |it: &&FakeStack| it.prepared.as_ref().is_some_and(|(_, set)| set.id == change_set);
+        self.stacks.values().find(has).map(|it| it.info.name.clone())
     }
 
     /// A script for a request, or what usually happens.
@@ -281,7 +388,78 @@ fn usual(verb: &'static str, resources: &[(String, String)]) -> Vec<Step> {
     steps
 }
 
+impl Account for Fake {
+    async fn is_taken(&self, kind: &str, name: &str) -> CloudResult<bool> {
+        self.call("is_taken", "", |state| Ok(state.taken.contains(&format!("{kind} {name}"))))
+    }
+
+    async fn instance_type(&self, name: &str) -> CloudResult<Option<InstanceType>> {
+        let architecture = if name.starts_with("t4g") { "arm64" } else { "x86_64" };
+        let zones = vec!["us-east-1a".to_owned(), "us-east-1b".to_owned()];
+        let found = InstanceType { architectures: vec![architecture.to_owned()], zones, n_vcpus: 2 };
+        self.call("instance_type", "", |_| Ok((!name.starts_with("z9")).then_some(found)))
+    }
+
+    async fn usage(&self, quota: Quota) -> CloudResult<Usage> {
+        let plenty = Usage { used: 0.0, limit: 1000.0 };
+        self.call("usage", "", |state| Ok(state.quotas.get(&quota).copied().unwrap_or(plenty)))
+    }
+
+    async fn architectures(&self, image: &str) -> CloudResult<Vec<String>> {
+        self.call("architectures", "", |state| {
+            state.images.get(image).cloned().ok_or_else(|| CloudError::NotFound("no such tag".into()))
+        })
+    }
+
+    async fn has_service_role(&self, _role: &str) -> CloudResult<bool> {
+        self.call("has_service_role", "", |_| Ok(true))
+    }
+}
+
 impl Cloud for Fake {
+    async fn caller(&self) -> CloudResult<Caller> {
+        self.call("caller", "", |_| {
+            Ok(Caller {
+                account: "123456789012".into(),
+                region: "us-east-1".into(),
+                identity: "arn:aws:iam::123456789012:user/me".into(),
+            })
+        })
+    }
+
+    async fn deleted_stack(&self, name: &str) -> CloudResult<Option<StackInfo>> {
+        self.call("deleted_stack", "", |state| {
+            Ok(state.gone.values().map(|it| it.info.clone()).find(|it| it.name == name))
+        })
+    }
+
+    async fn last_event(&self, stack_id: &str) -> CloudResult<Option<String>> {
+        self.call("last_event", "", |state| {
+            Ok(state.find(stack_id).and_then(|it| it.events.last().map(|it| it.id.clone())))
+        })
+    }
+
+    async fn issues(&self, subject: Subject<'_>) -> CloudResult<Vec<Issue>> {
+        self.call("issues", "", |state| {
+            let name = match subject {
+                Subject::Stack(id) => state.name_of(id),
+                Subject::ChangeSet(id) => id.strip_prefix("change-set-of-").unwrap_or(id).to_owned(),
+            };
+            Ok(state.issues.get(&name).cloned().unwrap_or_default())
+        })
+    }
+
+    async fn change_sets(&self, stack_id: &str) -> CloudResult<Vec<ListedChangeSet>> {
+        self.call("change_sets", "", |state| {
+            let name = state.name_of(stack_id);
+            let listed = |id: &String| ListedChangeSet { id: id.clone(), name: id.clone() };
+            let mut sets: Vec<_> = state.foreign_sets.get(&name).into_iter().flatten().map(listed).collect();
+            let own = state.stacks.get(&name).and_then(|it| it.prepared.as_ref());
+            sets.extend(own.map(|(_, set)| listed(&set.id)));
+            Ok(sets)
+        })
+    }
+
     async fn stack(&self, name_or_id: &str) -> CloudResult<Option<StackInfo>> {
         self.call("stack", "", |state| {
             let by_name = state.stacks.contains_key(name_or_id);
@@ -301,14 +479,23 @@ impl Cloud for Fake {
         })
     }
 
-    async fn events(&self, stack_id: &str, after: Option<&str>) -> CloudResult<Vec<StackEvent>> {
+    async fn events(&self, stack_id: &str, since: Since<'_>) -> CloudResult<Vec<StackEvent>> {
         self.call("events", "", |state| {
+            if let Some(events) = state.nested.get(stack_id) {
+                return Ok(events.clone());
+            }
             let Some(stack) = state.find(stack_id) else { return Ok(Vec::new()) };
             if let Some(step) = stack.pending.pop_front() {
                 stack.apply(step);
             }
-            let from =
-                after.and_then(|id| stack.events.iter().position(|it| it.id == id)).map_or(0, |it| it + 1);
+            let from = match since {
+                Since::Event(after) => {
+                    after.and_then(|id| stack.events.iter().position(|it| it.id == id)).map_or(0, |it| it + 1)
+                }
+                Since::LastOperation => {
+                    stack.events.iter().rposition(|it| failure::begins_operation(it, stack_id)).unwrap_or(0)
+                }
+            };
             let events = stack.events[from..].to_vec();
             let (name, is_gone) = (stack.info.name.clone(), stack.info.status == StackStatus::DeleteComplete);
             if is_gone && let Some(stack) = state.stacks.remove(&name) {
@@ -333,7 +520,7 @@ impl Cloud for Fake {
         self.call("validate", "", |_| Ok(()))
     }
 
-    async fn create_change_set(&self, request: &ChangeSetRequest) -> CloudResult<String> {
+    async fn create_change_set(&self, request: &ChangeSetRequest) -> CloudResult<Asked> {
         self.call("create_change_set", &request.stack_name, |state| {
             let name = &request.stack_name;
             if !state.stacks.contains_key(name) {
@@ -352,6 +539,7 @@ impl Cloud for Fake {
             let changes = state.changes.remove(name).unwrap_or_else(|| adds(&text));
             let refusal = state.refusals.remove(name);
             let stack = state.stacks.get_mut(name).unwrap();
+            let (stack_id, stack_name) = (stack.info.id.clone(), name.clone());
             let is_same = stack.deployed.as_ref().is_some_and(|(before, values)| {
                 *before == text && given.iter().all(|(name, value)| values.get(name) == Some(value))
             });
@@ -362,30 +550,28 @@ impl Cloud for Fake {
             };
             let id = format!("change-set-of-{name}");
             stack.request = Some(request.clone());
-            stack.prepared = Some((request.clone(), ChangeSet { id: id.clone(), state, changes }));
-            Ok(id)
+            let set = ChangeSet { id: id.clone(), stack_id: stack_id.clone(), stack_name, state, changes };
+            stack.prepared = Some((request.clone(), set));
+            Ok(Asked { id, stack_id })
         })
     }
 
-    async fn change_set(&self, stack_name: &str, _id: &str) -> CloudResult<ChangeSet> {
+    async fn change_set(&self, id: &str) -> CloudResult<ChangeSet> {
         self.call("change_set", "", |state| {
-            let prepared = state.stacks.get(stack_name).and_then(|it| it.prepared.clone());
-            prepared.map(|it| it.1).ok_or_else(|| CloudError::NotFound("the change set".into()))
+            let prepared = state.stack_of(id).and_then(|it| state.stacks[&it].prepared.clone());
+            prepared
+                .map(|it| it.1)
+                .ok_or_else(|| CloudError::NotFound(format!("ChangeSet [{id}] does not exist")))
         })
     }
 
-    async fn execute_change_set(
-        &self,
-        stack_name: &str,
-        _id: &str,
-        token: &str,
-        on_failure: OnFailure,
-    ) -> CloudResult<()> {
+    async fn execute_change_set(&self, id: &str, token: &str, on_failure: OnFailure) -> CloudResult<()> {
+        let stack_name = id.strip_prefix("change-set-of-").unwrap();
         self.call("execute", stack_name, |state| {
             let stack = state.stacks.get_mut(stack_name).unwrap();
             let Some((request, set)) = stack.prepared.take() else {
                 let reason = "ChangeSet cannot be executed in its current status of [EXECUTE_COMPLETE]";
-                return Err(CloudError::Refused(reason.into()));
+                return Err(CloudError::Stale(reason.into()));
             };
             if request.is_new && on_failure != OnFailure::default() {
                 let reason =
@@ -400,7 +586,11 @@ impl Cloud for Fake {
                     values.insert(name.clone(), value.clone());
                 }
             }
-            stack.info.parameters = values.keys().map(|it| (it.clone(), "****".to_owned())).collect();
+            let shown = |name: &String, value: &String| {
+                (name.clone(), if name.contains("Password") { "****".to_owned() } else { value.clone() })
+            };
+            stack.info.parameters = values.iter().map(|(name, value)| shown(name, value)).collect();
+            stack.info.tags.extend(request.tags.clone());
             stack.info.outputs = outputs(&text, stack_name);
             stack.deployed = Some((text, values));
             let resources: Vec<_> =
@@ -411,16 +601,19 @@ impl Cloud for Fake {
         })
     }
 
-    async fn delete_change_set(&self, stack_name: &str, _id: &str) -> CloudResult<()> {
-        self.call("delete_change_set", stack_name, |state| {
-            state.stacks.get_mut(stack_name).unwrap().prepared = None;
+    async fn delete_change_set(&self, id: &str) -> CloudResult<()> {
+        let name = id.strip_prefix("change-set-of-").unwrap();
+        self.call("delete_change_set", name, |state| {
+            if let Some(stack) = state.stacks.get_mut(name) {
+                stack.prepared = None;
+            }
             Ok(())
         })
     }
 
     async fn delete_stack(
         &self,
-        stack_name: &str,
+        stack_id: &str,
         token: &str,
         role_arn: Option<&str>,
         retain: &[String],
@@ -428,37 +621,51 @@ impl Cloud for Fake {
         let with = |word: &str, what: &str| format!(" {word} {what}");
         let role = role_arn.map(|it| with("as", it)).unwrap_or_default();
         let keeping = if retain.is_empty() { String::new() } else { with("keeping", &retain.join(",")) };
+        let stack_name = self.0.lock().unwrap().name_of(stack_id);
         self.call("delete_stack", &format!("{stack_name}{role}{keeping}"), |state| {
-            if state.stacks[stack_name].info.status == StackStatus::ReviewInProgress {
-                state.stacks.remove(stack_name);
+            if state.stacks[&stack_name].info.status == StackStatus::ReviewInProgress {
+                state.stacks.remove(&stack_name);
                 return Ok(());
             }
-            state.begin(stack_name, "delete", token, usual("DELETE", &[]));
+            state.begin(&stack_name, "delete", token, usual("DELETE", &[]));
             Ok(())
         })
     }
 
-    async fn continue_rollback(&self, stack_name: &str, token: &str, skip: &[String]) -> CloudResult<()> {
+    async fn continue_rollback(
+        &self,
+        stack_id: &str,
+        token: &str,
+        role_arn: Option<&str>,
+        skip: &[String],
+    ) -> CloudResult<()> {
         let without = if skip.is_empty() { String::new() } else { format!(" without {}", skip.join(",")) };
-        self.call("continue_rollback", &format!("{stack_name}{without}"), |state| {
+        let role = role_arn.map(|it| format!(" as {it}")).unwrap_or_default();
+        let stack_name = self.0.lock().unwrap().name_of(stack_id);
+        self.call("continue_rollback", &format!("{stack_name}{role}{without}"), |state| {
             let usual = vec![
                 Step::Stack("UPDATE_ROLLBACK_IN_PROGRESS", None),
                 Step::Stack("UPDATE_ROLLBACK_COMPLETE", None),
             ];
-            state.begin(stack_name, "rollback", token, usual);
+            state.begin(&stack_name, "rollback", token, usual);
             Ok(())
         })
     }
 
-    async fn set_termination_protection(&self, stack_name: &str, enabled: bool) -> CloudResult<()> {
+    async fn set_termination_protection(&self, stack_id: &str, enabled: bool) -> CloudResult<()> {
+        let stack_name = self.0.lock().unwrap().name_of(stack_id);
         self.call("protect", &format!("{stack_name} {enabled}"), |state| {
-            state.stacks.get_mut(stack_name).unwrap().info.termination_protection = enabled;
+            state.stacks.get_mut(&stack_name).unwrap().info.termination_protection = enabled;
             Ok(())
         })
     }
 
-    async fn drift(&self, stack_name: &str) -> CloudResult<Vec<Drift>> {
-        self.call("drift", "", |state| Ok(state.drifts.get(stack_name).cloned().unwrap_or_default()))
+    async fn drift(&self, stack_id: &str) -> CloudResult<DriftReport> {
+        self.call("drift", "", |state| {
+            let name = state.name_of(stack_id);
+            let drifts = state.drifts.get(&name).cloned().unwrap_or_default();
+            Ok(DriftReport { drifts, unchecked: state.unchecked.get(&name).cloned().unwrap_or_default() })
+        })
     }
 
     async fn upload(&self, bucket: &str, key: &str, _body: &str) -> CloudResult<String> {

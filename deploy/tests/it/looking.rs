@@ -8,7 +8,7 @@ use crate::{fake::Fake, support::setup};
 async fn a_diff_shows_new_stacks_and_changes_and_leaves_no_trace() {
     let setup = setup();
     let fake = Fake::default().with_stack("app-vpc", "CREATE_COMPLETE");
-    let (outcome, text) = setup.run(&fake, async |engine| engine.diff().await).await;
+    let (outcome, text) = setup.run(&fake, async |engine| engine.diff(false).await).await;
     assert_eq!(outcome.exit_code(), 0, "{text}");
     insta::assert_snapshot!("diff", text);
     assert_eq!(fake.calls(), ["create_change_set app-vpc", "delete_change_set app-vpc"]);
@@ -19,7 +19,7 @@ async fn a_diff_shows_new_stacks_and_changes_and_leaves_no_trace() {
 async fn a_diff_of_a_stack_that_is_at_work_says_so() {
     let setup = setup().only(&["vpc"]);
     let fake = Fake::default().with_stack("app-vpc", "UPDATE_IN_PROGRESS");
-    let (outcome, text) = setup.run(&fake, async |engine| engine.diff().await).await;
+    let (outcome, text) = setup.run(&fake, async |engine| engine.diff(false).await).await;
     assert_eq!(outcome.exit_code(), 1);
     assert!(text.contains("app-vpc is in UPDATE_IN_PROGRESS. The stack is being changed."), "{text}");
 }
@@ -49,7 +49,7 @@ async fn drift_is_shown_property_by_property() {
         .with_stack("app-s3", "UPDATE_COMPLETE")
         .with_drift("app-vpc", drift)
         .with_drift("app-vpc", gone);
-    let (outcome, text) = setup.run(&fake, async |engine| engine.drift().await).await;
+    let (outcome, text) = setup.run(&fake, async |engine| engine.diff(true).await).await;
     assert_eq!(outcome.exit_code(), 0, "{text}");
     insta::assert_snapshot!("drift", text);
 }

@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 #![allow(clippy::print_stderr, reason = "a skipped or failed test says why")]
 
+mod ahead;
+mod applying;
+mod causes;
+mod consent;
 mod deploying;
 #[path = "../emulator/mod.rs"]
 mod emulator;
@@ -12,11 +16,13 @@ mod failures;
 mod fake;
 #[path = "../fake_aws/mod.rs"]
 mod fake_aws;
+mod flags;
 mod local;
 mod login;
 mod looking;
 mod ops;
 mod recovery;
+mod settling;
 mod statuses;
 mod support;
 mod terminal;

@@ -53,10 +53,35 @@ pub(crate) struct Setup {
 pub(crate) struct Script {
     pub(crate) answer: Answer,
     pub(crate) value: Option<&'static str>,
+    /// What is typed where a name is asked for: the name itself, or something else.
+    pub(crate) types_names: bool,
+    /// Whether this stands for a yes given beforehand, or for nobody at all.
+    pub(crate) kind: Kind,
     pub(crate) asked: Mutex<Vec<String>>,
 }
 
+/// Who answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Reader,
+    Yes,
+    Nobody,
+}
+
 impl User for Script {
+    fn confirm_by_name<'a>(&'a self, question: &'a str, name: &'a str) -> BoxFuture<'a, Answer> {
+        self.asked.lock().unwrap().push(format!("{question} [{name}]"));
+        ready(if self.types_names { Answer::Yes } else { Answer::No }).boxed()
+    }
+
+    fn is_there(&self) -> bool {
+        self.kind == Kind::Reader
+    }
+
+    fn can_agree(&self) -> bool {
+        self.kind != Kind::Nobody
+    }
+
     fn confirm<'a>(&'a self, question: &'a str) -> BoxFuture<'a, Answer> {
         self.asked.lock().unwrap().push(question.to_owned());
         ready(self.answer).boxed()
@@ -93,7 +118,13 @@ pub(crate) fn with_stacks(stacks: &[(&str, &str)]) -> Setup {
     let specs: Vec<Spec> = stacks.iter().map(spec).collect();
     let templates: Vec<_> = specs.iter().map(|it| (it.name.as_str(), &it.template)).collect();
     let graph = Graph::build("app", &templates).unwrap();
-    let user = Script { answer: Answer::Yes, value: None, asked: Mutex::default() };
+    let user = Script {
+        answer: Answer::Yes,
+        value: None,
+        types_names: false,
+        kind: Kind::Reader,
+        asked: Mutex::default(),
+    };
     Setup { settings: Settings::new("app"), graph, specs, user }
 }
 
@@ -101,6 +132,15 @@ impl Setup {
     /// Only some of the stacks.
     pub(crate) fn only(mut self, names: &[&str]) -> Self {
         self.graph = self.graph.restrict(names);
+        self
+    }
+
+    /// Somebody else who answers.
+    pub(crate) fn by(mut self, kind: Kind) -> Self {
+        self.user.kind = kind;
+        if kind == Kind::Nobody {
+            self.user.answer = Answer::No;
+        }
         self
     }
 

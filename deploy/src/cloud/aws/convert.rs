@@ -5,17 +5,17 @@ use std::time::SystemTime;
 use aws_sdk_cloudformation::{
     operation::describe_change_set::DescribeChangeSetOutput,
     types::{
-        Change as SdkChange, ChangeAction as SdkAction, ChangeSetStatus, PropertyDifference,
-        Replacement as SdkReplacement, RequiresRecreation, ResourceAttribute, ResourceChangeDetail,
-        ResourceStatus, Stack, StackEvent as SdkEvent, StackResourceDrift, StackResourceDriftStatus,
-        StackStatus as SdkStatus,
+        Change as SdkChange, ChangeAction as SdkAction, ChangeSetStatus, EventType, ExecutionStatus,
+        OperationEvent, PropertyDifference, Replacement as SdkReplacement, RequiresRecreation,
+        ResourceAttribute, ResourceChangeDetail, ResourceStatus, Stack, StackEvent as SdkEvent,
+        StackResourceDrift, StackResourceDriftStatus, StackStatus as SdkStatus,
     },
 };
 
 use crate::{
     cloud::{
-        Change, ChangeAction, ChangeSetState, CloudError, CloudResult, Drift, PropertyChange, Replacement,
-        StackEvent, StackInfo, StackOutput,
+        Change, ChangeAction, ChangeSetState, CloudError, CloudResult, Drift, Issue, PropertyChange,
+        Replacement, StackEvent, StackInfo, StackOutput,
     },
     status::StackStatus,
 };
@@ -56,6 +56,7 @@ pub(super) fn stack(stack: &Stack) -> CloudResult<StackInfo> {
                 export: it.export_name().map(str::to_owned),
             })
             .collect(),
+        tags: stack.tags().iter().map(|it| (text(it.key()), text(it.value()))).collect(),
         termination_protection: stack.enable_termination_protection().unwrap_or(false),
         created: time(stack.creation_time()),
         updated: time(stack.last_updated_time()),
@@ -75,13 +76,41 @@ pub(super) fn event(event: &SdkEvent) -> StackEvent {
     }
 }
 
+/// What an event says that failed; nothing for an event of the whole stack, which only says that something did.
+pub(super) fn issue(event: &OperationEvent) -> Option<Issue> {
+    let (check, reason) = match event.event_type() {
+        Some(EventType::ValidationError) => (event.validation_name(), event.validation_status_reason()),
+        Some(EventType::HookInvocationError) => (event.hook_type(), event.hook_status_reason()),
+        _ => (event.resource_status().map(ResourceStatus::as_str), event.resource_status_reason()),
+    };
+    let is_stack = event.physical_resource_id().is_some() && event.physical_resource_id() == event.stack_id();
+    let reason = reason.filter(|it| !it.is_empty() && !is_stack)?;
+    Some(Issue {
+        logical_id: text(event.logical_resource_id()),
+        kind: text(event.resource_type()),
+        check: text(check),
+        path: event.validation_path().map(str::to_owned),
+        reason: reason.to_owned(),
+    })
+}
+
 /// Words with which CloudFormation says that there is nothing to change.
 const NOTHING: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
 
 pub(super) fn change_set_state(answer: &DescribeChangeSetOutput) -> ChangeSetState {
     let reason = text(answer.status_reason());
     match answer.status() {
-        Some(ChangeSetStatus::CreateComplete) => ChangeSetState::Ready,
+        Some(ChangeSetStatus::CreateComplete) => match answer.execution_status() {
+            Some(ExecutionStatus::Obsolete) => {
+                ChangeSetState::Stale("the stack was changed after it was prepared".into())
+            }
+            Some(ExecutionStatus::ExecuteInProgress) => ChangeSetState::Stale("it is being executed".into()),
+            Some(ExecutionStatus::ExecuteComplete) => ChangeSetState::Stale("it was executed".into()),
+            Some(ExecutionStatus::ExecuteFailed) => {
+                ChangeSetState::Stale("it was executed, and that failed".into())
+            }
+            _ => ChangeSetState::Ready,
+        },
         Some(ChangeSetStatus::Failed) if NOTHING.iter().any(|it| reason.contains(it)) => {
             ChangeSetState::Empty
         }

@@ -2,9 +2,15 @@
 
 use std::{error::Error, fmt::Debug};
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
 use crate::cloud::CloudError;
+
+/// The code of an error that the service answered.
+pub(crate) fn code_of<E: ProvideErrorMetadata, R>(err: &SdkError<E, R>) -> Option<&str> {
+    err.as_service_error().and_then(ProvideErrorMetadata::code)
+}
 
 /// An error of a call, sorted.
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
@@ -18,21 +24,34 @@ where
             let meta = service.err();
             by_code(meta.code().unwrap_or_default(), meta.message().unwrap_or("AWS gives no reason"))
         }
-        _ => {
-            let text = chain(&err);
-            // The signer's failures come in the same wrapping as the network's.
-            if is_about_credentials(&text) {
-                CloudError::Credentials(text)
-            } else {
-                CloudError::Unreachable(text)
-            }
-        }
+        // The signer's failures come in the same wrapping as the network's; only these have such an error inside.
+        _ if is_about_credentials(&err) => CloudError::Credentials(told_with_profile(chain(&err))),
+        _ => CloudError::Unreachable(chain(&err)),
     }
 }
 
-fn is_about_credentials(text: &str) -> bool {
-    let text = text.to_lowercase();
-    ["credential", "identity", "sso", "token"].iter().any(|it| text.contains(it))
+/// Whether a search for credentials is among the causes.
+fn is_about_credentials(err: &(dyn Error + 'static)) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(err);
+    while let Some(it) = cause {
+        // The orchestrator says so by itself where no provider is configured at all.
+        if it.is::<CredentialsError>() || it.to_string().contains(NO_IDENTITY) {
+            return true;
+        }
+        cause = it.source();
+    }
+    false
+}
+
+/// What the SDK says where there is nothing to look for credentials with.
+const NO_IDENTITY: &str = "the credentials provider was not enabled";
+
+/// Names the profile that was looked at: a wrong one is the usual reason.
+fn told_with_profile(text: String) -> String {
+    match std::env::var("AWS_PROFILE") {
+        Ok(profile) if !profile.is_empty() => format!("{text} (AWS_PROFILE is \"{profile}\")"),
+        _ => text,
+    }
 }
 
 /// The error and its sources, which say the interesting part.
@@ -49,7 +68,7 @@ fn chain(err: &dyn Error) -> String {
     parts.join(": ")
 }
 
-fn by_code(code: &str, message: &str) -> CloudError {
+pub(super) fn by_code(code: &str, message: &str) -> CloudError {
     let message = message.to_owned();
     match code {
         "Throttling"
@@ -72,6 +91,11 @@ fn by_code(code: &str, message: &str) -> CloudError {
         | "MissingAuthenticationToken" => CloudError::Credentials(message),
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => CloudError::Denied(message),
         "ChangeSetNotFound" | "ChangeSetNotFoundException" | "NoSuchBucket" => CloudError::NotFound(message),
+        "InvalidChangeSetStatus" | "InvalidChangeSetStatusException" => CloudError::Stale(message),
+        // Somebody else was faster.
+        "ValidationError" if message.contains("_IN_PROGRESS state and can not be updated") => {
+            CloudError::Stale(message)
+        }
         // A parameter in SSM that does not exist is told by the same code, and is no stack.
         "ValidationError" if message.contains("does not exist") && message.starts_with("Stack ") => {
             CloudError::NotFound(message)
@@ -103,7 +127,14 @@ mod tests {
 
     #[test]
     fn missing_credentials_are_told_from_a_lost_network() {
-        assert!(is_about_credentials("dispatch failure: the credentials provider was not enabled"));
-        assert!(!is_about_credentials("dispatch failure: io error: connection refused"));
+        #[derive(Debug, thiserror::Error)]
+        #[error("dispatch failure")]
+        struct Wrapping(#[source] Box<dyn Error + Send + Sync>);
+        let missing = Wrapping(Box::new(CredentialsError::not_loaded("no provider has any")));
+        assert!(is_about_credentials(&missing));
+        let disabled = Wrapping(format!("io: {NO_IDENTITY}").into());
+        assert!(is_about_credentials(&disabled));
+        let lost = Wrapping("connection to tokens.sso.example refused while the identity was sent".into());
+        assert!(!is_about_credentials(&lost));
     }
 }
