@@ -128,16 +128,22 @@ impl Stack {
         let services = services(api, &state.config)?;
         let mut missing = self.survey(&*driver, &state, &services, &progress).await?;
         let mut anew = Vec::new();
-        if before.is_some_and(|it| it.serves_otherwise(&state.config)) {
-            anew.push(ServiceName::Api);
-        }
         let leaves = animals_port.is_some() && animals_port != state.config.animals_port;
         if leaves {
             anew.push(ServiceName::Animals);
         }
-        let returning = anew.iter().filter(|it| services.contains(it) && !missing.contains(it));
-        missing.extend(returning.copied().collect::<Vec<_>>());
+        let is_to_come =
+            |it: ServiceName, missing: &[ServiceName]| services.contains(&it) && !missing.contains(&it);
+        let returning: Vec<_> = anew.iter().copied().filter(|it| is_to_come(*it, &missing)).collect();
+        missing.extend(returning);
         ports::refuse_taken(&self.root, &state.config, &missing)?;
+        // It comes back where it is, so its port is not in the way.
+        if before.is_some_and(|it| it.serves_otherwise(&state.config))
+            && is_to_come(ServiceName::Api, &missing)
+        {
+            anew.push(ServiceName::Api);
+            missing.push(ServiceName::Api);
+        }
 
         // From here on the machine is changed: the next run, or `down`, has to know.
         let secrets = self.home.secrets()?;

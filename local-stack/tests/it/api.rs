@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use local_stack::process::ProcessIdentity;
-use local_stack::{ApiLauncher, Database, ServiceName, ServiceState, Volumes};
+use local_stack::{Anonymous, ApiLauncher, Database, LogLevel, ServiceName, ServiceState, Volumes};
 
 use crate::support::{TestStack, api_program, pid, until};
 
@@ -25,6 +25,42 @@ async fn a_foreign_table_is_served_and_an_import_is_noticed_at_once() {
     it.connect(Database::Origin).await.batch_execute("DROP TABLE cities").await.unwrap();
     it.stack.fdw_import().await.unwrap();
     assert_eq!(it.get("/cities").await.0, 404);
+}
+
+#[tokio::test]
+async fn schemas_rights_and_log_level_change_while_the_stack_runs() {
+    let mut it = TestStack::whole();
+    let before = it.up().await.unwrap();
+    assert_eq!(before.anonymous, Anonymous::Write);
+    it.get("/todos?col1=eq.cat").await;
+    let logged = it.log(ServiceName::Api).await;
+    assert!(logged.contains("\"GET /todos?col1=eq.cat HTTP/1.1\" 200"), "{logged}");
+
+    it.config.schemas = vec!["api".to_owned(), "public".to_owned()];
+    it.config.anonymous = Anonymous::None;
+    it.config.log_level = LogLevel::Error;
+    let after = it.up().await.unwrap();
+    assert_eq!(after.anonymous, Anonymous::None);
+    assert_ne!(pid(&before, ServiceName::Api), pid(&after, ServiceName::Api));
+    for service in ServiceName::DATABASES {
+        assert_eq!(pid(&before, service), pid(&after, service));
+    }
+    let client = it.connect(Database::Custom).await;
+    let view = "CREATE VIEW api.pets AS SELECT col1 FROM public.todos; GRANT USAGE ON SCHEMA api TO web_anon;
+                GRANT SELECT ON api.pets TO web_anon";
+    client.batch_execute(view).await.unwrap();
+    assert_eq!(it.get("/pets").await, (200, r#"[{"col1":"cat"}]"#.to_owned()));
+    let (status, _) = it.get("/todos").await;
+    assert_eq!(status, 404, "the first schema is meant");
+    let logged_now = it.log(ServiceName::Api).await;
+    assert!(!logged_now.contains("GET /pets"), "{logged_now}");
+
+    // What is imported shows to nobody who asks without a token, and is not waited for.
+    let begun = std::time::Instant::now();
+    let create = "CREATE TABLE cities (id int PRIMARY KEY)";
+    it.connect(Database::Origin).await.batch_execute(create).await.unwrap();
+    assert_eq!(it.stack.fdw_import().await.unwrap().added, ["cities"]);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(8), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -110,6 +110,18 @@ impl TestStack {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
+    /// What a service has logged.
+    pub(crate) async fn log(&self, service: ServiceName) -> String {
+        let mut text = String::new();
+        let mut keep = |line: local_stack::LogLine| {
+            text.push_str(&line.text);
+            text.push('\n');
+        };
+        let window = local_stack::LogWindow::default();
+        self.stack.logs(&[service], window, false, &mut keep).await.unwrap();
+        text
+    }
+
     pub(crate) async fn state_of(&self, service: ServiceName) -> ServiceState {
         let status = self.stack.status().await.unwrap();
         status.services.iter().find(|it| it.name == service).unwrap().state

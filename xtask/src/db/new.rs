@@ -4,9 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use app_folder::{AppFolder, skeleton};
-use bootstrap_sql::Target;
 
-use crate::cli::{DbNewArgs, TargetArg};
+use crate::cli::DbNewArgs;
 use crate::output;
 
 pub(super) fn run(args: &DbNewArgs) -> Result<ExitCode> {

@@ -10,14 +10,15 @@ use crate::output;
 
 #[derive(Debug, Args)]
 pub(super) struct ForceUnlockArgs {
+    /// Id of the lock, which Terraform shows where it meets it
+    #[arg(value_name = "LOCK_ID")]
+    pub(super) id: String,
+    // After the id: what comes behind `--` has to be the last.
     #[command(flatten)]
     pub(super) which: InEnvironment,
     /// Do not ask
     #[arg(long)]
     pub(super) yes: bool,
-    /// Id of the lock, which Terraform shows where it meets it
-    #[arg(value_name = "LOCK_ID")]
-    pub(super) id: String,
 }
 
 impl Root {
