@@ -263,7 +263,7 @@ fn off(text: &str) -> Result<Off, String> {
 pub(crate) struct UsageError(String);
 
 impl UsageError {
-    fn new(text: impl Into<String>) -> anyhow::Error {
+    fn of(text: impl Into<String>) -> anyhow::Error {
         Self(text.into()).into()
     }
 }

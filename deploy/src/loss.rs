@@ -135,8 +135,9 @@ mod tests {
         use ChangeAction::{Add, Modify, Remove};
         use Replacement::{Conditional, No, Yes};
         let db = "AWS::RDS::DBInstance";
+        let template = Template::parse("Resources: {}\n").unwrap();
         let texts = |change: Change| {
-            losses(&[change]).into_iter().map(|it| (it.text, it.is_final, it.needs_leave)).next()
+            losses(&[change], &template).into_iter().map(|it| (it.text, it.is_final, it.needs_leave)).next()
         };
         assert_eq!(texts(change(Add, db, No, None)), None);
         assert_eq!(texts(change(Modify, db, No, None)), None);

@@ -11,8 +11,8 @@ use crate::lambda::LambdaArgs;
 use crate::tf::TfArgs;
 
 pub(crate) use app::{
-    AppArgs, DbArgs, DbCommand, DbDiffArgs, DbMigrateArgs, DbNewArgs, DbPoliciesArgs, DbResetArgs, DbStatusArgs,
-    DbTestArgs, NewArgs, TargetArg, TokenArgs,
+    AppArgs, DbArgs, DbCommand, DbDiffArgs, DbMigrateArgs, DbNewArgs, DbPoliciesArgs, DbResetArgs,
+    DbStatusArgs, DbTestArgs, NewArgs, TargetArg, TokenArgs,
 };
 
 /// Drives the local stack, the deployments and the project's own checks.

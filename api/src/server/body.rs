@@ -18,7 +18,7 @@ const STEP: usize = 64 * 1024;
 #[derive(Default)]
 pub struct Body {
     source: Source,
-    encoder: Option<Encoding>,
+    encoder: Option<Box<Encoding>>,
 }
 
 enum Source {
@@ -58,7 +58,8 @@ impl Body {
     /// The same body, in a coding.
     #[must_use]
     pub fn coded(self, coding: Coding) -> Self {
-        Self { encoder: Some(Encoding { encoder: Some(Encoder::new(coding)), left: Bytes::new() }), ..self }
+        let encoding = Encoding { encoder: Some(Encoder::new(coding)), left: Bytes::new() };
+        Self { encoder: Some(Box::new(encoding)), ..self }
     }
 }
 

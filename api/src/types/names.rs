@@ -36,8 +36,8 @@ impl Taken {
     }
 
     /// The name itself, or the next one that is free.
-    pub(super) fn pick(&mut self, wanted: String) -> String {
-        let mut name = wanted.clone();
+    pub(super) fn pick(&mut self, wanted: &str) -> String {
+        let mut name = wanted.to_owned();
         let mut number = 2;
         while !self.0.insert(name.clone()) {
             name = format!("{wanted}{number}");
@@ -64,7 +64,7 @@ impl TypeNames {
     pub(super) fn new(schema: &Schema, prefix: &str, taken: &mut Taken) -> Self {
         let mut names = Self::default();
         let mut pick = |name: &str, suffix: &str| {
-            taken.pick(begun_by_letter(format!("{prefix}{}{suffix}", upper_camel(name))))
+            taken.pick(&begun_by_letter(format!("{prefix}{}{suffix}", upper_camel(name))))
         };
         for it in schema.relations() {
             names.rows.insert(it.name.clone(), pick(&it.name, ""));
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_taken_name_gets_a_number() {
         let mut taken = Taken::new(&["Option"]);
-        let picked = ["A", "A", "Option", "A"].map(|it| taken.pick(it.to_owned()));
+        let picked = ["A", "A", "Option", "A"].map(|it| taken.pick(it));
         assert_eq!(picked, ["A", "A2", "Option2", "A3"]);
     }
 }

@@ -21,6 +21,9 @@ use tree::Value;
 
 use crate::schema_cache::load::node_tree;
 
+/// Column of a view → the table and the column that it shows.
+type Origins = HashMap<ColumnNumber, (Oid, ColumnNumber)>;
+
 /// Proves what can be proven of a catalog's views. Keeps what it found.
 pub(super) struct Prover<'c> {
     catalog: &'c Catalog,
@@ -31,7 +34,7 @@ pub(super) struct Prover<'c> {
     /// Views that are being looked at; one that depends on itself ends here.
     open: RefCell<HashSet<Oid>>,
     /// What columns of views show unchanged.
-    origins: RefCell<HashMap<Oid, HashMap<ColumnNumber, (Oid, ColumnNumber)>>>,
+    origins: RefCell<HashMap<Oid, Origins>>,
 }
 
 impl<'c> Prover<'c> {

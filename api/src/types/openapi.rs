@@ -88,7 +88,7 @@ fn row(relation: &Relation) -> Value {
     });
     let names: Vec<&str> = relation.columns.iter().map(|it| it.name.as_str()).collect();
     let properties: Map<String, Value> = properties.collect();
-    described(object(properties, &names), relation.description.as_deref())
+    described(object(&properties, &names), relation.description.as_deref())
 }
 
 fn written(relation: &Relation, of: impl Fn(&Column) -> Write) -> Value {
@@ -96,7 +96,7 @@ fn written(relation: &Relation, of: impl Fn(&Column) -> Write) -> Value {
     let properties = columns().map(|it| (it.name.clone(), column(it, ty(&it.written, it.null_written))));
     let required: Vec<&str> =
         columns().filter(|it| of(it) == Write::Required).map(|it| it.name.as_str()).collect();
-    let mut object = object(properties.collect(), &required);
+    let mut object = object(&properties.collect(), &required);
     object["additionalProperties"] = json!(false);
     object
 }
@@ -109,10 +109,10 @@ fn column(column: &Column, mut schema: Value) -> Value {
 fn fields(fields: &[Field]) -> Value {
     let properties = fields.iter().map(|it| (it.name.clone(), ty(&it.ty, true)));
     let names: Vec<&str> = fields.iter().map(|it| it.name.as_str()).collect();
-    object(properties.collect(), &names)
+    object(&properties.collect(), &names)
 }
 
-fn object(properties: Map<String, Value>, required: &[&str]) -> Value {
+fn object(properties: &Map<String, Value>, required: &[&str]) -> Value {
     match required.is_empty() {
         true => json!({ "type": "object", "properties": properties }),
         false => json!({ "type": "object", "properties": properties, "required": required }),
@@ -133,7 +133,7 @@ fn arguments(arguments: &Arguments) -> Option<Value> {
             let properties = named.iter().map(|it| (it.name.clone(), argument(&it.ty)));
             let required: Vec<&str> =
                 named.iter().filter(|it| it.required).map(|it| it.name.as_str()).collect();
-            let mut object = object(properties.collect(), &required);
+            let mut object = object(&properties.collect(), &required);
             object["additionalProperties"] = json!(false);
             Some(object)
         }

@@ -106,8 +106,8 @@ impl<'m> Emitter<'m> {
                         ty: self.or_none(&it.ty, true),
                         is_required: true,
                     };
-                    let fields = it.fields.iter().map(field).collect();
-                    self.dictionary(&self.name(name, |it| &it.composites), fields, text);
+                    let fields: Vec<_> = it.fields.iter().map(field).collect();
+                    self.dictionary(&self.name(name, |it| &it.composites), &fields, text);
                 }
             }
             // Postgres makes no type a part of itself; were there one, it would not be written.
@@ -132,7 +132,7 @@ impl<'m> Emitter<'m> {
             ty: self.or_none(&it.ty, it.nullable),
             is_required: true,
         });
-        self.dictionary(&self.name(name, |it| &it.rows), row.collect(), text);
+        self.dictionary(&self.name(name, |it| &it.rows), &row.collect::<Vec<_>>(), text);
         let written = |of: fn(&Column) -> Write| {
             let columns = relation.columns.iter().filter(move |it| of(it) != Write::Never);
             let member = move |it: &'m Column| Member {
@@ -143,10 +143,10 @@ impl<'m> Emitter<'m> {
             columns.map(member).collect::<Vec<_>>()
         };
         if relation.insertable {
-            self.dictionary(&self.name(name, |it| &it.inserts), written(|it| it.insert), text);
+            self.dictionary(&self.name(name, |it| &it.inserts), &written(|it| it.insert), text);
         }
         if relation.updatable {
-            self.dictionary(&self.name(name, |it| &it.updates), written(|it| it.update), text);
+            self.dictionary(&self.name(name, |it| &it.updates), &written(|it| it.update), text);
         }
     }
 
@@ -172,7 +172,7 @@ impl<'m> Emitter<'m> {
                     ty: self.ty(&it.ty),
                     is_required: it.required,
                 };
-                self.dictionary(arguments, named.iter().map(argument).collect(), text);
+                self.dictionary(arguments, &named.iter().map(argument).collect::<Vec<_>>(), text);
             }
         }
         self.returns(&function.returns, returns, text);
@@ -190,7 +190,7 @@ impl<'m> Emitter<'m> {
                     is_required: true,
                 };
                 let row = if returns.set { format!("{name}Row") } else { name.to_owned() };
-                self.dictionary(&row, fields.iter().map(field).collect(), text);
+                self.dictionary(&row, &fields.iter().map(field).collect::<Vec<_>>(), text);
                 if !returns.set {
                     return;
                 }
@@ -204,11 +204,11 @@ impl<'m> Emitter<'m> {
         });
     }
 
-    fn dictionary(&self, name: &str, members: Vec<Member<'_>>, text: &mut Text) {
+    fn dictionary(&self, name: &str, members: &[Member<'_>], text: &mut Text) {
         text.line("");
         text.line("");
         if self.with_pydantic {
-            return pydantic::model(name, &members, text);
+            return pydantic::model(name, members, text);
         }
         let ty = |it: &Member<'_>| match it.is_required {
             true => it.ty.clone(),

@@ -25,8 +25,8 @@ const DERIVE_ENUM: &str = "#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOr
 pub(super) fn emit(model: &Model) -> String {
     let mut taken = Taken::default();
     let modules: HashMap<&str, String> =
-        model.schemas.iter().map(|it| (&*it.name, taken.pick(idents::module(&it.name)))).collect();
-    let values = taken.pick("values".to_owned());
+        model.schemas.iter().map(|it| (&*it.name, taken.pick(&idents::module(&it.name)))).collect();
+    let values = taken.pick("values");
     let names: HashMap<&str, TypeNames> = model
         .schemas
         .iter()
@@ -118,7 +118,7 @@ impl Emitter<'_> {
         text.block(format!("pub enum {name} {{"), "}", |text| {
             let mut taken = Taken::new(&["Self"]);
             for label in &it.labels {
-                let variant = taken.pick(begun_by_letter(upper_camel(label)));
+                let variant = taken.pick(&begun_by_letter(upper_camel(label)));
                 text.line(format!("#[serde(rename = {})]", literal(label)));
                 text.line(format!("{variant},"));
             }

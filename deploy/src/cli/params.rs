@@ -94,7 +94,7 @@ pub(super) async fn pin(home: &Home) -> anyhow::Result<u8> {
     let path = home.params_dir()?.join(PIN_FILE);
     let caller = Aws::connect_as(&home.choice()).await?.caller().await?;
     let file = PinFile { account: Some(caller.account.clone()), region: Some(caller.region.clone()) };
-    std::fs::write(&path, format!("{}\n", serde_json::to_string_pretty(&file)?))
+    fs::write(&path, format!("{}\n", serde_json::to_string_pretty(&file)?))
         .with_context(|| format!("write {}", path.display()))?;
     let text = format!(
         "{} says: account {} in {}; every other one is refused",

@@ -28,7 +28,7 @@ impl Target {
             return Ok(Stack::ALL.to_vec());
         }
         if self.stacks.is_empty() {
-            return Err(UsageError::new("name a stack with --stack NAME, or all of them with --all"));
+            return Err(UsageError::of("name a stack with --stack NAME, or all of them with --all"));
         }
         Ok(Stack::ALL.into_iter().filter(|it| self.stacks.contains(it)).collect())
     }
@@ -57,7 +57,7 @@ impl Home {
     /// The folder of the parameter files. One that is named has to be there.
     pub(super) fn params_dir(&self) -> anyhow::Result<PathBuf> {
         match &self.params_dir {
-            Some(dir) if !dir.is_dir() => Err(UsageError::new(format!(
+            Some(dir) if !dir.is_dir() => Err(UsageError::of(format!(
                 "--params-dir {}: there is no such folder; params init makes one",
                 dir.display()
             ))),
@@ -193,7 +193,7 @@ fn refuse_unknown(flags: &[(String, String)], stacks: &[Stack], specs: &[Spec]) 
         if let Some(of) = of
             && !stacks.iter().any(|it| it.name() == of)
         {
-            return Err(UsageError::new(format!(
+            return Err(UsageError::of(format!(
                 "a parameter is given for \"{of}\", which is not among the stacks of this command"
             )));
         }
@@ -202,7 +202,7 @@ fn refuse_unknown(flags: &[(String, String)], stacks: &[Stack], specs: &[Spec]) 
             let names: Vec<&str> = stacks.iter().map(|it| it.name()).collect();
             let of =
                 of.map_or_else(|| format!("no stack of {}", names.join(", ")), |of| format!("not even {of}"));
-            return Err(UsageError::new(format!("{of} has a parameter \"{parameter}\"")));
+            return Err(UsageError::of(format!("{of} has a parameter \"{parameter}\"")));
         }
     }
     Ok(())

@@ -275,7 +275,7 @@ fn read_plan(path: &Path) -> anyhow::Result<Vec<Prepared>> {
         }
     }
     if prepared.is_empty() {
-        return Err(UsageError::new(format!("{} has no prepared change set in it", path.display())));
+        return Err(UsageError::of(format!("{} has no prepared change set in it", path.display())));
     }
     Ok(prepared)
 }

@@ -187,7 +187,7 @@ async fn json(setup: &Setup, fake: &Fake, act: impl AsyncFnOnce(&deploy::Engine<
 #[tokio::test(start_paused = true)]
 async fn programs_get_times_physical_ids_and_one_end() {
     let setup = setup();
-    let events = json(&setup, &failing(&setup), async |it| drop(it.deploy().await)).await;
+    let events = json(&setup, &failing(&setup), async |it| _ = it.deploy().await).await;
     assert!(events.iter().all(|it| it["time"].as_str().unwrap().ends_with('Z')), "{events:?}");
     let resource = events.iter().find(|it| it["event"] == "resource" && it["logical_id"] == "Vpc").unwrap();
     assert_eq!(resource["physical_id"], "physical-Vpc");
@@ -199,9 +199,9 @@ async fn programs_get_times_physical_ids_and_one_end() {
     let protected = Fake::default()
         .with_stack("app-vpc", "CREATE_COMPLETE")
         .edit_stack("app-vpc", |it| it.termination_protection = true);
-    let refused = json(&setup, &protected, async |it| drop(it.terminate().await)).await;
+    let refused = json(&setup, &protected, async |it| _ = it.terminate().await).await;
     assert_eq!((ends(&refused), &refused.last().unwrap()["event"]), (1, &Value::from("ended")));
-    let compared = json(&setup, &protected, async |it| drop(it.diff(true).await)).await;
+    let compared = json(&setup, &protected, async |it| _ = it.diff(true).await).await;
     assert_eq!(ends(&compared), 1);
 }
 

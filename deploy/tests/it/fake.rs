@@ -188,7 +188,7 @@ impl Fake {
     }
 
     pub(crate) fn with_quota(self, quota: Quota, used: f64, limit: f64) -> Self {
-        self.edit(|state| drop(state.quotas.insert(quota, Usage { used, limit })));
+        self.edit(|state| _ = state.quotas.insert(quota, Usage { used, limit }));
         self
     }
 

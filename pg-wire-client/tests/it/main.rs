@@ -1,4 +1,5 @@
 //! The client over a real server.
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::net::TcpListener;
 use std::time::Duration;

@@ -142,7 +142,7 @@ pub(super) fn option_changes(name: &str, x: &SequenceOptions, y: &SequenceOption
         if low <= high {
             out.push(Statement::new(format!(
                 "select pg_catalog.setval({}, least(greatest(last_value, {low}), {high}), is_called) from {name}",
-                crate::quote::literal(name)
+                literal(name)
             )));
         } else {
             parts.push(format!("restart with {}", y.start));

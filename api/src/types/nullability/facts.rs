@@ -14,7 +14,6 @@ pub(super) type Facts = HashSet<(RangeIndex, i32)>;
 /// Kinds of joins, as Postgres numbers them.
 const INNER: u8 = 0;
 const LEFT: u8 = 1;
-const FULL: u8 = 2;
 const RIGHT: u8 = 3;
 /// `IS NOT NULL`.
 const IS_NOT_NULL: u8 = 1;
@@ -189,8 +188,7 @@ fn filled_sides(tree: &Value<'_>) -> Vec<FilledSide> {
             ("JOINEXPR", Some(INNER)) => &[],
             ("JOINEXPR", Some(LEFT)) => &sides[1..],
             ("JOINEXPR", Some(RIGHT)) => &sides[..1],
-            ("JOINEXPR", Some(FULL)) => &sides,
-            // Not a join that a parser makes: nothing is known of it.
+            // A full join, or one that no parser makes: nothing is known of it.
             ("JOINEXPR", _) => &sides,
             _ => &[],
         };

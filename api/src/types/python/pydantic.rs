@@ -26,7 +26,7 @@ pub(super) fn model(name: &str, members: &[Member<'_>], text: &mut Text) {
         text.line("model_config = ConfigDict(populate_by_name=True, protected_namespaces=())");
         let mut taken = Taken::new(&["model_config"]);
         for member in members {
-            let field = taken.pick(identifier(member.name));
+            let field = taken.pick(&identifier(member.name));
             let default = if member.is_required { "..." } else { "None" };
             let is_optional = !member.is_required && !member.ty.ends_with("None") && member.ty != "Json";
             let ty = if is_optional { format!("{} | None", member.ty) } else { member.ty.clone() };

@@ -14,7 +14,7 @@ const NEVER: &[&str] = &["self", "Self", "super", "crate", "_"];
 
 /// The identifier of a field, each of a struct another.
 pub(super) fn field(name: &str, taken: &mut Taken) -> String {
-    escaped(taken.pick(plain(name)))
+    escaped(taken.pick(&plain(name)))
 }
 
 /// The name of a schema's module, not yet escaped where it is a keyword.
