@@ -3,14 +3,14 @@
 //! Invariant: no type of an SDK crosses this boundary, so the engine can be tested against a scripted fake, and a change of
 //! SDK touches `cloud/aws.rs` and `cloud/aws/` only.
 
+mod account;
 pub mod aws;
 mod model;
 
+pub use account::{Account, InstanceType, Quota, Usage};
 pub use model::*;
 
 use std::future::Future;
-
-use crate::preflight::Account;
 
 /// Why a call failed, sorted by what a caller can do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

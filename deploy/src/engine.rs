@@ -212,7 +212,7 @@ pub struct Engine<'a, C> {
     /// What must not be told to anybody.
     secrets: std::sync::Mutex<Vec<String>>,
     /// Change sets that nobody has answered for yet.
-    open: std::sync::Mutex<BTreeMap<String, settle::Open>>,
+    open: std::sync::Mutex<BTreeMap<String, plan::Open>>,
     /// Names of the stacks on which CloudFormation works for us.
     running: std::sync::Mutex<BTreeSet<String>>,
 }

@@ -7,6 +7,7 @@ use infra_cfn::{Template, update};
 use serde::Serialize;
 
 use crate::cloud::{Change, ChangeAction, CloudError, Issue, StackEvent};
+pub use crate::cloud::{STACK, begins_operation, is_of_stack};
 
 /// A failure as a user needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,20 +94,6 @@ fn is_cascade(event: &StackEvent) -> bool {
     CASCADE.iter().any(|it| reason.starts_with(it))
 }
 
-/// Statuses in which a stack begins an operation.
-const BEGINNINGS: [&str; 4] =
-    ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"];
-
-/// Whether an event is of the stack itself: those of nested stacks look alike.
-pub fn is_of_stack(event: &StackEvent, stack_id: &str) -> bool {
-    event.kind == STACK && event.physical_id == stack_id
-}
-
-/// Whether an event begins an operation on a stack.
-pub fn begins_operation(event: &StackEvent, stack_id: &str) -> bool {
-    is_of_stack(event, stack_id) && BEGINNINGS.contains(&event.status.as_str())
-}
-
 /// Whether an event of the stack itself says why it does not go on.
 fn is_reason_of_stack(event: &StackEvent, stack_id: &str) -> bool {
     is_of_stack(event, stack_id)
@@ -180,9 +167,6 @@ pub fn points_elsewhere(reason: &str) -> bool {
     let reason = reason.to_lowercase();
     ["describeevents", "failed event for details", "hook"].iter().any(|it| reason.contains(it))
 }
-
-/// Type of the stack itself among its events.
-pub const STACK: &str = "AWS::CloudFormation::Stack";
 
 /// Words in a reason, and what to do about it. The first match counts, so the special ones stand first.
 const ADVICE: &[(&[&str], &str)] = &[

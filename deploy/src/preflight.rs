@@ -3,10 +3,9 @@
 //! [`Wishes`] says what templates and values would make that depends on the account; it is pure. [`look`] asks the account
 //! about that and nothing else. What cannot be asked, for want of a permission or of a network, is said and stops nothing.
 
-mod account;
 mod wishes;
 
-pub use account::{Account, InstanceType, Quota, Usage};
+pub use crate::cloud::{Account, InstanceType, Quota, Usage};
 pub use wishes::{Image, Name, Wishes, is_foreign_region};
 
 use futures_util::{StreamExt, stream};

@@ -72,6 +72,16 @@ impl Scratch {
     }
 }
 
+/// What goes into a scratch database.
+struct Filling {
+    names: Names,
+    seed: Seed,
+    /// An origin is made for it.
+    with_origin: bool,
+    /// Its own migrations are applied.
+    migrates: bool,
+}
+
 /// Only what is new is worth telling; the steps of a scratch database are not.
 struct Silent;
 
@@ -89,6 +99,24 @@ impl Stack {
     /// # Errors
     /// When the stack does not run, and what the files fail with; what was made is dropped then.
     pub async fn scratch(&self, folder: &AppFolder, target: Target, seed: Seed) -> Result<Scratch, Error> {
+        self.make_scratch(folder, target, seed, true).await
+    }
+
+    /// The same without the target's migrations: a database that they can be run in, one by one.
+    ///
+    /// # Errors
+    /// As [`Self::scratch`].
+    pub async fn scratch_to_migrate(&self, folder: &AppFolder, target: Target) -> Result<Scratch, Error> {
+        self.make_scratch(folder, target, Seed::No, false).await
+    }
+
+    async fn make_scratch(
+        &self,
+        folder: &AppFolder,
+        target: Target,
+        seed: Seed,
+        migrates: bool,
+    ) -> Result<Scratch, Error> {
         let progress = Progress::new(Arc::new(Silent));
         let config = self.config()?;
         self.require_running(&config).await?;
@@ -114,9 +142,10 @@ impl Stack {
             scratch.made.push((Database::Origin, names.origin.clone()));
         }
         let made = match target {
-            Target::Aurora => self.fill_aurora(&scratch, folder).await,
+            Target::Aurora => self.fill_aurora(&scratch, folder, migrates).await,
             Target::Origin | Target::Custom => {
-                self.fill(&scratch, names, folder, seed, with_origin, &progress).await
+                let filling = Filling { names, seed, with_origin, migrates };
+                self.fill(&scratch, folder, filling, &progress).await
             }
         };
         match made {
@@ -141,12 +170,11 @@ impl Stack {
     async fn fill(
         &self,
         scratch: &Scratch,
-        names: Names,
         folder: &AppFolder,
-        seed: Seed,
-        with_origin: bool,
+        filling: Filling,
         progress: &Progress,
     ) -> Result<(), Error> {
+        let Filling { names, seed, with_origin, migrates } = filling;
         let secrets = self.home.secrets()?;
         let bootstrap = Bootstrap {
             config: &scratch.config,
@@ -160,7 +188,9 @@ impl Stack {
         let has_origin = with_origin || !is_custom;
         if has_origin {
             bootstrap.apply(Database::Origin).await?;
-            app.migrate(Database::Origin, Default::default()).await?;
+            if is_custom || migrates {
+                app.migrate(Database::Origin, Default::default()).await?;
+            }
             if seed == Seed::Yes {
                 app.seed(Database::Origin).await?;
             }
@@ -173,7 +203,9 @@ impl Stack {
                     bootstrap.import().await?;
                 }
             }
-            app.migrate(Database::Custom, Default::default()).await?;
+            if migrates {
+                app.migrate(Database::Custom, Default::default()).await?;
+            }
             if seed == Seed::Yes {
                 app.seed(Database::Custom).await?;
             }
@@ -182,13 +214,16 @@ impl Stack {
     }
 
     /// As in the serverless deployment, on the origin's server.
-    async fn fill_aurora(&self, scratch: &Scratch, folder: &AppFolder) -> Result<(), Error> {
+    async fn fill_aurora(&self, scratch: &Scratch, folder: &AppFolder, migrates: bool) -> Result<(), Error> {
         let service = Database::Origin.service();
         create_database(&scratch.config, Database::Origin, &scratch.dbname).await?;
         let mut client = scratch.connect().await?;
         let vars = Vars { iam_user: Some(Ident::constant(crate::animals::USER)), ..Vars::default() };
         let steps = bootstrap_sql::apply(&mut client, Target::Aurora, &vars, &mut |_| {}).await;
         steps.map_err(|source| Error::Bootstrap { service, source: Box::new(source) })?;
+        if !migrates {
+            return Ok(());
+        }
         let migrations = folder.migrations(Target::Aurora)?;
         migrate::apply(&mut client, Target::Aurora, &migrations, &Options::default(), &mut |_| {}).await?;
         Ok(())

@@ -11,8 +11,8 @@ use crate::lambda::LambdaArgs;
 use crate::tf::TfArgs;
 
 pub(crate) use app::{
-    AppArgs, DbArgs, DbCommand, DbDiffArgs, DbMigrateArgs, DbNewArgs, DbPoliciesArgs, DbResetArgs,
-    DbStatusArgs, DbTestArgs, NewArgs, TargetArg, TokenArgs,
+    AppArgs, DbArgs, DbCommand, DbDiffArgs, DbLintArgs, DbMigrateArgs, DbNewArgs, DbPoliciesArgs,
+    DbResetArgs, DbStatusArgs, DbTestArgs, DbTypesArgs, NewArgs, TargetArg, TokenArgs,
 };
 
 /// Drives the local stack, the deployments and the project's own checks.
@@ -36,6 +36,8 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("new DIR", "a folder with a schema, a seed and a test that work; says what to type next"),
             ("db new|migrate|status|reset", "its migrations: write, apply, show; databases anew"),
             ("db diff [--write NAME]", "what was changed by hand, as migrations"),
+            ("db lint", "migrations that lock or rewrite large tables, schemas that leak"),
+            ("db types --lang LANG", "types of what the API serves; --out FILE"),
             ("db test|policies", "its tests; which role may do what, and whether that is as committed"),
             ("token --role ROLE", "a token for the local stack"),
         ],

@@ -1,12 +1,14 @@
 //! `cargo xtask db …`: the databases of an application. One file per command.
 
 mod diff;
+mod lint;
 mod migrate;
 mod new;
 mod policies;
 mod reset;
 mod status;
 mod test;
+mod types;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,8 @@ pub(crate) fn run(args: &DbArgs) -> Result<ExitCode> {
         DbCommand::Migrate(args) => migrate::run(args),
         DbCommand::Status(args) => status::run(args),
         DbCommand::Diff(args) => diff::run(args),
+        DbCommand::Lint(args) => lint::run(args),
+        DbCommand::Types(args) => types::run(args),
         DbCommand::Reset(args) => reset::run(args),
         DbCommand::Test(args) => test::run(args),
         DbCommand::Policies(args) => policies::run(args),

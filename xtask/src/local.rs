@@ -100,7 +100,8 @@ fn up_message(status: &Status, config: &StackConfig) -> String {
     text
 }
 
-fn build_api(is_release: bool) -> Result<PathBuf> {
+/// Builds the server's program, and says where it is.
+pub(crate) fn build_api(is_release: bool) -> Result<PathBuf> {
     let sh = workspace::shell()?;
     let cargo = workspace::cargo();
     let profile: &[&str] = if is_release { &["--release"] } else { &[] };

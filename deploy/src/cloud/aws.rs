@@ -23,8 +23,8 @@ use aws_sdk_cloudformation::{
 use super::{
     Asked, Caller, ChangeSet, ChangeSetRequest, Cloud, CloudError, CloudResult, DriftReport, Issue,
     ListedChangeSet, OnFailure, ParameterValue, Since, StackEvent, StackInfo, Subject, TemplateSource,
+    begins_operation,
 };
-use crate::failure;
 use errors::{code_of, sorted};
 use signed::Signed;
 
@@ -216,7 +216,7 @@ impl Cloud for Aws {
                     break 'pages;
                 }
                 let event = convert::event(event);
-                let is_first = since == Since::LastOperation && failure::begins_operation(&event, stack_id);
+                let is_first = since == Since::LastOperation && begins_operation(&event, stack_id);
                 newest_first.push(event);
                 if is_first {
                     break 'pages;

@@ -111,6 +111,23 @@ pub struct StackEvent {
     pub token: Option<String>,
 }
 
+/// Type of the stack itself among its events.
+pub const STACK: &str = "AWS::CloudFormation::Stack";
+
+/// Statuses in which a stack begins an operation.
+const BEGINNINGS: [&str; 4] =
+    ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"];
+
+/// Whether an event is of the stack itself: those of nested stacks look alike.
+pub fn is_of_stack(event: &StackEvent, stack_id: &str) -> bool {
+    event.kind == STACK && event.physical_id == stack_id
+}
+
+/// Whether an event begins an operation on a stack.
+pub fn begins_operation(event: &StackEvent, stack_id: &str) -> bool {
+    is_of_stack(event, stack_id) && BEGINNINGS.contains(&event.status.as_str())
+}
+
 /// The value that a parameter gets.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ParameterValue {

@@ -2,7 +2,7 @@
 
 use tokio::time::{Instant, sleep};
 
-use super::{Engine, Spec, Trouble, settle::Open};
+use super::{Engine, Spec, Trouble};
 use crate::{
     cloud::{
         ChangeSet, ChangeSetRequest, ChangeSetState, Cloud, CloudError, ParameterValue, StackInfo, Subject,
@@ -24,6 +24,14 @@ pub(super) struct Plan {
     pub(super) made_stack: bool,
     pub(super) losses: Vec<Loss>,
     pub(super) parameters: Vec<ParameterChange>,
+}
+
+/// A change set that was made and neither executed nor removed.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    pub(super) stack_id: String,
+    /// Whether the empty stack was made for it.
+    pub(super) made_stack: bool,
 }
 
 impl Plan {

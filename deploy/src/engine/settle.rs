@@ -1,16 +1,9 @@
 //! What is left when a run is cut: change sets that nobody answered for are removed, and what CloudFormation goes on with is
 //! named.
 
-use super::{Engine, plan::Plan};
+use super::Engine;
+use super::plan::{Open, Plan};
 use crate::cloud::Cloud;
-
-/// A change set that was made and neither executed nor removed.
-#[derive(Debug, Clone)]
-pub(super) struct Open {
-    pub(super) stack_id: String,
-    /// Whether the empty stack was made for it.
-    pub(super) made_stack: bool,
-}
 
 /// What a cut run leaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -54,6 +54,16 @@ pub(crate) enum DbCommand {
         after_help = "Examples:\n  cargo xtask db diff\n  cargo xtask db diff --write add_price\n  cargo xtask db diff --target origin --write orders"
     )]
     Diff(DbDiffArgs),
+    /// Find migrations that lock or rewrite large tables, and schemas that leak; docs/lint.md has the rules
+    #[command(
+        after_help = "Examples:\n  cargo xtask db lint\n  cargo xtask db lint --json | jq -r '.[].code'"
+    )]
+    Lint(DbLintArgs),
+    /// Print types of what the API serves: TypeScript, Rust, Python or OpenAPI
+    #[command(
+        after_help = "Examples:\n  cargo xtask db types --lang typescript --out src/database.ts\n  cargo xtask db types --lang python --pydantic"
+    )]
+    Types(DbTypesArgs),
     /// Make the local databases anew from migrations and seed
     #[command(after_help = "Example:\n  cargo xtask db reset --yes")]
     Reset(DbResetArgs),
@@ -129,6 +139,55 @@ pub(crate) struct DbDiffArgs {
     pub(crate) write: Option<String>,
     #[command(flatten)]
     pub(crate) app: AppArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbLintArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) app: AppArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbTypesArgs {
+    /// Language of the types
+    #[arg(long, value_name = "LANG")]
+    pub(crate) lang: TypesLanguage,
+    /// With python: pydantic models, which check what they are given
+    #[arg(long)]
+    pub(crate) pydantic: bool,
+    /// Write them there instead of to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) app: AppArgs,
+}
+
+/// A language that types are printed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TypesLanguage {
+    /// The `Database` type that postgrest-js takes
+    Typescript,
+    /// Structs and enums; needs serde and `serde_json`
+    Rust,
+    /// `TypedDict` and `Literal`, standard library only
+    Python,
+    /// An OpenAPI 3.1 document
+    Openapi,
+}
+
+impl TypesLanguage {
+    /// What the server's program calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Typescript => "typescript",
+            Self::Rust => "rust",
+            Self::Python => "python",
+            Self::Openapi => "openapi",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -8,10 +8,7 @@ use super::{
     registry::{self, Reference},
     signed::{Service, texts},
 };
-use crate::{
-    cloud::{CloudError, CloudResult},
-    preflight::{Account, InstanceType, Quota, Usage},
-};
+use crate::cloud::{Account, CloudError, CloudResult, InstanceType, Quota, Usage};
 
 const EC2: Service = Service { host: "ec2", signing: "ec2" };
 const EC2_VERSION: &str = "2016-11-15";

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use crate::cloud::CloudResult;
+use super::CloudResult;
 
 /// A type of instance, as a region offers it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
