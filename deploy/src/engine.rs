@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use infra_cfn::{Template, graph::Graph, params::ParameterFile};
+use infra_cfn::graph::Graph;
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep},
@@ -38,26 +38,7 @@ use crate::{
     user::{Answer, User},
 };
 
-/// A stack to work on.
-#[derive(Debug, Clone)]
-pub struct Spec {
-    /// Short name, such as `vpc`.
-    pub name: String,
-    /// Name in CloudFormation.
-    pub stack_name: String,
-    /// The template as it is sent.
-    pub text: String,
-    /// The template.
-    pub template: Template,
-    /// Path of the template, for messages.
-    pub template_path: String,
-    /// Path of the parameter file, for messages.
-    pub params_path: String,
-    /// Values from file and flags.
-    pub given: ParameterFile,
-    /// Parameters for which the file has another value than the flag that counts now.
-    pub overridden: Vec<String>,
-}
+pub use crate::inputs::Spec;
 
 /// How to work, mostly from flags.
 #[derive(Debug, Clone)]

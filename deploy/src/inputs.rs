@@ -11,6 +11,27 @@ use infra_cfn::{
 
 use crate::cloud::{ParameterValue, StackInfo};
 
+/// A stack to work on.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Short name, such as `vpc`.
+    pub name: String,
+    /// Name in CloudFormation.
+    pub stack_name: String,
+    /// The template as it is sent.
+    pub text: String,
+    /// The template.
+    pub template: Template,
+    /// Path of the template, for messages.
+    pub template_path: String,
+    /// Path of the parameter file, for messages.
+    pub params_path: String,
+    /// Values from file and flags.
+    pub given: ParameterFile,
+    /// Parameters for which the file has another value than the flag that counts now.
+    pub overridden: Vec<String>,
+}
+
 /// Values for a stack, and what is still missing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inputs {

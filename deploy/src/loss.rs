@@ -135,7 +135,7 @@ mod tests {
         use ChangeAction::{Add, Modify, Remove};
         use Replacement::{Conditional, No, Yes};
         let db = "AWS::RDS::DBInstance";
-        let template = Template::parse("Resources: {}\n").unwrap();
+        let template = Template::parse("Resources:\n  Other: { Type: T }\n").unwrap();
         let texts = |change: Change| {
             losses(&[change], &template).into_iter().map(|it| (it.text, it.is_final, it.needs_leave)).next()
         };

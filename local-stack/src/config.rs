@@ -339,13 +339,13 @@ impl StackConfig {
         compare("--admin-port", port(self.admin_port), port(asked.admin_port), Cost::Restart);
         // Nothing else depends on the app: it comes, moves and goes beside what runs.
         compare("--animals-port", port(self.animals_port), port(asked.animals_port), Cost::Nothing);
-        let dir = |it: &Option<PathBuf>| {
-            it.as_ref().map_or_else(|| "none".to_owned(), |it| it.display().to_string())
+        let dir = |it: &Option<PathBuf>, unset: &str| {
+            it.as_ref().map_or_else(|| unset.to_owned(), |it| it.display().to_string())
         };
-        compare("--data-dir", dir(&self.data_dir), dir(&asked.data_dir), Cost::NewData);
+        compare("--data-dir", dir(&self.data_dir, "default"), dir(&asked.data_dir, "default"), Cost::NewData);
         // One application's tables beside another's would be neither. A stack without one takes any.
         let app_cost = if self.app.is_some() { Cost::NewData } else { Cost::Nothing };
-        compare("--app", dir(&self.app), dir(&asked.app), app_cost);
+        compare("--app", dir(&self.app, "none"), dir(&asked.app, "none"), app_cost);
         // From bare to wired is an addition; the way back would take away what is in use.
         let bare_cost = if asked.bare { Cost::NewData } else { Cost::Restart };
         compare("--bare", on_off(self.bare), on_off(asked.bare), bare_cost);

@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn first_words_select_a_command() {
         assert_eq!(find(&words("deploy --all --yes")).map(|it| it.usage), Some("deploy"));
-        assert_eq!(find(&words("params init --all")).map(|it| it.usage), Some("params init"));
+        assert_eq!(find(&words("params init --all")).map(|it| it.usage), Some("params init|pin"));
         assert_eq!(find(&words("psql rds -- -c x")).map(|it| it.usage), Some("psql rds [-- ARGS]"));
         for local in ["up", "psql origin", "stacks --local", "--version", ""] {
             assert!(find(&words(local)).is_none(), "{local}");

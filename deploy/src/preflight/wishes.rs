@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Problem, Quota};
 use crate::{
     cloud::{Caller, StackInfo},
-    engine::Spec,
+    inputs::Spec,
 };
 
 /// A name that a resource would take for itself.
