@@ -104,6 +104,8 @@ struct Desk {
 impl Desk {
     fn new() -> Result<Self> {
         let root = tempfile::tempdir()?;
+        // The sample, as it lies in a clone.
+        std::os::unix::fs::symlink(self::root().join("examples"), root.path().join("examples"))?;
         let bin = tempfile::tempdir()?;
         // As root, the databases' user has to get in.
         std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755))?;
