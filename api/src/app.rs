@@ -55,8 +55,9 @@ pub async fn run(state: Arc<AppState>) -> io::Result<ExitCode> {
     }
 
     let listener = main_listener(&conf)?;
-    state.observer().observe(&Observation::AppListening(&listener.address()?));
+    // Before the log says so: who reads it may ask `/live` at once.
     main.listens(listener.path().map(Into::into));
+    state.observer().observe(&Observation::AppListening(&listener.address()?));
     let handler = {
         let state = Arc::clone(&state);
         move |request, peer| server::api(Arc::clone(&state), request, peer)

@@ -128,6 +128,8 @@ fn an_update_that_replaces_says_so_and_imports_keep_a_stack() {
     holds_no_secret(&emulator, &changed);
     says(&changed.stderr, &["± Database (AWS::RDS::DBInstance)", "rds ✓ UPDATE_COMPLETE"]);
     says(&changed.stdout, &["rds.PsqlConnection = ", "/another?sslmode=verify-full"]);
+    // The flag holds for one run; what is to stay stands in the file.
+    set_parameter(&emulator, "rds", "PostgresDBName", "another");
 
     let refused = emulator.failed(&["terminate", "--stack", "vpc", "--yes"]);
     says(
