@@ -6,8 +6,6 @@ mod params;
 mod select;
 mod work;
 
-pub(crate) use work::{INTERRUPTED, told_to_end};
-
 use std::{io::Write, path::PathBuf};
 
 use anyhow::Context;

@@ -8,45 +8,10 @@ pub mod aws;
 mod model;
 
 pub use account::{Account, InstanceType, Quota, Usage};
+pub use aws_session::error::{CloudError, CloudResult};
 pub use model::*;
 
 use std::future::Future;
-
-/// Why a call failed, sorted by what a caller can do about it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CloudError {
-    /// There is no such stack, change set or bucket; AWS's words.
-    #[error("{0}")]
-    NotFound(String),
-    /// The state has changed meanwhile: a change set that somebody else made obsolete, a stack that is at work.
-    #[error("AWS refuses: {0}")]
-    Stale(String),
-    /// Too many requests; CloudFormation will take them later.
-    #[error("AWS asks to slow down: {0}")]
-    Throttled(String),
-    /// AWS could not be reached or did not answer; the request may have been taken.
-    #[error("AWS could not be reached: {0}")]
-    Unreachable(String),
-    /// Credentials are missing or no longer valid.
-    #[error("AWS does not accept the credentials: {0}")]
-    Credentials(String),
-    /// The credentials are valid and do not allow this.
-    #[error("AWS does not allow this: {0}")]
-    Denied(String),
-    /// The request makes no sense to AWS, now or ever.
-    #[error("AWS refuses: {0}")]
-    Refused(String),
-}
-
-impl CloudError {
-    /// Whether the same call may work in a moment.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Throttled(_) | Self::Unreachable(_))
-    }
-}
-
-/// The result of a call.
-pub type CloudResult<T> = Result<T, CloudError>;
 
 /// CloudFormation, as far as the engine uses it. Calls do not retry by themselves more than an SDK does.
 ///

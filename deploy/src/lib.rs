@@ -7,9 +7,6 @@
 //!                                 └──tells──▶ Sink       (live terminal, plain lines, JSON lines)
 //! ```
 //!
-//! Beside the engine, for the day after: [`tunnel`], the way to databases in private networks; [`remote`], what is done with
-//! them; [`login`], sessions that ask for an MFA code.
-//!
 //! Invariants: the engine prints nothing and reads no environment; every status of a stack has an entry in [`status`]; what
 //! was interrupted — by a signal, a lost network, expired credentials — is continued by the next run, because each run starts
 //! from what CloudFormation says and not from what an earlier run remembered.
@@ -21,17 +18,11 @@ pub mod engine;
 pub mod event;
 pub mod failure;
 pub mod inputs;
-pub mod login;
 pub mod loss;
 pub mod preflight;
-pub mod remote;
 pub mod render;
 pub mod schedule;
-pub mod session;
 pub mod status;
-pub mod tls;
-pub mod tunnel;
 pub mod user;
-pub mod verify;
 
 pub use engine::{Engine, Outcome, Pin, Prepared, Settings, Spec};

@@ -4,6 +4,7 @@ mod cli;
 
 use std::process::ExitCode;
 
+use aws_session::program;
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -26,7 +27,7 @@ async fn run(command: cli::Command) -> u8 {
     } else {
         tokio::select! {
             result = cli::run(command) => result,
-            () = cli::told_to_end() => return cli::INTERRUPTED,
+            () = program::interrupted() => return program::INTERRUPTED,
         }
     };
     result.unwrap_or_else(|err| cli::complain(&err))

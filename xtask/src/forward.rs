@@ -24,10 +24,10 @@ pub(crate) struct Program {
 const DEPLOY: Program = Program { package: "deploy", bin: "deploy" };
 
 /// The program that tries a deployment.
-const VERIFY: Program = Program { package: "deploy", bin: "verify" };
+const VERIFY: Program = Program { package: "verify", bin: "verify" };
 
 /// What is done with a deployment once it is there.
-const OPS: Program = Program { package: "deploy", bin: "ops" };
+const OPS: Program = Program { package: "remote-ops", bin: "ops" };
 
 /// A command that another program answers.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use aws_session::program::{INTERRUPTED, interrupted};
 use deploy::{
     Engine, Outcome, Prepared, Settings,
     cloud::aws::Aws,
@@ -55,9 +56,6 @@ impl User for Shared {
         self.0.value(name, parameter)
     }
 }
-
-/// Exit code of a run that Ctrl-C ended.
-pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Exit code of a comparison that found differences, where that was asked for.
 const DIFFERENT: u8 = 4;
@@ -131,28 +129,9 @@ impl Front {
         };
         tokio::select! {
             () = at_question => {}
-            () = told_to_end() => {}
+            () = interrupted() => {}
         }
     }
-}
-
-/// Ends on Ctrl-C, and when a pipeline or a closing terminal ends us.
-pub(crate) async fn told_to_end() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut term), Ok(mut hang_up)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-        {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = term.recv() => {}
-                _ = hang_up.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// What Ctrl-C means: CloudFormation goes on with what it has begun, and with nothing else.

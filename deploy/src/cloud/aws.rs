@@ -5,13 +5,12 @@
 mod account;
 mod convert;
 mod drift;
-pub(crate) mod errors;
 mod registry;
 mod signed;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{
     Client,
     types::{
@@ -19,63 +18,18 @@ use aws_sdk_cloudformation::{
         ExecutionStatus, OnStackFailure, Parameter, StackStatus, Tag, TemplateStage,
     },
 };
+pub use aws_session::config::Choice;
+use aws_session::{
+    config::{sdk_config, sdk_config_for},
+    error::{code_of, sorted},
+};
 
 use super::{
     Asked, Caller, ChangeSet, ChangeSetRequest, Cloud, CloudError, CloudResult, DriftReport, Issue,
     ListedChangeSet, OnFailure, ParameterValue, Since, StackEvent, StackInfo, Subject, TemplateSource,
     begins_operation,
 };
-use errors::{code_of, sorted};
 use signed::Signed;
-
-/// What every AWS tool is configured by, with this crate's patience.
-///
-/// # Errors
-/// [`CloudError::Refused`] when no region is configured.
-pub async fn sdk_config() -> CloudResult<SdkConfig> {
-    sdk_config_for(&Choice::default()).await
-}
-
-/// What a user chose over the environment.
-#[derive(Debug, Clone, Default)]
-pub struct Choice {
-    /// Profile of the configuration files.
-    pub profile: Option<String>,
-    /// Region.
-    pub region: Option<String>,
-}
-
-/// The same with a profile and a region over those of the environment.
-///
-/// # Errors
-/// [`CloudError::Refused`] when no region is configured.
-pub async fn sdk_config_for(choice: &Choice) -> CloudResult<SdkConfig> {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(10))
-        .operation_attempt_timeout(Duration::from_secs(60))
-        .build();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(RetryConfig::standard().with_max_attempts(4))
-        .timeout_config(timeouts);
-    if let Some(profile) = &choice.profile {
-        loader = loader.profile_name(profile);
-    } else {
-        let kept = crate::session::session_of_environment().await;
-        if let Some(session) = kept.map_err(|it| CloudError::Credentials(it.to_string()))? {
-            loader = loader.credentials_provider(session);
-        }
-    }
-    if let Some(region) = &choice.region {
-        loader = loader.region(aws_config::Region::new(region.clone()));
-    }
-    let config = loader.load().await;
-    if config.region().is_none() {
-        return Err(CloudError::Refused(
-            "no region is configured; set AWS_REGION, or a region in the profile".into(),
-        ));
-    }
-    Ok(config)
-}
 
 /// The real thing, or an emulator where `AWS_ENDPOINT_URL` says so.
 #[derive(Debug)]

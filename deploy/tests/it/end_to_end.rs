@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::emulator::{Emulator, Run};
+use aws_fakes::{Emulator, Run};
 
 const ALL: [&str; 6] = ["s3", "iam", "vpc", "rds", "persist", "compute"];
 

@@ -9,8 +9,20 @@ use std::{
 use infra_cfn::contract::{OF_ALL, RULES};
 
 /// Where guards may be.
-const SOURCES: [&str; 6] =
-    ["infra-cfn/src", "infra-cfn/tests", "deploy/src", "deploy/tests", "e2e/tests", "bootstrap-sql/tests"];
+const SOURCES: [&str; 12] = [
+    "infra-cfn/src",
+    "infra-cfn/tests",
+    "deploy/src",
+    "deploy/tests",
+    "remote-ops/src",
+    "remote-ops/tests",
+    "verify/src",
+    "verify/tests",
+    "ssm-tunnel/src",
+    "ssm-tunnel/tests",
+    "e2e/tests",
+    "bootstrap-sql/tests",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

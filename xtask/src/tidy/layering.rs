@@ -30,7 +30,7 @@ const RULES: &[Rule] = &[
         within: &["api/src/"],
         except: &["api/src/bin/", "api/src/main.rs"],
         forbidden: &["aws_sdk_"],
-        reason: "service SDKs live in `deploy`",
+        reason: "service SDKs live in the crates that deploy and operate",
     },
     Rule {
         within: &["pg-wire-client/src"],
@@ -42,7 +42,7 @@ const RULES: &[Rule] = &[
         within: &["xtask/src", "local-stack/src", "bootstrap-sql/src", "infra-cfn/src"],
         except: &["xtask/src/tidy/layering.rs"],
         forbidden: &["aws_sdk_", "aws_config::"],
-        reason: "only `deploy` talks to AWS",
+        reason: "only the crates that deploy, operate and verify talk to AWS",
     },
     Rule {
         within: &[

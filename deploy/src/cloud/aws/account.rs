@@ -1,10 +1,10 @@
 //! What an account has and allows, for the look ahead.
 
+use aws_session::error::{code_of, sorted};
 use serde_json::json;
 
 use super::{
     Aws,
-    errors::sorted,
     registry::{self, Reference},
     signed::{Service, texts},
 };
@@ -31,7 +31,7 @@ macro_rules! is_there {
     ($call:expr, $code:literal) => {
         match $call.send().await {
             Ok(_) => Ok(true),
-            Err(err) if super::errors::code_of(&err) == Some($code) => Ok(false),
+            Err(err) if code_of(&err) == Some($code) => Ok(false),
             Err(err) => Err(sorted(err)),
         }
     };

@@ -8,7 +8,9 @@ use aws_sdk_cloudformation::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::{convert, errors::sorted};
+use aws_session::error::sorted;
+
+use super::convert;
 use crate::cloud::{CloudError, CloudResult, DRIFT_DEADLINE, DriftReport};
 
 /// Time between two looks at a comparison that runs.

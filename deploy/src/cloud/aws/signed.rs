@@ -5,6 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_session::{
+    error::by_code,
+    tls::{self, Roots},
+};
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
@@ -13,11 +17,7 @@ use reqwest::{Client, Url};
 use roxmltree::Document;
 use serde_json::Value;
 
-use super::errors::by_code;
-use crate::{
-    cloud::{CloudError, CloudResult},
-    tls::{self, Roots},
-};
+use crate::cloud::{CloudError, CloudResult};
 
 /// How long a connection may take to open, and a request to be answered.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(20));

@@ -13,8 +13,8 @@ use super::ecs::{Container, secret};
 use super::front::Front;
 use super::terminal::Terminal;
 use super::{Loopback, count_roles, login, run, superuser};
-use crate::emulator::Emulator;
-use crate::fake_aws::{FakeAws, Faults};
+use aws_fakes::Emulator;
+use aws_fakes::{FakeAws, Faults};
 
 const RDS: &str = "origin.story.us-east-1.rds.amazonaws.com";
 const CUSTOMDB: &str = "customdb.postgresasapp.internal";

@@ -14,8 +14,8 @@ use super::front::Front;
 use super::gateway::Gateway;
 use super::terminal::Terminal;
 use super::{run, superuser};
-use crate::emulator::Emulator;
-use crate::fake_aws::{FakeAws, Faults};
+use aws_fakes::Emulator;
+use aws_fakes::{FakeAws, Faults};
 
 const PASSWORD: &str = "master-password-of-the-story";
 

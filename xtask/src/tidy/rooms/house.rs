@@ -58,6 +58,11 @@ pub(super) const CRATES: &[Rooms] = &[
             "tap", "testing",
         ],
     },
+    Rooms { folder: "aws-fakes", order: &["programs", "emulator", "fake_aws"] },
+    Rooms {
+        folder: "aws-session",
+        order: &["error", "tls", "files", "profile", "cache", "config", "program"],
+    },
     Rooms {
         folder: "bootstrap-sql",
         order: &[
@@ -81,8 +86,6 @@ pub(super) const CRATES: &[Rooms] = &[
         folder: "deploy",
         order: &[
             "status",
-            "session",
-            "tls",
             "cloud",
             "failure",
             "loss",
@@ -95,14 +98,10 @@ pub(super) const CRATES: &[Rooms] = &[
             "console",
             "engine",
             "chart",
-            "tunnel",
-            "remote",
-            "login",
-            "verify",
-            "verify_main",
             "cli",
         ],
     },
+    Rooms { folder: "deployment-outputs", order: &["stacks", "terraform"] },
     Rooms { folder: "e2e", order: &["programs", "python", "container", "backends", "api_server"] },
     Rooms {
         folder: "infra-cfn",
@@ -178,6 +177,22 @@ pub(super) const CRATES: &[Rooms] = &[
         ],
     },
     Rooms {
+        folder: "remote-ops",
+        order: &[
+            "place",
+            "error",
+            "authorities",
+            "secret",
+            "token",
+            "trust",
+            "outputs",
+            "access",
+            "bootstrap",
+            "application",
+            "login",
+        ],
+    },
+    Rooms {
         folder: "schema-diff",
         order: &[
             "quote",
@@ -211,6 +226,27 @@ pub(super) const CRATES: &[Rooms] = &[
             "finding",
             "reference",
             "render",
+        ],
+    },
+    Rooms {
+        folder: "ssm-tunnel",
+        order: &[
+            "message",
+            "channel",
+            "handshake",
+            "smux",
+            "traffic",
+            "error",
+            "service",
+            "session",
+            "forward",
+        ],
+    },
+    Rooms {
+        folder: "verify",
+        order: &[
+            "token", "subject", "http", "aws", "check", "report", "database", "network", "bucket", "tls",
+            "animals", "rest", "run",
         ],
     },
     Rooms {

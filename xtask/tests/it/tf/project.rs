@@ -169,7 +169,7 @@ impl S3 {
     }
 
     fn start_once(python: &std::ffi::OsStr) -> Option<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/tests/emulator/emulator.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../aws-fakes/emulator.py");
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let dir = tempfile::tempdir().unwrap();
         let faults = dir.path().join("faults.json");

@@ -1,4 +1,0 @@
-//! Starts sessions of a role that asks for an MFA code, and sets that up without the console. [`crate::session`] keeps them.
-
-pub mod assume;
-pub mod setup;
