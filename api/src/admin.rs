@@ -1,4 +1,4 @@
-//! The admin server: health checks and metrics, on an address of its own.
+//! The admin server: health checks and metrics, on its own address.
 
 use std::sync::Arc;
 

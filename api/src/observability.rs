@@ -2,7 +2,7 @@
 //! two interpreters, [`log`] and [`metrics`].
 //!
 //! No other module writes to standard error or standard output while the server runs, and none
-//! keeps counters of its own.
+//! keeps its own counters.
 
 pub mod log;
 pub mod metrics;

@@ -59,7 +59,7 @@ pub struct AppState {
     listener: Mutex<Option<AbortHandle>>,
     /// Seconds until the next attempt to reach the database; 0 when none is scheduled.
     next_attempt: AtomicU64,
-    /// Who waits until the schema cache is as the database.
+    /// The tasks that wait until the schema cache is up to date.
     freshness: Freshness,
     /// Somebody wants the schema cache rebuilt. Wishes that come while one is being granted merge.
     schema_wanted: Notify,

@@ -610,4 +610,26 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn flags_are_read_by_the_commands_that_document_them() {
+        let lines = [
+            "up --app examples/shop --seed --watch",
+            "logs api --follow",
+            "ci --only tidy --list",
+            "fdw import --allow-skipped",
+            "codegen --check",
+            "token app_user --claim tenant=north --ttl 10m",
+            "db diff --write add_prices",
+            "db types --lang python --out types.py",
+            "lambda build --snapshot snapshot.json",
+            "tf init --bucket b --bucket-region eu-west-1 --bucket-key k",
+        ];
+        for line in lines {
+            let words = std::iter::once("xtask").chain(line.split(' '));
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
 }

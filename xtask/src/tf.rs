@@ -303,7 +303,7 @@ impl Root {
         } else if !is_told_otherwise {
             if !backend.is_file() {
                 bail!(
-                    "{} is not there, so nobody knows where the state is\n`cargo xtask tf backend` makes the bucket and \
+                    "{} is not there, so the place of the state is unknown\n`cargo xtask tf backend` makes the bucket and \
                      the file; for a bucket that exists already, write bucket, region and kms_key_id into the file",
                     backend.display()
                 );

@@ -1,4 +1,4 @@
-//! Error codes of our own: one table for the status of each, and for the reference page.
+//! Our own error codes: one table for the status of each, and for the reference page.
 
 use http::StatusCode;
 
