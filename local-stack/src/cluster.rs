@@ -50,7 +50,7 @@ pub enum ClusterError {
         source: io::Error,
     },
     /// `initdb` refused.
-    #[error("initdb could not make the database cluster \"{}\": {output}", data.display())]
+    #[error("initdb could not create the database cluster \"{}\": {output}", data.display())]
     Init {
         /// The data folder.
         data: PathBuf,
