@@ -12,7 +12,7 @@ use crate::python;
 /// Runs both programs; the first that finds something ends the step.
 pub(super) fn run(sh: &Shell) -> Result<Outcome> {
     let shear = python::cargo_tool(sh, "cargo-shear")?;
-    cmd!(sh, "{shear} --locked").quiet().ignore_stdout().run().context(
+    cmd!(sh, "{shear} --locked").quiet().run().context(
         "find dependencies that no code uses (`cargo-shear --fix` removes them; \
          `[package.metadata.cargo-shear] ignored` keeps one, with a comment why)",
     )?;
