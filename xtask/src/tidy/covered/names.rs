@@ -72,7 +72,9 @@ fn settings(text: &str) -> Vec<(Kind, String)> {
 
 fn error_codes(text: &str) -> Vec<(Kind, String)> {
     let rows = text.lines().filter_map(|it| it.strip_prefix("| `")?.split_once('`'));
-    rows.map(|(code, _)| (Kind::ErrorCode, code.to_owned())).collect()
+    // A row such as `08*` is a class, and `PTnnn` a pattern: they are no codes.
+    let is_code = |it: &&str| it.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    rows.map(|(code, _)| code).filter(is_code).map(|it| (Kind::ErrorCode, it.to_owned())).collect()
 }
 
 fn variables(text: &str) -> Vec<(Kind, String)> {
@@ -130,7 +132,7 @@ mod tests {
     #[test]
     fn each_kind_is_read_from_its_place() {
         finds("docs/configuration.md", "### db-uri\n\n### Not a setting\n", &["db-uri"]);
-        finds("docs/errors.md", "| code |\n|---|\n| `PGRST001` | 503 |\n", &["PGRST001"]);
+        finds("docs/errors.md", "| code |\n|---|\n| `PGRST001` | 503 |\n| `08*` | 503 |\n", &["PGRST001"]);
         finds("infra-tf/variables.tf", "variable \"region\" {\n}\n", &["region"]);
         let template =
             "Parameters:\n  A:\n    Type: String\n  # b\n  B:\n    Type: String\nResources:\n  C:\n";
