@@ -614,13 +614,13 @@ mod tests {
     #[test]
     fn flags_are_read_by_the_commands_that_document_them() {
         let lines = [
-            "up --app examples/shop --seed --watch",
+            "up --app examples/shop --watch",
             "logs api --follow",
             "ci --only tidy --list",
             "fdw import --allow-skipped",
             "publish api --cargo-profile release",
             "codegen --check",
-            "token app_user --claim tenant=north --ttl 10m",
+            "token --role app_user --claim tenant=north --ttl 10m",
             "db diff --write add_prices",
             "db types --lang python --out types.py",
             "lambda build --snapshot snapshot.json",

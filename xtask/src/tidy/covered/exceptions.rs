@@ -16,6 +16,7 @@ pub(super) const EXCEPTIONS: &[(&str, &str)] = &[
         "--assume-new",
         "asked by a pipeline of a new account only; its effect is tested without the command line",
     ),
+    ("--seed", "a flag of bootstrap, which needs an account; seeding is tested by app-folder"),
     ("--instance", "a name for AWS, handed on as it is to Session Manager"),
     // Values that the configuration hands to one attribute as they are; `terraform validate` checks their types.
     ("alarm_latency_threshold_ms", "handed to one attribute of the alarm as it is"),
