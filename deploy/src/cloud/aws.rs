@@ -8,7 +8,7 @@ mod drift;
 mod registry;
 mod signed;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{

@@ -1,12 +1,10 @@
 //! What `docs/operations.md` says of the hybrid deployment's recovery, as typed, where AWS's refusals are known: the strict rules
 //! beside the project. Without them the emulator would say yes to what AWS does not.
 
+use aws_fakes::{Emulator, Run};
 use serde_json::Value;
 
-use crate::{
-    emulator::{Emulator, Run},
-    end_to_end::{says, set_parameter},
-};
+use crate::end_to_end::{says, set_parameter};
 
 fn strict() -> Option<Emulator> {
     let Some(path) = Emulator::strict() else {
