@@ -19,6 +19,8 @@ pub struct PoolMetrics {
     pub timeouts: u64,
     /// Reads that were sent on a connection behind others, since the start.
     pub shared_reads: u64,
+    /// Answers that are sent as they come.
+    pub streams: usize,
 }
 
 /// The server's counters. Cardinality is fixed: no label carries anything a client sends.
@@ -70,6 +72,7 @@ impl Metrics {
             ("pgrst_db_pool_available", "Available connections in the pool", pool.available),
             ("pgrst_db_pool_waiting", "Requests waiting to acquire a pool connection", pool.waiting),
             ("pgrst_db_pool_max", "Max pool connections", pool.max),
+            ("pgapp_streams", "Answers that are sent row by row at the moment", pool.streams),
         ] {
             gauge(&mut out, name, help, value as f64);
         }
@@ -171,8 +174,14 @@ mod tests {
             metrics.observe(&Observation::JwtCacheLookup(hit));
         }
         metrics.observe(&Observation::JwtCacheEviction);
-        let text =
-            metrics.render(PoolMetrics { available: 2, waiting: 3, max: 10, timeouts: 4, shared_reads: 5 });
+        let text = metrics.render(PoolMetrics {
+            available: 2,
+            waiting: 3,
+            max: 10,
+            timeouts: 4,
+            shared_reads: 5,
+            streams: 6,
+        });
         for sample in [
             "pgrst_db_pool_timeouts_total 4.0",
             "pgrst_db_pool_available 2.0",
@@ -184,6 +193,7 @@ mod tests {
             "pgrst_jwt_cache_hits_total 2.0",
             "pgrst_jwt_cache_evictions_total 1.0",
             "pgapp_db_pool_shared_reads_total 5.0",
+            "pgapp_streams 6.0",
         ] {
             assert_eq!(text.lines().filter(|it| *it == sample).count(), 1, "{sample} in\n{text}");
             let name = sample.split(['{', ' ']).next().unwrap();
