@@ -65,21 +65,30 @@ impl Records {
     pub(crate) fn push(&mut self, piece: &[u8]) {
         self.pending.extend_from_slice(piece);
         let is_csv = matches!(self.format, Format::Csv(_));
-        while let Some(byte) = self.pending.get(self.scanned).copied() {
-            if std::mem::take(&mut self.returned) && byte != b'\n' {
+        while self.scanned < self.pending.len() {
+            if std::mem::take(&mut self.returned) && self.pending[self.scanned] != b'\n' {
                 // A carriage return alone ends a line as well.
                 self.line += 1;
                 self.end_of_record(self.scanned);
             }
-            self.scanned += 1;
+            let rest = &self.pending[self.scanned..];
+            let found = match is_csv {
+                true => memchr::memchr3(b'"', b'\n', b'\r', rest),
+                false => memchr::memchr(b'\n', rest),
+            };
+            let Some(at) = found else {
+                self.scanned = self.pending.len();
+                return;
+            };
+            let byte = rest[at];
+            self.scanned += at + 1;
             match byte {
-                b'"' if is_csv => self.quoted = !self.quoted,
-                b'\n' => {
+                b'"' => self.quoted = !self.quoted,
+                b'\r' => self.returned = true,
+                _ => {
                     self.line += 1;
                     self.end_of_record(self.scanned);
                 }
-                b'\r' if is_csv => self.returned = true,
-                _ => {}
             }
         }
     }
@@ -143,7 +152,7 @@ impl Records {
                 None => return Err(broken("Empty or invalid json")),
             }
         }
-        Ok(Batch { format: self.format, header: Bytes::new(), text, records: kept })
+        Ok(Batch { format: self.format, header: Bytes::new(), text, records: kept, made: None })
     }
 
     fn csv(&mut self, text: Bytes, mut records: Vec<Record>, dialect: Dialect) -> Result<Batch, AtLine> {
@@ -152,15 +161,18 @@ impl Records {
             let n_blank = records.iter().take_while(|it| is_blank(it)).count();
             records.drain(..n_blank);
             if records.is_empty() {
-                return Ok(Batch { format: self.format, header: Bytes::new(), text, records });
+                return Ok(Batch { format: self.format, header: Bytes::new(), text, records, made: None });
             }
             self.header = Some(text.slice(records.remove(0).text));
         }
         let header = self.header.clone().unwrap_or_default();
-        let batch = Batch { format: self.format, header, text, records };
-        let read = csv::to_json(&batch.raw(0..batch.len()), dialect);
-        let names = match read {
-            Ok(read) => read.map(|(_, names)| names),
+        let mut batch = Batch { format: self.format, header, text, records, made: None };
+        let names = match csv::to_json(&batch.raw(0..batch.len()), dialect) {
+            Ok(Some((json, names))) => {
+                batch.made = Some(json);
+                Some(names)
+            }
+            Ok(None) => None,
             Err(error) => return Err(AtLine(error, self.first_bad(&batch, dialect))),
         };
         match (&self.names, names) {
@@ -209,6 +221,8 @@ pub(crate) struct Batch {
     header: Bytes,
     text: Bytes,
     records: Vec<Record>,
+    /// All of them as JSON, where that was made already.
+    made: Option<Bytes>,
 }
 
 impl Batch {
@@ -246,6 +260,9 @@ impl Batch {
 
     /// Some of them as JSON.
     pub(crate) fn json(&self, range: Range<usize>) -> Result<Bytes, ApiRequestError> {
+        if let Some(made) = self.made.as_ref().filter(|_| range == (0..self.len())) {
+            return Ok(made.clone());
+        }
         let raw = self.raw(range);
         match self.format {
             Format::Lines { .. } => Ok(raw),
