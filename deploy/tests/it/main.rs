@@ -22,6 +22,8 @@ mod login;
 mod looking;
 mod operations;
 mod ops;
+mod options;
+mod own;
 mod recovery;
 mod settling;
 mod statuses;
