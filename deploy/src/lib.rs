@@ -14,6 +14,7 @@
 //! was interrupted — by a signal, a lost network, expired credentials — is continued by the next run, because each run starts
 //! from what CloudFormation says and not from what an earlier run remembered.
 
+pub mod catalog;
 pub mod chart;
 pub mod cloud;
 pub mod console;
@@ -34,4 +35,4 @@ pub mod tunnel;
 pub mod user;
 pub mod verify;
 
-pub use engine::{Engine, Outcome, Pin, Prepared, Settings, Spec};
+pub use engine::{Engine, Outcome, Pin, Prepared, Settings, Spec, Wanted};
