@@ -11,6 +11,7 @@ pub mod preferences;
 pub mod query;
 pub(crate) mod query_method;
 mod range;
+pub(crate) mod records;
 mod resource;
 pub mod types;
 mod unread;
@@ -128,6 +129,24 @@ impl ApiRequest {
     /// What a request is to do and to which object, as far as method, path and profile tell.
     pub(crate) fn action(conf: &AppConfig, head: &http::request::Parts) -> Result<Action, ApiRequestError> {
         target(conf, &head.method, head.uri.path(), Headers::of(head)).map(|(action, ..)| action)
+    }
+
+    /// How the body of a request is read record by record, where its type can be.
+    pub(crate) fn record_format(
+        conf: &AppConfig,
+        head: &http::request::Parts,
+    ) -> Result<Option<records::Format>, ApiRequestError> {
+        let headers = Headers::of(head);
+        let content_type = headers.content_type();
+        let chosen = || query::has_value(query_method::text(head), "columns");
+        Ok(match content_type {
+            MediaType::Ndjson | MediaType::Jsonl => Some(records::Format::Lines { chosen: chosen() }),
+            MediaType::TextCsv => {
+                let dialect = dialect(conf, &content_type, headers.get(Header::ContentType))?;
+                Some(records::Format::Csv(dialect))
+            }
+            _ => None,
+        })
     }
 
     /// A request of the same outline, as far as it matters once that outline is planned: what only a plan looks

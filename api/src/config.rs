@@ -252,6 +252,10 @@ pub struct AppConfig {
     pub pgapp_compression: bool,
     /// `pgapp-etag`.
     pub pgapp_etag: bool,
+    /// `pgapp-stream-max`.
+    pub pgapp_stream_max: usize,
+    /// `pgapp-stream-stall-timeout`.
+    pub pgapp_stream_stall_timeout: u64,
     /// `pgapp-base-path`: below it is what is at the root; empty where there is no such place.
     pub pgapp_base_path: String,
     /// `pgapp-schema-wait`, seconds.
@@ -379,6 +383,8 @@ impl Default for AppConfig {
             pgapp_limited_writes: Unread::Ignore,
             pgapp_compression: true,
             pgapp_etag: false,
+            pgapp_stream_max: 4,
+            pgapp_stream_stall_timeout: 30,
             pgapp_base_path: "/rest/v1".into(),
             pgapp_schema_wait: 5,
             pgapp_csv_strict: false,

@@ -54,6 +54,9 @@ pub enum ApiRequestError {
     /// The body is in a coding that is not supported, or in several; their names.
     #[error("the request body is in an unsupported coding: {0}")]
     UnsupportedCoding(String),
+    /// What a write would change is not what the client has seen (PGAPP105).
+    #[error("precondition failed")]
+    PreconditionFailed,
     /// The body of a `QUERY` is no query string; its type.
     #[error("the body of a QUERY must be a query string, not '{0}'")]
     UnsupportedQueryType(String),
@@ -415,6 +418,25 @@ pub enum NoRoom {
 }
 
 impl DbError {
+    /// The same, of a line of the request's body.
+    pub(crate) fn at_line(self, line: u64) -> Self {
+        match self {
+            Self::Server { code, message, detail, hint, authenticated, cause } => {
+                let detail = Some(match detail {
+                    Some(detail) => format!("{detail} (line {line} of the body)"),
+                    None => format!("Line {line} of the body"),
+                });
+                Self::Server { code, message, detail, hint, authenticated, cause }
+            }
+            other => other,
+        }
+    }
+
+    /// Both are errors of the server, with one code.
+    pub(crate) fn has_code_of(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Server { code: a, .. }, Self::Server { code: b, .. }) if a == b)
+    }
+
     /// The database does not answer.
     pub(crate) fn silent(was_established: bool) -> Self {
         pg_wire_client::Error::silent(was_established).into()

@@ -5,7 +5,9 @@
 
 mod body;
 mod connector;
+mod csv;
 mod db_auth;
+pub mod import;
 mod json;
 mod latency;
 pub mod pool;
@@ -15,6 +17,7 @@ mod shapes;
 mod shared;
 mod single;
 mod statements;
+pub mod stream;
 mod watch;
 
 use std::sync::Arc;

@@ -48,6 +48,12 @@ pub enum MediaType {
     /// `text/csv`.
     #[serde(rename = "MTTextCSV")]
     TextCsv,
+    /// `application/x-ndjson`: a JSON value a line.
+    #[serde(rename = "MTNdjson")]
+    Ndjson,
+    /// `application/jsonl`, another name of the same.
+    #[serde(rename = "MTJsonl")]
+    Jsonl,
     /// `text/plain`.
     #[serde(rename = "MTTextPlain")]
     TextPlain,
@@ -92,6 +98,8 @@ impl MediaType {
             ("application", "json") => Self::ApplicationJson,
             ("application", "geo+json") => Self::GeoJson,
             ("text", "csv") => Self::TextCsv,
+            ("application", "x-ndjson" | "ndjson") => Self::Ndjson,
+            ("application", "jsonl" | "x-jsonlines") => Self::Jsonl,
             ("text", "plain") => Self::TextPlain,
             ("text", "xml") => Self::TextXml,
             ("application", "openapi+json") => Self::OpenApi,
@@ -127,6 +135,8 @@ impl fmt::Display for MediaType {
             Self::ApplicationJson => "application/json",
             Self::GeoJson => "application/geo+json",
             Self::TextCsv => "text/csv",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Jsonl => "application/jsonl",
             Self::TextPlain => "text/plain",
             Self::TextXml => "text/xml",
             Self::OpenApi => "application/openapi+json",

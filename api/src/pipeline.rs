@@ -6,7 +6,9 @@ mod base_path;
 mod body;
 pub mod database;
 mod foreign;
+mod import;
 mod plus;
+mod precondition;
 mod timing;
 
 use std::sync::Arc;
@@ -32,10 +34,12 @@ use crate::plan_cache::{self, PlanCache};
 use crate::response::cors::{self, Cors};
 use crate::response::{self, PgrstResponse};
 use crate::schema_cache::SchemaCache;
+use crate::script::request::Job;
 use crate::sql;
 use crate::sql::types::MainQuery;
 use crate::state::AppState;
 use crate::state::basis::Basis;
+use database::Answer;
 use timing::Stopwatch;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -183,7 +187,21 @@ where
     let reading = reading(state, conf, parts, wanted)?;
     // The share is kept until the request is answered, as the body is.
     let check = || check_target(state, basis, parts, cache);
-    let (body, share) = body::read(incoming, reading, check).await?;
+    let import = import::Kind::of(conf, parts)?;
+    let (body, whole, share, records, rest) = match import {
+        None => {
+            let (body, share) = body::read(incoming, reading, check).await?;
+            (body.clone(), Some(body), share, None, None)
+        }
+        Some(kind) => {
+            let import::First { batch, share, whole, rest } =
+                import::first(incoming, kind, reading, check).await?;
+            let body = kind.body(&batch, whole.as_ref());
+            (body, whole, share, Some(batch), rest)
+        }
+    };
+    let planned_as = import.and_then(|it| it.planned_as(parts));
+    let parts = planned_as.as_ref().unwrap_or(parts);
     if asked.elapsed() > BODY_AT_ONCE {
         // A token is as good as it is when something is done with it.
         auth::still_holds(conf, &auth)?;
@@ -191,21 +209,50 @@ where
     watch.restart();
     let n_bytes = body.len();
     let form = is_form(parts).then(|| body.clone());
-    let kept = body.clone();
     let understood = || understand(conf, plans, parts, body, &auth, &mut watch);
     let (request, planned, query) = match beside_others(n_bytes, understood) {
         Ok(understood) => understood,
         Err(error) => {
-            *incoming = body::Incoming::Read(kept, share);
+            // What came of a body that is not there yet is gone: its rest cannot be read twice.
+            if let Some(whole) = whole {
+                *incoming = body::Incoming::Read(whole, share);
+            } else if let Some(rest) = rest {
+                rest.drain();
+            }
             return Err(error);
         }
     };
-    drop(kept);
+    drop(whole);
     let plan = planned.plan();
     // Where there is no edge that tells, the client stays.
     let disconnect = parts.extensions.get::<Disconnect>().cloned().unwrap_or_default();
-    let mut result =
-        database::run_for(&disconnect, state.pool(), &query, plan, &request, &auth, conf, cache).await;
+    let pool = state.pool();
+    let job = Job::of(&query, plan, &request, &auth.role, conf, cache);
+    let conditional = match precondition::target(parts) {
+        Some(get) => Some(understand(conf, plans, &get, Bytes::new(), &auth, &mut watch)?),
+        None => None,
+    };
+    let mut result = match (&conditional, job, records, rest) {
+        (Some((request, planned, get)), Some(job), ..) => {
+            let reading = precondition::Reading { query: get, plan: planned.plan(), request };
+            let (headers, of_write, basis) = (&parts.headers, (&query, &job), (conf, cache));
+            let written = precondition::write(pool, &disconnect, headers, reading, of_write, basis).await;
+            written.map(Answer::Whole)
+        }
+        (_, Some(job), Some(records), Some(rest)) => {
+            import::write(pool, &disconnect, &query, &job, records, rest).await.map(Answer::Whole)
+        }
+        (_, job, records, _) => {
+            let answer =
+                database::answer(&disconnect, pool, &query, plan, &request, &auth, conf, cache).await;
+            match (answer, job, records) {
+                (Err(Error::Db(error)), Some(job), Some(records)) => {
+                    Err(import::located(error, pool, &query, &job, &records).await.into())
+                }
+                (answer, ..) => answer,
+            }
+        }
+    };
     if let Err(Error::Db(error)) = &mut result {
         let texts = [query_method::text(parts), form.as_deref().unwrap_or_default()];
         plus::hint(error, texts.into_iter());
@@ -226,7 +273,10 @@ where
     let result = result?;
     watch.lap("transaction");
 
-    let response = response::action_response(plan, result, &request, conf, cache);
+    let response = match result {
+        Answer::Whole(result) => response::action_response(plan, result, &request, conf, cache),
+        Answer::Stream(stream) => Ok(response::streamed(plan, stream, &request)),
+    };
     if conf.log_query {
         let status = match &response {
             Ok(response) => response.status,

@@ -19,6 +19,7 @@ use crate::api_request::{self, ApiRequest};
 use crate::coding::Coding;
 use crate::config::AppConfig;
 use crate::error::{DbError, Error};
+use crate::execute::stream::Streamed;
 use crate::media_type::MediaType;
 use crate::openapi;
 use crate::plan::{ActionPlan, CrudKind, CrudPlan};
@@ -40,6 +41,8 @@ pub struct PgrstResponse {
     pub body: Bytes,
     /// A body too large for memory.
     pub spooled: Option<Spooled>,
+    /// A body that is sent as it comes.
+    pub stream: Option<Streamed>,
     /// The coding that the body is sent in; it is encoded while it is sent.
     pub coding: Option<Coding>,
 }
@@ -47,13 +50,14 @@ pub struct PgrstResponse {
 impl PgrstResponse {
     /// A response with the status' own reason phrase.
     pub fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
-        Self { status, reason: None, headers, body, spooled: None, coding: None }
+        Self { status, reason: None, headers, body, spooled: None, stream: None, coding: None }
     }
 
     /// Leaves the headers alone.
     pub(crate) fn drop_body(&mut self) {
         self.body.clear();
         self.spooled = None;
+        self.stream = None;
         self.coding = None;
     }
 }
@@ -105,6 +109,21 @@ pub fn action_response(
             Err(DbError::UnexpectedResult("the result does not belong to the plan".to_owned()).into())
         }
     }
+}
+
+/// Answers a read whose rows are sent as they come: how many there are is not known yet, nor what the database wants of
+/// the response.
+pub(crate) fn streamed(plan: &ActionPlan, stream: Streamed, req: &ApiRequest) -> PgrstResponse {
+    let mut headers = HeaderMap::new();
+    if let ActionPlan::Crud(plan) = plan {
+        if let CrudKind::Read { .. } = plan.kind {
+            headers::content_location(&mut headers, plan, req);
+        }
+        headers::content_type(&mut headers, &plan.media, req);
+        headers::preference_applied(&mut headers, plan, req);
+    }
+    // What counted rows would be told of is not told.
+    PgrstResponse { stream: Some(stream), ..PgrstResponse::new(StatusCode::OK, headers, Bytes::new()) }
 }
 
 /// Adds to an answer 405 what can be done instead, unless somebody has said so already.

@@ -77,4 +77,13 @@ impl<'a> Script<'a> {
         let begin = Begin { isolation: IsolationLevel::ReadCommitted, read_only: true };
         Self { begin, steps, end: End::Commit, residue: Some(residue), shareable: None }
     }
+
+    /// The script of a read whose rows go to the client as they come.
+    pub(crate) fn of_stream(query: &'a MainQuery, begin: Begin, residue: Residue) -> Self {
+        let mut script = Self { begin, ..Self::of_read(query, residue) };
+        if let Some(pre_request) = &query.pre_request {
+            script.steps.insert(1, Step::from(pre_request));
+        }
+        script
+    }
 }

@@ -300,9 +300,10 @@ where
 }
 
 fn into_http(response: PgrstResponse) -> Response<Body> {
-    let body = match response.spooled {
-        Some(spooled) => Body::spooled(spooled),
-        None => Body::new(response.body),
+    let body = match (response.spooled, response.stream) {
+        (_, Some(stream)) => Body::streamed(stream),
+        (Some(spooled), None) => Body::spooled(spooled),
+        (None, None) => Body::new(response.body),
     };
     let body = match response.coding {
         Some(coding) => body.coded(coding),

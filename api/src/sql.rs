@@ -94,7 +94,9 @@ pub(crate) fn queries(plan: &ActionPlan, conf: &AppConfig, req: &ApiRequest) -> 
     let (main, rows) = match answer {
         Some(Answer::Aggregated(main)) => (Some(main), None),
         // Whoever reads statements in the log expects PostgREST's, and a log must not show what was not run.
-        Some(Answer::Rows(rows)) if conf.log_query => (Some(rows.as_aggregated()), None),
+        Some(Answer::Rows(rows)) if conf.log_query && rows.form.layout != types::Layout::Lines => {
+            (Some(rows.as_aggregated()), None)
+        }
         Some(Answer::Rows(rows)) => (None, Some(rows)),
         None => (None, None),
     };

@@ -2,6 +2,9 @@
 
 mod flags;
 mod inspect;
+mod lint;
+mod nested;
+mod order;
 mod params;
 mod select;
 mod work;
@@ -9,9 +12,9 @@ mod work;
 use std::{io::Write, path::PathBuf};
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use deploy::{cloud::CloudError, failure::Failure};
+use deploy::{Wanted, cloud::CloudError, failure::Failure};
 use flags::{Consent, Format, Home, Leave, Making, OnFailureFlag, Pace, Switch, Target, Values};
 
 #[derive(Parser)]
@@ -45,7 +48,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         pace: Pace,
     },
-    /// Delete stacks in reverse order; --all leaves out iam
+    /// Delete stacks in reverse order; --all leaves out iam, or what the file says stays
     #[command(after_help = "Example: cargo xtask terminate --all")]
     Terminate(Terminate),
     /// Delete stacks and make them anew; --all leaves out iam
@@ -69,8 +72,16 @@ pub(crate) enum Command {
         target: Target,
         #[command(flatten)]
         format: Format,
+        /// Print them as lines of a .env file, STACK_OUTPUT='VALUE'
+        #[arg(long, conflicts_with = "json")]
+        env: bool,
     },
-    /// List the stacks of this installation
+    /// Take existing resources over into a stack; the template describes them as they are
+    #[command(
+        after_help = "Example: cargo xtask import --file stacks.toml --stack data --resource Bucket.BucketName=my-bucket"
+    )]
+    Import(Import),
+    /// List the stacks of this installation, nested ones below theirs
     #[command(after_help = "Example: cargo xtask stacks")]
     Stacks {
         #[command(flatten)]
@@ -157,6 +168,15 @@ pub(crate) struct Deploy {
     /// Resource that the continuation of a stuck rollback leaves as it is; may be repeated
     #[arg(long, value_name = "LOGICAL_ID")]
     rollback_skip: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    create: Create,
+    /// Resource of the template and what finds it in the account; may be repeated
+    #[arg(long = "resource", value_name = "LOGICAL_ID.KEY=VALUE", required = true, value_parser = wanted)]
+    resources: Vec<Wanted>,
 }
 
 #[derive(clap::Args)]
@@ -255,6 +275,12 @@ fn off(text: &str) -> Result<Off, String> {
     }
 }
 
+fn wanted(text: &str) -> Result<Wanted, String> {
+    let (place, value) = text.split_once('=').ok_or("must have the form LOGICAL_ID.KEY=VALUE")?;
+    let (logical_id, key) = place.split_once('.').ok_or("must have the form LOGICAL_ID.KEY=VALUE")?;
+    Ok(Wanted { logical_id: logical_id.to_owned(), key: key.to_owned(), value: value.to_owned() })
+}
+
 /// A command line that makes no sense.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -263,6 +289,41 @@ pub(crate) struct UsageError(String);
 impl UsageError {
     fn of(text: impl Into<String>) -> anyhow::Error {
         Self(text.into()).into()
+    }
+}
+
+/// How these commands are called in this project; the words of help and hints.
+const FORWARDED_AS: &str = "cargo xtask";
+
+/// How this program was called: through `cargo xtask`, which says so, or by its own name where it was installed.
+pub(crate) fn called_as() -> &'static str {
+    if std::env::var_os("PGAPP_FORWARDED").is_some() { FORWARDED_AS } else { "deploy" }
+}
+
+/// A sentence with the commands as they are called here.
+fn renamed(text: &str) -> String {
+    text.replace(&format!("{FORWARDED_AS} "), &format!("{} ", called_as()))
+}
+
+/// The command line, with examples that can be typed as they are.
+pub(crate) fn parse() -> Cli {
+    let mut command = Cli::command().name(called_as()).bin_name(called_as());
+    let names: Vec<String> = command.get_subcommands().map(|it| it.get_name().to_owned()).collect();
+    for name in names {
+        command = command.mut_subcommand(name, with_examples);
+    }
+    let matches = command.get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|err| err.exit())
+}
+
+fn with_examples(mut command: clap::Command) -> clap::Command {
+    let names: Vec<String> = command.get_subcommands().map(|it| it.get_name().to_owned()).collect();
+    for name in names {
+        command = command.mut_subcommand(name, with_examples);
+    }
+    match command.get_after_help().map(|it| renamed(&it.to_string())) {
+        Some(help) => command.after_help(help),
+        None => command,
     }
 }
 
@@ -277,7 +338,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Recreate(it) => work::recreate(&it).await,
         Command::Diff(it) => work::diff(&it).await,
         Command::Events { target, format } => inspect::events(&target, format).await,
-        Command::Outputs { target, format } => inspect::outputs(&target, format).await,
+        Command::Outputs { target, format, env } => inspect::outputs(&target, format, env).await,
+        Command::Import(it) => work::import(&it).await,
         Command::Stacks { target, format } => inspect::stacks(&target, format).await,
         Command::Template { target, deployed } => inspect::template(&target, deployed).await,
         Command::Params(ParamsCommand::Init { target, assume_new }) => {
@@ -295,6 +357,7 @@ pub(crate) fn minds_interruption(command: &Command) -> bool {
         Command::Create(_)
             | Command::Deploy(_)
             | Command::Apply(_)
+            | Command::Import(_)
             | Command::Wait { .. }
             | Command::Terminate(_)
             | Command::Recreate(_)
@@ -308,9 +371,9 @@ pub(crate) fn complain(err: &anyhow::Error) -> u8 {
     let _ = match err.downcast_ref::<CloudError>() {
         Some(cause) => {
             let failure = Failure::of_call("ask AWS", cause);
-            writeln!(stderr, "error: {}\n  hint: {}", failure.message, failure.hint)
+            writeln!(stderr, "error: {}\n  hint: {}", failure.message, renamed(&failure.hint))
         }
-        None => writeln!(stderr, "error: {err:#}"),
+        None => writeln!(stderr, "error: {}", renamed(&format!("{err:#}"))),
     };
     if err.is::<UsageError>() { 2 } else { 1 }
 }

@@ -101,6 +101,12 @@ pub trait Cloud: Account + Sync {
         enabled: bool,
     ) -> impl Future<Output = CloudResult<()>> + Send;
 
+    /// The stack policy, as JSON; nothing where none was ever set.
+    fn stack_policy(&self, stack_id: &str) -> impl Future<Output = CloudResult<Option<String>>> + Send;
+
+    /// Sets the stack policy.
+    fn set_stack_policy(&self, stack_id: &str, policy: &str) -> impl Future<Output = CloudResult<()>> + Send;
+
     /// Compares a stack with what is really there. Takes a while; gives up after [`DRIFT_DEADLINE`].
     fn drift(&self, stack_id: &str) -> impl Future<Output = CloudResult<DriftReport>> + Send;
 

@@ -59,6 +59,10 @@ pub struct Settings {
     pub protect: Option<bool>,
     /// Bucket for templates that do not fit into a request.
     pub bucket: Option<String>,
+    /// Stack whose output names such a bucket where none is given: its name in CloudFormation and the output.
+    pub bucket_stack: Option<(String, String)>,
+    /// Existing resources that the stack takes over instead of any other change.
+    pub imports: Vec<Wanted>,
     /// Whether an image of a host that was written down is looked up again.
     pub new_host_image: bool,
     /// Resources that the continuation of a stuck rollback leaves as they are.
@@ -85,6 +89,17 @@ pub struct Settings {
     pub deadline: Duration,
 }
 
+/// An existing resource that a stack is to take over: its logical id and what finds it, such as `BucketName=logs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Logical id in the template.
+    pub logical_id: String,
+    /// Property that finds it.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
 /// Where a configuration belongs; what is not said is not looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pin {
@@ -108,6 +123,8 @@ impl Settings {
             tags: BTreeMap::new(),
             protect: None,
             bucket: None,
+            bucket_stack: None,
+            imports: Vec::new(),
             new_host_image: false,
             rollback_skip: Vec::new(),
             retain: Vec::new(),

@@ -30,6 +30,32 @@ pub struct Spec {
     pub given: ParameterFile,
     /// Parameters for which the file has another value than the flag that counts now.
     pub overridden: Vec<String>,
+    /// What is asked of CloudFormation beside template and values.
+    pub options: Options,
+}
+
+/// What a stack is deployed with, beside template and values. A flag is over it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Role that CloudFormation acts with.
+    pub role_arn: Option<String>,
+    /// All the tags that the stack has; nothing leaves those that it has.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// Topics that hear of every event of the stack; nothing leaves those that it has.
+    pub notifications: Option<Vec<String>>,
+    /// Termination protection; nothing leaves it as it is.
+    pub protect: Option<bool>,
+    /// Stack policy, as JSON; nothing leaves the one that it has.
+    pub policy: Option<String>,
+    /// Whether a value for the parameter of the prefix may be given.
+    pub sets_prefix: bool,
+}
+
+impl Spec {
+    /// The prefix as the template gets it.
+    pub fn prefix<'s>(&'s self, usual: &'s str) -> &'s str {
+        self.given.get(PREFIX).filter(|_| self.options.sets_prefix).unwrap_or(usual)
+    }
 }
 
 /// Values for a stack, and what is still missing.
@@ -126,6 +152,7 @@ Resources: { A: { Type: T } }",
             termination_protection: false,
             created: None,
             updated: None,
+            parent_id: None,
         }
     }
 

@@ -11,6 +11,7 @@
 //! was interrupted — by a signal, a lost network, expired credentials — is continued by the next run, because each run starts
 //! from what CloudFormation says and not from what an earlier run remembered.
 
+pub mod catalog;
 pub mod chart;
 pub mod cloud;
 pub mod console;
@@ -25,4 +26,4 @@ pub mod schedule;
 pub mod status;
 pub mod user;
 
-pub use engine::{Engine, Outcome, Pin, Prepared, Settings, Spec};
+pub use engine::{Engine, Outcome, Pin, Prepared, Settings, Spec, Wanted};

@@ -1,14 +1,14 @@
-//! `deploy`: the hybrid deployment's commands. `cargo xtask deploy` and its siblings forward to it.
+//! `deploy`: stacks of CloudFormation, those of this project and anybody's. `cargo xtask deploy` and its siblings forward
+//! to it; `cargo install --path deploy` makes it a program of its own.
 
 mod cli;
 
 use std::process::ExitCode;
 
 use aws_session::program;
-use clap::Parser;
 
 fn main() -> ExitCode {
-    let command = cli::Cli::parse().command;
+    let command = cli::parse().command;
     let code = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
             let code = runtime.block_on(run(command));

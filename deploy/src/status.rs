@@ -54,6 +54,8 @@ pub enum Operation {
     Create,
     /// A change of a stack.
     Update,
+    /// Existing resources that a stack takes over.
+    Import,
     /// The end of a stack.
     Delete,
     /// The rest of a rollback.
@@ -186,6 +188,7 @@ impl StackStatus {
         }
         let done = match operation {
             Operation::Create | Operation::Update => self.category() == Category::Good,
+            Operation::Import => self == Self::ImportComplete,
             Operation::Delete => self == Self::DeleteComplete,
             Operation::ContinueRollback => self.is_usable(),
         };

@@ -24,6 +24,9 @@ pub enum Stack {
 /// Prefix of the stack names when none is given.
 pub const DEFAULT_PREFIX: &str = "postgresasapp";
 
+/// The stacks as a file in the form that the deploy engine reads.
+pub const STACKS_FILE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/stacks.toml"));
+
 /// Most characters of a prefix: a longer one would make names that a service does not take.
 pub const PREFIX_LENGTH: usize = 29;
 

@@ -14,6 +14,9 @@ pub struct Graph {
     needs: BTreeMap<String, BTreeSet<String>>,
 }
 
+/// What is known of the variables in the names of a template's exports and imports.
+pub type Values<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// Why templates do not form a graph.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GraphError {
@@ -93,6 +96,33 @@ impl Graph {
             needs.insert((*stack).to_owned(), found);
         }
         let graph = Self { stacks: templates.iter().map(|(stack, _)| (*stack).to_owned()).collect(), needs };
+        graph.refuse_cycle()?;
+        Ok(graph)
+    }
+
+    /// Builds the graph of templates that need not be all there are: an import without an export among them, or with a name
+    /// that only CloudFormation knows, orders nothing. Each template comes with what is known of its variables.
+    ///
+    /// # Errors
+    /// [`GraphError::DuplicateExport`] and [`GraphError::Cycle`].
+    pub fn build_open(templates: &[(&str, &Template, &Values<'_>)]) -> Result<Self, GraphError> {
+        let mut exporters: BTreeMap<String, &str> = BTreeMap::new();
+        for (stack, template, values) in templates {
+            let names = template.outputs.values().filter_map(|it| it.export.as_ref()?.resolve(values).ok());
+            for name in names {
+                if let Some(first) = exporters.insert(name.clone(), stack) {
+                    let (first, second) = (first.to_owned(), (*stack).to_owned());
+                    return Err(GraphError::DuplicateExport { name, first, second });
+                }
+            }
+        }
+        let needs_of = |template: &Template, values: &Values<'_>| -> BTreeSet<String> {
+            let names = template.imports.iter().filter_map(|it| it.name.resolve(values).ok());
+            names.filter_map(|it| exporters.get(&it).map(ToString::to_string)).collect()
+        };
+        let needs = templates.iter().map(|(stack, it, values)| ((*stack).to_owned(), needs_of(it, values)));
+        let stacks = templates.iter().map(|(stack, ..)| (*stack).to_owned()).collect();
+        let graph = Self { stacks, needs: needs.collect() };
         graph.refuse_cycle()?;
         Ok(graph)
     }
@@ -247,6 +277,25 @@ mod tests {
         let err = build(&[("a", &[]), ("b", &["a", "d"]), ("c", &["b"]), ("d", &["c"])]).unwrap_err();
         assert_eq!(err.to_string(), "stacks import from each other in a circle: b -> d -> c -> b");
         assert_eq!(build(&[("a", &["a"])]).unwrap_err(), GraphError::Cycle(vec!["a".into(), "a".into()]));
+    }
+
+    #[test]
+    fn an_open_graph_orders_by_what_it_knows() {
+        let (network, shop) = (importing(&[]), importing(&["network", "elsewhere"]));
+        let named = |name: &'static str| {
+            move |variable: &str| match variable {
+                "AWS::StackName" => Some(format!("app-{name}")),
+                "Prefix" => Some("app".to_owned()),
+                _ => None,
+            }
+        };
+        let (of_shop, of_network) = (named("shop"), named("network"));
+        let graph =
+            Graph::build_open(&[("shop", &shop, &of_shop), ("network", &network, &of_network)]).unwrap();
+        assert_eq!(graph.waves(), [["network"], ["shop"]]);
+        let nothing = |_: &str| None;
+        let graph = Graph::build_open(&[("shop", &shop, &nothing), ("network", &network, &nothing)]).unwrap();
+        assert_eq!(graph.waves(), [["shop", "network"]]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! readings of an atomic clock, and for no timer.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -47,7 +47,20 @@ pub struct Liveness {
     /// When something was heard.
     heard: AtomicU64,
     verdict: AtomicU8,
+    /// Nothing is read from it at the moment, so that it cannot speak.
+    is_paused: AtomicBool,
     waker: AtomicWaker,
+}
+
+/// For as long as it exists, nothing is read from a connection. After that its time begins anew.
+pub struct Paused<'a>(&'a Liveness);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        self.0.answered(true);
+        self.0.heard();
+        self.0.is_paused.store(false, Relaxed);
+    }
 }
 
 impl Liveness {
@@ -70,8 +83,17 @@ impl Liveness {
         self.front_since.store(if another { now() } else { 0 }, Relaxed);
     }
 
+    /// Stops the clock: whoever waits for the connection's request takes nothing of the answer.
+    pub fn pause(&self) -> Paused<'_> {
+        self.is_paused.store(true, Relaxed);
+        Paused(self)
+    }
+
     /// For how long nothing has been heard that is awaited.
     pub fn silence(&self, now: u64) -> u64 {
+        if self.is_paused.load(Relaxed) {
+            return 0;
+        }
         match self.front_since.load(Relaxed) {
             0 => 0,
             _ => now.saturating_sub(self.heard.load(Relaxed).max(self.asked.load(Relaxed))),
@@ -80,6 +102,9 @@ impl Liveness {
 
     /// For how long the request whose turn it is has been running.
     pub fn running(&self, now: u64) -> u64 {
+        if self.is_paused.load(Relaxed) {
+            return 0;
+        }
         match self.front_since.load(Relaxed) {
             0 => 0,
             since => now.saturating_sub(since),
@@ -131,6 +156,12 @@ mod tests {
         assert!(liveness.was_heard_since(0) && !liveness.was_heard_since(advance_clock() + 1));
         liveness.answered(false);
         assert_eq!(liveness.silence(now + 500), 0);
+        liveness.asked();
+        let paused = liveness.pause();
+        assert_eq!((liveness.silence(now + 500), liveness.running(now + 500)), (0, 0));
+        drop(paused);
+        assert!(liveness.silence(now + 5000) > 0 && liveness.running(now + 5000) > 0);
+        liveness.answered(false);
         assert!(liveness.verdict().is_ok());
         liveness.give_up(Verdict::TooLong);
         liveness.give_up(Verdict::Silent);

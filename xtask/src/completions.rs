@@ -52,4 +52,41 @@ mod tests {
             }
         }
     }
+    /// What a shell that has read the script offers for a line; nothing where the shell is not installed.
+    fn offered(shell: Shell, line: &str) -> Option<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("script");
+        std::fs::write(&path, script(shell).unwrap()).unwrap();
+        let (program, run) = match shell {
+            Shell::Bash => (
+                "bash",
+                "source \"$0\"; COMP_WORDS=($1); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=(); \
+                 _cargo_or_xtask cargo \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD - 1]}\"; \
+                 printf '%s\\n' \"${COMPREPLY[@]}\"",
+            ),
+            _ => ("fish", "source $argv[1]; complete -C $argv[2]"),
+        };
+        let mut command = std::process::Command::new(program);
+        command.arg("-c").arg(run).arg(&path).arg(line).env("HOME", folder.path());
+        match command.output() {
+            Ok(ran) => Some(String::from_utf8(ran.stdout).unwrap()),
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => None,
+            Err(err) => panic!("start {program}: {err}"),
+        }
+    }
+
+    #[test]
+    fn shells_offer_commands_and_options() {
+        for shell in [Shell::Bash, Shell::Fish] {
+            for (line, expected) in [
+                ("cargo xtask termi", "terminate"),
+                ("cargo xtask up --orig", "--origin-port"),
+                ("cargo xtask bench instr", "instructions"),
+            ] {
+                let Some(offered) = offered(shell, line) else { continue };
+                let first = offered.split_whitespace().next();
+                assert_eq!(first, Some(expected), "{shell}, {line}: {offered}");
+            }
+        }
+    }
 }

@@ -58,6 +58,7 @@ pub(crate) const FORWARDED: &[Forwarded] = &[
     hybrid(&["deploy"], "deploy", "make or change stacks, after showing what changes"),
     hybrid(&["apply"], "apply", "execute change sets that deploy --no-execute has prepared"),
     hybrid(&["wait"], "wait", "follow what CloudFormation is doing until it ends"),
+    hybrid(&["import"], "import", "take existing resources over into a stack"),
     hybrid(&["terminate"], "terminate", "delete stacks in reverse order"),
     hybrid(&["recreate"], "recreate", "delete stacks and make them anew"),
     hybrid(&["diff"], "diff", "what a deployment would change, and what drifted"),
@@ -105,6 +106,10 @@ pub(crate) fn run(command: &Forwarded, args: &[OsString]) -> Result<ExitCode> {
     // The first build takes minutes and shows cargo's own progress; later ones take a moment and say nothing.
     if target_dir.join("debug").join(bin).exists() {
         cargo.arg("--quiet");
+    } else if asks_for_help(args) {
+        // Help changes nothing, and so it builds nothing.
+        output::data(&short_help(command));
+        return Ok(ExitCode::SUCCESS);
     } else {
         output::note(&format!(
             "Building `{bin}` for `cargo xtask {}`; this happens once.",
@@ -117,9 +122,23 @@ pub(crate) fn run(command: &Forwarded, args: &[OsString]) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     let mut program = Command::new(target_dir.join("debug").join(bin));
-    program.args(args);
+    // Its help and hints name the commands as they are called here.
+    program.args(args).env("PGAPP_FORWARDED", "1");
     workspace::forget_package(&mut program);
     workspace::hand_over(program).with_context(|| format!("run `{bin}`"))
+}
+
+fn asks_for_help(args: &[OsString]) -> bool {
+    args.iter().take_while(|it| *it != "--").any(|it| it == "--help" || it == "-h")
+}
+
+/// What is known of a command before its program is built.
+fn short_help(command: &Forwarded) -> String {
+    let Program { package, bin } = command.program;
+    format!(
+        "cargo xtask {}: {}\n\nIts options are known to the program `{bin}`, which is built at first use, or by\n  cargo build --package {package} --bin {bin}",
+        command.usage, command.what
+    )
 }
 
 #[cfg(test)]
@@ -138,6 +157,15 @@ mod tests {
         for local in ["up", "psql origin", "stacks --local", "--version", ""] {
             assert!(find(&words(local)).is_none(), "{local}");
         }
+    }
+
+    #[test]
+    fn help_is_told_from_what_is_meant_for_psql() {
+        assert!(asks_for_help(&words("deploy --help")) && asks_for_help(&words("psql rds -h")));
+        assert!(!asks_for_help(&words("psql rds -- --help")) && !asks_for_help(&words("deploy --all")));
+        let text = short_help(find(&words("diff")).unwrap());
+        assert!(text.starts_with("cargo xtask diff: what a deployment would change"), "{text}");
+        assert!(text.contains("cargo build --package deploy --bin deploy"), "{text}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! JSON values are not built: only the keys are read, the text goes to the database as it came. What is made of a
 //! body of another type is made as it is read, so that nothing here needs more than a small multiple of the body.
 
-mod keys;
+pub(super) mod keys;
 pub(crate) mod outline;
 
 use std::collections::BTreeSet;
@@ -71,7 +71,12 @@ pub(super) fn read(
         }
         other => return Err(invalid(format!("Content-Type not acceptable: {other}"))),
     };
+    let creates = matches!(action, Action::Db(DbAction::RelationMutation(_, Mutation::Create)));
     let named = match &payload {
+        // The header names what there is, and the request may choose among that.
+        Payload::ProcessedJson { keys, .. } if *content_type == MediaType::TextCsv && creates => {
+            columns.unwrap_or(keys).clone()
+        }
         Payload::ProcessedJson { keys, .. } | Payload::ProcessedUrlEncoded { keys, .. } => keys.clone(),
         Payload::RawJson(_) => columns.cloned().unwrap_or_default(),
         Payload::Raw(_) => BTreeSet::new(),

@@ -42,6 +42,11 @@ impl Encoder {
         Ok(())
     }
 
+    /// Has all that was taken come out.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        now(self.writer().poll_flush(&mut Context::from_waker(Waker::noop())))
+    }
+
     /// Ends the body.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         now(self.writer().poll_shutdown(&mut Context::from_waker(Waker::noop())))

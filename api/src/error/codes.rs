@@ -62,6 +62,11 @@ pub const CODES: &[Code] = &[
         "The body of a `QUERY` is not `application/x-www-form-urlencoded`.",
     ),
     code(
+        "PGAPP105",
+        StatusCode::PRECONDITION_FAILED,
+        "What the write would change has another `ETag` than those that `If-Match` names. Nothing was done.",
+    ),
+    code(
         "PGAPP110",
         StatusCode::REQUEST_TIMEOUT,
         "The client sent too little of the request's body for too long (`pgapp-server-body-timeout`). Nothing was done.",

@@ -76,6 +76,7 @@ fn api_request(error: &ApiRequestError) -> Rendered {
         E::BodyTooLarge(limit) => Rendered::new("PGAPP100", "The request body is too large")
             .details(format!("A body may have at most {limit} bytes."))
             .hint("Send fewer rows at a time, or have the setting pgapp-max-body raised."),
+        E::PreconditionFailed => Rendered::new("PGAPP105", "The target is not what `If-Match` names"),
         E::UnsupportedCoding(names) => {
             Rendered::new("PGAPP103", format!("The request body's coding is not supported: {names}"))
                 .hint("Send the body in one of gzip, br and zstd, or without Content-Encoding.")

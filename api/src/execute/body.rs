@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::json::{self, Encoder};
+use super::stream;
+use super::stream::Sink;
 use crate::error::{DbError, NoRoom};
 use crate::script::rows::Encoded;
 use crate::spool::room::Room;
@@ -23,6 +25,8 @@ enum Place {
     /// In memory so far.
     Memory,
     Spool(Spool),
+    /// It goes to the client as it comes.
+    Stream(Sink),
     /// There is no room for it. Rows are taken, so that the connection comes to their end, and dropped.
     Nowhere(NoRoom),
 }
@@ -42,6 +46,29 @@ impl BodyWriter {
         Self { bytes: BytesMut::new(), n_rows: 0, place: Place::Memory, room }
     }
 
+    /// Rows that go to the client as they come.
+    pub(super) fn streaming(room: Arc<Room>, sink: Sink) -> Self {
+        Self { place: Place::Stream(sink), ..Self::new(room) }
+    }
+
+    /// Whether rows go to the client as they come.
+    pub(super) fn streams(&self) -> bool {
+        matches!(self.place, Place::Stream(_))
+    }
+
+    /// Has the client take what there is.
+    pub(super) async fn flush(&mut self) -> Result<(), DbError> {
+        match &self.place {
+            Place::Stream(sink) if !self.bytes.is_empty() => {
+                let piece = self.bytes.split().freeze();
+                // The rest of the buffer would be kept for as long as its beginning is.
+                self.bytes = BytesMut::new();
+                sink.send(piece).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Appends a row.
     pub(super) fn push(&mut self, encoder: &Encoder, form: Form, row: &[u8]) -> Result<(), DbError> {
         encoder.row(&mut self.bytes, form, self.n_rows, row)?;
@@ -51,7 +78,11 @@ impl BodyWriter {
 
     /// There is more in memory than should be. Making room ends that, or fails.
     pub(super) fn is_full(&self) -> bool {
-        let most = if matches!(self.place, Place::Memory) { IN_MEMORY } else { PIECE };
+        let most = match self.place {
+            Place::Memory => IN_MEMORY,
+            Place::Stream(_) => stream::PIECE,
+            Place::Spool(_) | Place::Nowhere(_) => PIECE,
+        };
         self.bytes.len() >= most
     }
 
@@ -65,7 +96,7 @@ impl BodyWriter {
                 true => Spooling::Done,
                 false => Spooling::MustWait,
             },
-            Place::Memory | Place::Nowhere(_) => {
+            Place::Memory | Place::Stream(_) | Place::Nowhere(_) => {
                 self.bytes.clear();
                 Spooling::Done
             }
@@ -79,7 +110,7 @@ impl BodyWriter {
         }
         match &mut self.place {
             Place::Spool(spool) => spool.take(&mut self.bytes).await,
-            Place::Memory | Place::Nowhere(_) => Ok(()),
+            Place::Memory | Place::Stream(_) | Place::Nowhere(_) => Ok(()),
         }
     }
 
@@ -90,7 +121,7 @@ impl BodyWriter {
     }
 
     /// The body.
-    pub(super) async fn end(mut self, form: Form) -> Result<Encoded, NoRoom> {
+    pub(super) async fn end(mut self, form: Form) -> Result<Encoded, DbError> {
         json::end(&mut self.bytes, form, self.n_rows);
         let n_rows = self.n_rows;
         match self.place {
@@ -98,8 +129,12 @@ impl BodyWriter {
                 let spooled = spool.finish(self.bytes).await?;
                 Ok(Encoded { body: Bytes::new(), spooled: Some(spooled), n_rows })
             }
+            Place::Stream(_) => {
+                self.flush().await?;
+                Ok(Encoded { body: Bytes::new(), spooled: None, n_rows })
+            }
             Place::Memory => Ok(Encoded { body: self.bytes.freeze(), spooled: None, n_rows }),
-            Place::Nowhere(reason) => Err(reason),
+            Place::Nowhere(reason) => Err(reason.into()),
         }
     }
 }

@@ -9,8 +9,9 @@ use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::RowDescriptionBody;
 use postgres_types::{Kind, Type};
 
+use super::csv;
 use crate::error::DbError;
-use crate::sql::types::Form;
+use crate::sql::types::{Form, Layout};
 
 /// How a type's value becomes JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +112,13 @@ impl Encoder {
         Some(Self { fields, n_lead, nested })
     }
 
+    /// An encoder for rows of whatever columns, as CSV. Their names are a part of it.
+    pub(super) fn of_texts(columns: &[Column]) -> Self {
+        let names =
+            columns.iter().map(|it| Field { lead: it.name.as_bytes().into(), printing: Printing::Text });
+        Self { fields: names.collect(), n_lead: columns.len(), nested: false }
+    }
+
     /// Appends a row, in the form of a `DataRow`, to an answer that holds `n_before` rows already.
     pub(super) fn row(
         &self,
@@ -119,13 +127,17 @@ impl Encoder {
         n_before: usize,
         row: &[u8],
     ) -> Result<(), DbError> {
+        if form.layout == Layout::Csv {
+            return self.text_row(out, n_before, row);
+        }
         if form.single && n_before > 0 {
             return Ok(());
         }
+        let is_line = form.layout == Layout::Lines;
         // Nearly always enough: names and punctuation, and values without anything to escape.
         out.reserve(self.n_lead + row.len());
         let mut values = Values::of(row)?;
-        if !form.single {
+        if !form.single && !is_line {
             out.extend_from_slice(if n_before == 0 { b"[" } else { b", " });
             // `json_agg` puts rows and arrays on lines of their own, but not a null in their place.
             let own_line = match form.scalar {
@@ -142,14 +154,41 @@ impl Encoder {
                 out.extend_from_slice(&field.lead);
             }
             match value {
+                // JSON may have line ends between its tokens; within strings they are written as `\n`.
+                Some(text) if is_line && field.printing == Printing::Json => in_one_line(out, text),
                 Some(text) => print(out, field.printing, text),
                 None => out.extend_from_slice(b"null"),
             }
             if form.scalar {
-                return Ok(());
+                break;
             }
         }
-        out.extend_from_slice(if self.fields.is_empty() { b"{}" } else { b"}" });
+        if !form.scalar {
+            out.extend_from_slice(if self.fields.is_empty() { b"{}" } else { b"}" });
+        }
+        if is_line {
+            out.extend_from_slice(b"\n");
+        }
+        Ok(())
+    }
+
+    /// The same as CSV: the text form of a row, as Postgres writes it.
+    fn text_row(&self, out: &mut BytesMut, n_before: usize, row: &[u8]) -> Result<(), DbError> {
+        out.reserve(self.n_lead + row.len());
+        if n_before == 0 {
+            csv::header(out, self.fields.iter().map(|it| &*it.lead));
+        }
+        out.extend_from_slice(b"\n");
+        let mut values = Values::of(row)?;
+        let mut is_first = true;
+        while let Some(value) = values.next()? {
+            if !std::mem::take(&mut is_first) {
+                out.extend_from_slice(b",");
+            }
+            if let Some(text) = value {
+                csv::field(out, text);
+            }
+        }
         Ok(())
     }
 }
@@ -188,11 +227,32 @@ fn malformed() -> DbError {
 
 /// Ends an answer of `n_rows` rows.
 pub(super) fn end(out: &mut BytesMut, form: Form, n_rows: usize) {
+    match form.layout {
+        Layout::Json => {}
+        Layout::Lines => return,
+        Layout::Csv => {
+            if n_rows == 0 {
+                out.extend_from_slice(b"\n");
+            }
+            return;
+        }
+    }
     match (form.single, n_rows) {
         (true, 0) => out.extend_from_slice(b"null"),
         (true, _) => {}
         (false, 0) => out.extend_from_slice(b"[]"),
         (false, _) => out.extend_from_slice(b"]"),
+    }
+}
+
+/// Appends JSON without line ends.
+fn in_one_line(out: &mut BytesMut, text: &[u8]) {
+    let begun_at = out.len();
+    out.extend_from_slice(text);
+    for byte in &mut out[begun_at..] {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
     }
 }
 

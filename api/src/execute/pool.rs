@@ -38,6 +38,9 @@ struct Shared {
     max_lifetime: Duration,
     max_idletime: Duration,
     permits: Arc<Semaphore>,
+    /// For answers that are sent as they come.
+    streams: Arc<Semaphore>,
+    n_streams: usize,
     /// Most recently used at the back: the front grows old and is closed when load falls.
     idle: Mutex<VecDeque<Idle>>,
     waiting: AtomicUsize,
@@ -93,6 +96,8 @@ impl Pool {
             max_lifetime: Duration::from_secs(conf.db_pool_max_lifetime),
             max_idletime: Duration::from_secs(conf.db_pool_max_idletime),
             permits: Arc::new(Semaphore::new(size)),
+            streams: Arc::new(Semaphore::new(conf.pgapp_stream_max)),
+            n_streams: conf.pgapp_stream_max,
             idle: Mutex::new(VecDeque::new()),
             waiting: AtomicUsize::new(0),
             timeouts: AtomicU64::new(0),
@@ -273,6 +278,24 @@ impl Pool {
         &self.0.shared
     }
 
+    /// A place among the answers that are sent as they come, if there is one at once.
+    pub fn try_stream(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.streams).try_acquire_owned().ok()
+    }
+
+    /// The same, waited for as for a connection.
+    pub async fn stream(&self) -> Result<OwnedSemaphorePermit, DbError> {
+        let place = Arc::clone(&self.0.streams).acquire_owned();
+        match tokio::time::timeout(self.0.acquisition_timeout, place).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => Err(closed()),
+            Err(_) => {
+                self.0.timeouts.fetch_add(1, Ordering::Relaxed);
+                Err(DbError::AcquisitionTimeout)
+            }
+        }
+    }
+
     /// Current numbers.
     pub fn metrics(&self) -> PoolMetrics {
         PoolMetrics {
@@ -281,6 +304,7 @@ impl Pool {
             max: self.0.size,
             timeouts: self.0.timeouts.load(Ordering::Relaxed),
             shared_reads: self.0.shared.n_joined(),
+            streams: self.0.n_streams.saturating_sub(self.0.streams.available_permits()),
         }
     }
 

@@ -14,11 +14,13 @@
 //! [`exchange`] says what is sent, [`response`] reads what comes back, [`learn`] asks for the types of a
 //! query's columns the first time it comes, [`reset`] clears away what functions left behind.
 
+mod by_hand;
 mod exchange;
 mod learn;
 mod reset;
 mod response;
 mod span;
+mod streaming;
 
 use std::future::poll_fn;
 use std::ops::ControlFlow;
@@ -30,14 +32,15 @@ use std::time::{Duration, Instant};
 use super::connector::Connector;
 use super::shapes::{Encodable, Shape, Shapes};
 use super::statements::{self, StatementCache};
+use super::stream::Sink;
 use crate::error::{DbError, NoRoom};
 use crate::execute::script_error::ScriptError;
 use crate::schema_cache::residue::Residue;
 use crate::script::rows::Rows;
 use crate::script::{End, Script, Step};
 use crate::spool::room::Room;
-use crate::sql::types::{ParamType, RowsQuery, SqlText};
-use exchange::{Exchange, encode};
+use crate::sql::types::{Layout, ParamType, RowsQuery, SqlText};
+use exchange::{Exchange, Replacement, encode};
 use pg_wire_client::liveness::Liveness;
 use pg_wire_client::login::within;
 use pg_wire_client::wire::{Outgoing, State, Wire};
@@ -81,6 +84,8 @@ pub(super) struct Session {
     reset_due: Option<Residue>,
     /// Could not be cleaned.
     condemned: bool,
+    /// Takes the rows of the request under way, where they go to the client as they come.
+    sink: Option<Sink>,
 }
 
 /// A statement that the server has parsed.
@@ -116,6 +121,8 @@ enum Form {
     Encoded(Arc<Encodable>),
     /// Postgres aggregates them.
     Aggregated,
+    /// They are encoded here by what the server says of their columns as it gives them.
+    Described,
 }
 
 impl Session {
@@ -150,6 +157,7 @@ impl Session {
             soiled: connector.statement_budget.load(Ordering::Relaxed) == 0,
             reset_due: None,
             condemned: false,
+            sink: None,
             implicit_allowed: defaults.as_deref() == Some(PLAIN_DEFAULTS.as_bytes()),
         })
     }
@@ -212,14 +220,19 @@ impl Session {
                 Some(query) => self.form(query, script).await?,
                 None => Form::Aggregated,
             };
-            let aggregated = match (&form, rows) {
+            let replaced = match (&form, rows) {
                 (Form::Aggregated, Some(query)) => Some(query.aggregated()),
+                (Form::Described, Some(query)) => Some(query.lines()),
                 _ => None,
             };
+            let text = replaced.as_ref().map(SqlText::as_str);
             let exchange = Exchange::new(
                 script,
                 self.implicit_allowed,
-                aggregated.as_ref().map(SqlText::as_str),
+                match form {
+                    Form::Described => text.map(Replacement::Rows),
+                    _ => text.map(Replacement::Aggregate),
+                },
                 self.soiled,
             );
             // After an explicit transaction that failed there is a rollback to be sent first.
@@ -235,7 +248,8 @@ impl Session {
             let afresh = std::mem::take(&mut self.afresh);
             match outcome? {
                 Ok(results) => {
-                    if let Form::Encoded(encodable) = &form {
+                    // How fast a client reads says nothing of the query.
+                    if let (Form::Encoded(encodable), None) = (&form, &self.sink) {
                         encodable.latency.took(answered_in);
                     }
                     if reset.is_none() && script.residue.is_some_and(|it| it.ask_for_reset(script.begin)) {
@@ -331,7 +345,9 @@ impl Session {
     async fn read_response(&mut self, response: &mut ResponseReader) -> Result<(), DbError> {
         loop {
             match self.take(response)? {
+                Progress::Under if response.streams() => self.receive_for_stream(response).await?,
                 Progress::Under => poll_fn(|cx| self.wire.poll_receive(cx)).await?,
+                Progress::Full if response.streams() => self.flush(response).await?,
                 Progress::Full => match response.spool().await {
                     Ok(()) => {}
                     // The server goes on to the end of the request by itself, and keeps what was written: only the
@@ -362,7 +378,11 @@ impl Session {
             }
         }
         self.wire.end_request();
-        Ok(ResponseReader::new(expected, exchange.span, Arc::clone(&self.room)))
+        let response = ResponseReader::new(expected, exchange.span, Arc::clone(&self.room));
+        Ok(match &self.sink {
+            Some(sink) => response.streaming(sink.clone(), Arc::clone(&self.room)),
+            None => response,
+        })
     }
 
     /// Puts a read among those on their way: its settings, its rows, the settings of the response.
@@ -442,6 +462,11 @@ impl Session {
 
     /// Puts one statement into the request.
     fn encode(&mut self, step: &Step<'_>, form: &Form) -> Result<Expected, DbError> {
+        if let (Some(_), Form::Described) = (step.rows, form) {
+            let types = step.params.iter().map(|it| it.ty).collect();
+            let prepared = Prepared { types, ..Prepared::unused("".into()) };
+            return encode::described(step, prepared, &mut self.wire.outgoing);
+        }
         let encodable = match (step.rows, form) {
             (Some(_), Form::Encoded(encodable)) => Some(encodable),
             _ => None,
@@ -467,6 +492,18 @@ impl Session {
 
     /// How the rows of a query become a body; asks the server, the first time it comes.
     async fn form(&mut self, query: &RowsQuery, script: &Script<'_>) -> Result<Form, DbError> {
+        match query.form.layout {
+            Layout::Json => self.json_form(query, script).await,
+            Layout::Csv => Ok(Form::Described),
+            // A line at a time, whoever makes it.
+            Layout::Lines => Ok(match self.json_form(query, script).await? {
+                Form::Encoded(encodable) => Form::Encoded(encodable),
+                Form::Aggregated | Form::Described => Form::Described,
+            }),
+        }
+    }
+
+    async fn json_form(&mut self, query: &RowsQuery, script: &Script<'_>) -> Result<Form, DbError> {
         let text = query.statement.text();
         let Some(statements) = &self.statements else { return Ok(Form::Aggregated) };
         if self.afresh || !statements.takes(statements::weight(text)) {

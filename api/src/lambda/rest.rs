@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::json;
 use tokio::time::Instant;
@@ -229,8 +229,10 @@ async fn whole(response: Response<Body>) -> Reply {
     if hyper::body::Body::size_hint(&body).lower() > BODY_LIMIT as u64 {
         return too_large();
     }
-    match body.collect().await {
+    // How long a stream gets, nobody knows before.
+    match Limited::new(body, BODY_LIMIT).collect().await {
         Ok(body) => Reply { status: parts.status, headers: parts.headers, body: body.to_bytes() },
+        Err(error) if error.is::<LengthLimitError>() => too_large(),
         Err(error) => {
             tracing::error!("an answer could not be read back: {error}");
             refusal(StatusCode::INTERNAL_SERVER_ERROR, "The answer could not be read.", "")

@@ -20,6 +20,8 @@ pub struct PoolMetrics {
     pub timeouts: u64,
     /// Reads that were sent on a connection behind others, since the start.
     pub shared_reads: u64,
+    /// Answers that are sent as they come.
+    pub streams: usize,
 }
 
 /// The server's counters. Cardinality is fixed: no label carries anything a client sends.
@@ -71,6 +73,7 @@ impl Metrics {
             ("pgrst_db_pool_available", "Available connections in the pool", pool.available),
             ("pgrst_db_pool_waiting", "Requests waiting to acquire a pool connection", pool.waiting),
             ("pgrst_db_pool_max", "Max pool connections", pool.max),
+            ("pgapp_streams", "Answers that are sent row by row at the moment", pool.streams),
         ] {
             gauge(&mut out, name, help, value as f64);
         }
@@ -203,7 +206,8 @@ mod tests {
             metrics.observe(&Observation::JwtCacheLookup(hit));
         }
         metrics.observe(&Observation::JwtCacheEviction);
-        let pool = PoolMetrics { available: 2, waiting: 3, max: 10, timeouts: 4, shared_reads: 5 };
+        let pool =
+            PoolMetrics { available: 2, waiting: 3, max: 10, timeouts: 4, shared_reads: 5, streams: 6 };
         let plans = CacheFigures { name: "plans", hits: 6, misses: 7, evictions: 8, bytes: 9 };
         let text = metrics.render(pool, &[plans]);
         for sample in [
@@ -217,6 +221,7 @@ mod tests {
             "pgrst_jwt_cache_hits_total 2.0",
             "pgrst_jwt_cache_evictions_total 1.0",
             "pgapp_db_pool_shared_reads_total 5.0",
+            "pgapp_streams 6.0",
             "pgapp_cache_hits_total{cache=\"plans\"} 6.0",
             "pgapp_cache_misses_total{cache=\"plans\"} 7.0",
             "pgapp_cache_evictions_total{cache=\"plans\"} 8.0",

@@ -16,11 +16,11 @@ use crate::coding::{Coding, decoder};
 use crate::error::{ApiRequestError, Error};
 
 /// A body up to this is read before anything else is looked at. Of a larger one the target is looked up first.
-const SMALL: u64 = 64 * 1024;
+pub(super) const SMALL: u64 = 64 * 1024;
 /// Room that is made at a time, at least.
 const STEP: usize = 16 * 1024;
 /// How long the rest of a body that is refused is still read, and dropped.
-const LINGER: Duration = Duration::from_secs(5);
+pub(super) const LINGER: Duration = Duration::from_secs(5);
 
 /// The body of a request that may have to be answered twice.
 pub(super) enum Incoming<B> {
@@ -165,7 +165,7 @@ where
     let (mut bytes, mut share) = (BytesMut::new(), Share::default());
     loop {
         make_room(&mut bytes, STEP, 0);
-        let n_read = decoder.read_buf(&mut bytes).await.map_err(|error| undecoded(coding, error))?;
+        let n_read = decoder.read_buf(&mut bytes).await.map_err(|error| undecoded(Some(coding), error))?;
         if n_read == 0 {
             return Ok((bytes.freeze(), share));
         }
@@ -185,7 +185,13 @@ where
 }
 
 /// Why a body could not be decoded; what kept it from being read goes first.
-fn undecoded(coding: Coding, error: io::Error) -> ApiRequestError {
+pub(super) fn undecoded(coding: Option<Coding>, error: io::Error) -> ApiRequestError {
+    let Some(coding) = coding else {
+        return match error.into_inner() {
+            Some(inner) => unread(&*inner),
+            None => ApiRequestError::InvalidBody("could not read the request body".to_owned()),
+        };
+    };
     match error.into_inner() {
         Some(inner) if inner.is::<Stalled>() => ApiRequestError::BodyStalled,
         Some(inner) if inner.is::<hyper::Error>() => unread(&*inner),

@@ -55,13 +55,13 @@ impl Offers<'_> {
                 }
                 let handler = match builtin(plan_for) {
                     Some(handler) => handler,
-                    None => self.lookup(plan_for)?.0,
+                    None => self.lookup(plan_for).or_else(|| lines(plan_for))?.0,
                 };
                 Some((handler, media.clone()))
             }
             _ => match builtin(media) {
                 Some(handler) => Some((handler, media.clone())),
-                None => self.lookup(media),
+                None => self.lookup(media).or_else(|| lines(media)),
             },
         }
     }
@@ -76,6 +76,12 @@ impl Offers<'_> {
             .or_else(|| get(&RelIdentifier::AnyElement, media))
             .cloned()
     }
+}
+
+/// A row a line, unless the database has a handler of its own for that type.
+fn lines(media: &MediaType) -> Option<ResolvedHandler> {
+    let is_lines = matches!(media, MediaType::Ndjson | MediaType::Jsonl);
+    is_lines.then(|| (MediaHandler::BuiltinOvAggLines, media.clone()))
 }
 
 /// Vendored media types carry parameters, so no handler of the database can take their place.

@@ -24,7 +24,8 @@ pub(crate) fn apply(method: &Method, headers: &HeaderMap, response: &mut PgrstRe
     let Some(coding) = accepted(headers) else { return };
     // There is no body to encode, and what it would have been was not kept.
     if *method != Method::HEAD {
-        if response.spooled.is_none() && response.body.len() <= AT_ONCE {
+        let is_ready = response.spooled.is_none() && response.stream.is_none();
+        if is_ready && response.body.len() <= AT_ONCE {
             match encoded(coding, &response.body) {
                 Ok(body) if body.len() < response.body.len() => {
                     response.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -46,6 +47,8 @@ pub(crate) fn apply(method: &Method, headers: &HeaderMap, response: &mut PgrstRe
 fn is_worth_it(method: &Method, response: &PgrstResponse) -> bool {
     let length = match &response.spooled {
         Some(spooled) => spooled.len(),
+        // How long it gets is not known; long, as it did not come at once.
+        None if response.stream.is_some() => MIN_LENGTH,
         None => response.body.len() as u64,
     };
     let has_no_body = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status);

@@ -10,6 +10,7 @@ use http::header::{
 use http::{Method, StatusCode};
 
 use super::PgrstResponse;
+use crate::coding::Coding;
 use crate::plan::{ActionPlan, CrudKind};
 use crate::schema_cache::routine::Volatility;
 
@@ -38,7 +39,7 @@ pub(crate) fn has_tag(plan: &ActionPlan, method: &Method) -> bool {
 /// A body in a file that cannot be read.
 pub(crate) async fn tag(response: &mut PgrstResponse) -> io::Result<()> {
     let succeeded = [StatusCode::OK, StatusCode::PARTIAL_CONTENT].contains(&response.status);
-    if !succeeded || response.headers.contains_key(ETAG) {
+    if !succeeded || response.headers.contains_key(ETAG) || response.stream.is_some() {
         return Ok(());
     }
     let mut digest = Context::new(&SHA256);
@@ -96,8 +97,15 @@ fn names(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     values.flat_map(tags).any(|it| it == "*" || opaque(it) == tag)
 }
 
+/// The tag of the same body as it is without a coding.
+pub(crate) fn without_coding(tag: &str) -> String {
+    let inner = tag.strip_suffix('"').unwrap_or(tag);
+    let plain = Coding::ALL.into_iter().find_map(|it| inner.strip_suffix(it.name())?.strip_suffix('-'));
+    plain.map_or_else(|| tag.to_owned(), |it| format!("{it}\""))
+}
+
 /// The tags of a list. A tag may hold commas.
-fn tags(list: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn tags(list: &str) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     list.split(move |it| {
         quoted ^= it == '"';

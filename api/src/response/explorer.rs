@@ -54,4 +54,15 @@ mod tests {
         assert!(!PAGE.contains("innerHTML"), "text from the database must stay text");
         assert!(page(true).body.is_empty());
     }
+    #[test]
+    fn the_script_shows_what_a_description_says() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut node = std::process::Command::new("node");
+        node.arg(root.join("tests/explorer/check.mjs")).arg(root.join("src/response/explorer.html"));
+        match node.output() {
+            Ok(ran) => assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr)),
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => {}
+            Err(err) => panic!("start node: {err}"),
+        }
+    }
 }

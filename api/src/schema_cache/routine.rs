@@ -190,6 +190,8 @@ pub enum MediaHandler {
     BuiltinOvAggGeoJson,
     /// CSV. Overridable.
     BuiltinOvAggCsv,
+    /// A JSON value a line.
+    BuiltinOvAggLines,
     /// A custom aggregate or function over a relation's row type.
     CustomFunc(QualifiedIdentifier, RelIdentifier),
     /// No aggregation: the value is the body.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::result::{self, DbResult};
+use super::result::{self, DbResult, ResultSet};
 use super::rows::Rows;
 use super::{Begin, End, Script, Step};
 use crate::api_request::ApiRequest;
@@ -15,7 +15,7 @@ use crate::schema_cache::SchemaCache;
 use crate::schema_cache::residue::Residue;
 use crate::schema_cache::routine::{IsolationLevel, Volatility};
 use crate::sql::ending;
-use crate::sql::types::MainQuery;
+use crate::sql::types::{self, MainQuery};
 
 /// A planned request that asks the database.
 pub struct Job<'a> {
@@ -51,6 +51,42 @@ impl<'a> Job<'a> {
     /// What is to be run.
     pub fn script(&self) -> &Script<'a> {
         &self.script
+    }
+
+    /// Which of its statements is the main one.
+    pub(crate) fn main(&self) -> usize {
+        self.layout.main.unwrap_or(self.script.steps.len())
+    }
+
+    /// The script with a transaction that sees one state of the database throughout.
+    pub(crate) fn script_of_one_state(&self) -> Script<'a> {
+        let Script { begin, steps, end, residue, .. } = &self.script;
+        let isolation = match begin.isolation {
+            IsolationLevel::ReadCommitted => IsolationLevel::RepeatableRead,
+            stronger => stronger,
+        };
+        let begin = Begin { isolation, ..*begin };
+        Script { begin, steps: steps.clone(), end: *end, residue: *residue, shareable: None }
+    }
+
+    /// What the main statement has answered for a part of the body.
+    pub(crate) fn batch(&self, main: &Rows) -> Result<ResultSet, Error> {
+        let unexpected = || DbError::UnexpectedResult("a batch is of no table".into());
+        let ActionPlan::Crud(crud) = self.plan else { return Err(unexpected().into()) };
+        match result::interpret(crud, self.req, self.conf, main, None, None)? {
+            DbResult::Crud(set) => Ok(set),
+            _ => Err(unexpected().into()),
+        }
+    }
+
+    /// What its rows are run with, where they may go to the client as they come: of a read that has nothing but
+    /// settings and rows, and is not counted otherwise.
+    pub(crate) fn stream(&self) -> Option<(Begin, Residue, types::Layout)> {
+        let layout = self.query.rows.as_ref()?.form.layout;
+        let n_steps = 2 + usize::from(self.query.pre_request.is_some());
+        let Script { begin, end, residue, steps, .. } = &self.script;
+        let fits = begin.read_only && *end == End::Commit && steps.len() == n_steps;
+        (fits && layout != types::Layout::Json).then_some((*begin, (*residue)?, layout))
     }
 
     /// What the script's rows mean. Errors that only rows can tell are among them.
@@ -127,7 +163,7 @@ fn may_share(query: &MainQuery, plan: &ActionPlan, script: &Script<'_>) -> bool 
         && script.begin == plain
         && script.end == End::Commit
         && script.steps.len() == 2
-        && query.rows.is_some()
+        && query.rows.as_ref().is_some_and(|it| it.form.layout == types::Layout::Json)
 }
 
 /// The caller or the configuration wants the transaction undone.

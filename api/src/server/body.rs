@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
 use crate::coding::{Coding, Encoder};
+use crate::execute::stream::Streamed;
 use crate::spool::Spooled;
 
 /// Bytes that are encoded at a time: a large body must not keep others waiting.
@@ -24,6 +25,8 @@ pub struct Body {
 enum Source {
     Ready(Bytes),
     File(Reading),
+    /// `true` once it has ended.
+    Stream(Streamed, bool),
 }
 
 impl Default for Source {
@@ -42,6 +45,8 @@ struct Reading {
 struct Encoding {
     encoder: Option<Encoder>,
     left: Bytes,
+    /// Something was encoded since it was last flushed.
+    is_unflushed: bool,
 }
 
 impl Body {
@@ -55,10 +60,16 @@ impl Body {
         Self { source: Source::File(Reading { spooled, offset: 0, next: None }), encoder: None }
     }
 
+    /// A body that comes while it is sent.
+    pub fn streamed(stream: Streamed) -> Self {
+        Self { source: Source::Stream(stream, false), encoder: None }
+    }
+
     /// The same body, in a coding.
     #[must_use]
     pub fn coded(self, coding: Coding) -> Self {
-        let encoding = Encoding { encoder: Some(Encoder::new(coding)), left: Bytes::new() };
+        let encoding =
+            Encoding { encoder: Some(Encoder::new(coding)), left: Bytes::new(), is_unflushed: false };
         Self { encoder: Some(Box::new(encoding)), ..self }
     }
 }
@@ -90,6 +101,11 @@ impl Source {
                 return Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)));
             }
             Self::File(reading) => reading,
+            Self::Stream(stream, has_ended) => {
+                let next = ready!(stream.poll_next(cx));
+                *has_ended = next.is_none();
+                return Poll::Ready(next);
+            }
         };
         let next = reading.next.get_or_insert_with(|| {
             let (spooled, offset) = (reading.spooled.clone(), reading.offset);
@@ -107,11 +123,17 @@ impl Source {
         })
     }
 
-    /// How much is left of it.
-    fn len(&self) -> u64 {
+    /// It comes while it is sent.
+    fn is_live(&self) -> bool {
+        matches!(self, Self::Stream(..))
+    }
+
+    /// How much is left of it, if that is known.
+    fn len(&self) -> Option<u64> {
         match self {
-            Self::Ready(bytes) => bytes.len() as u64,
-            Self::File(reading) => reading.spooled.len() - reading.offset,
+            Self::Ready(bytes) => Some(bytes.len() as u64),
+            Self::File(reading) => Some(reading.spooled.len() - reading.offset),
+            Self::Stream(_, has_ended) => has_ended.then_some(0),
         }
     }
 }
@@ -123,13 +145,19 @@ impl Encoding {
         loop {
             let (encoded, is_end) = match self.left.is_empty() {
                 false => (encoder.write(&self.left.split_to(self.left.len().min(STEP))), false),
-                true => match ready!(source.poll_next(cx)) {
-                    Some(Ok(bytes)) => {
+                true => match source.poll_next(cx) {
+                    Poll::Ready(Some(Ok(bytes))) => {
                         self.left = bytes;
+                        self.is_unflushed = true;
                         continue;
                     }
-                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    None => (encoder.finish(), true),
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                    Poll::Ready(None) => (encoder.finish(), true),
+                    // Nothing more comes for now: the client gets what there is.
+                    Poll::Pending if source.is_live() && std::mem::take(&mut self.is_unflushed) => {
+                        (encoder.flush(), false)
+                    }
+                    Poll::Pending => return Poll::Pending,
                 },
             };
             if let Err(error) = encoded {
@@ -142,6 +170,10 @@ impl Encoding {
             }
             if !bytes.is_empty() {
                 return Poll::Ready(Some(Ok(bytes)));
+            }
+            if !self.is_unflushed && self.left.is_empty() {
+                // It was flushed, and whoever waits for the source is woken by it.
+                return Poll::Pending;
             }
         }
     }
@@ -166,14 +198,14 @@ impl hyper::body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.encoder {
             Some(encoding) => encoding.encoder.is_none(),
-            None => self.source.len() == 0,
+            None => self.source.len() == Some(0),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.encoder {
             Some(_) => SizeHint::default(),
-            None => SizeHint::with_exact(self.source.len()),
+            None => self.source.len().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn body(sql: &mut SqlBuilder, handler: &MediaHandler, routine: Option
     match handler {
         MediaHandler::BuiltinAggSingleJson(strip_nulls) => {
             let scalar = routine.is_some_and(Routine::returns_scalar);
-            let form = Form { scalar, single: true };
+            let form = Form { scalar, single: true, layout: Layout::Json };
             json(sql, &Json { form, strip_nulls: *strip_nulls });
         }
         MediaHandler::BuiltinAggArrayJsonStrip => json(sql, &Json::of_result(routine, true)),
@@ -25,6 +25,7 @@ pub(super) fn body(sql: &mut SqlBuilder, handler: &MediaHandler, routine: Option
             );
         }
         MediaHandler::BuiltinOvAggCsv => csv(sql),
+        MediaHandler::BuiltinOvAggLines => lines(sql, Json::of_result(routine, false).form.scalar),
         MediaHandler::CustomFunc(function, target) => {
             sql.qualified(function);
             match target {
@@ -46,6 +47,19 @@ pub struct Form {
     pub scalar: bool,
     /// The first row alone, rather than an array.
     pub single: bool,
+    /// What they are put together as.
+    pub layout: Layout,
+}
+
+/// What rows are put together as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// One JSON value.
+    Json,
+    /// A JSON value a line.
+    Lines,
+    /// A header, and the text form of a row a line.
+    Csv,
 }
 
 /// How rows become JSON.
@@ -59,7 +73,7 @@ impl Json {
     pub(super) fn of_result(routine: Option<&Routine>, strip_nulls: bool) -> Self {
         let single = routine.is_some_and(|it| it.returns_single_composite() || it.returns_scalar());
         let scalar = routine.is_some_and(|it| it.returns_scalar() || it.returns_set_of_scalar());
-        Self { form: Form { scalar, single }, strip_nulls }
+        Self { form: Form { scalar, single, layout: Layout::Json }, strip_nulls }
     }
 }
 
@@ -79,7 +93,7 @@ pub(super) fn json(sql: &mut SqlBuilder, json: &Json) {
 }
 
 /// Header from the keys of the first row, lines from the text form of the rows.
-fn csv(sql: &mut SqlBuilder) {
+pub(super) fn csv(sql: &mut SqlBuilder) {
     sql.sql(
         "pg_catalog.concat((SELECT pg_catalog.string_agg(a.k, ',') FROM (\
          SELECT pg_catalog.json_object_keys(r)::pg_catalog.text AS k FROM (\
@@ -87,4 +101,18 @@ fn csv(sql: &mut SqlBuilder) {
          pg_catalog.string_agg(pg_catalog.substring(_postgrest_t::pg_catalog.text, 2, \
          pg_catalog.length(_postgrest_t::pg_catalog.text) OPERATOR(pg_catalog.-) 2), '\n'))",
     );
+}
+
+/// A JSON value a line. What is left of line ends in the text of a value is between its tokens.
+pub(super) fn lines(sql: &mut SqlBuilder, scalar: bool) {
+    sql.sql("coalesce(pg_catalog.string_agg(");
+    line(sql, scalar);
+    sql.sql(" OPERATOR(pg_catalog.||) E'\\n', ''), '')");
+}
+
+/// Appends the JSON of a row in one line.
+pub(super) fn line(sql: &mut SqlBuilder, scalar: bool) {
+    sql.sql("pg_catalog.translate(coalesce(pg_catalog.to_json(_postgrest_t");
+    sql.sql(if scalar { ".pgrst_scalar" } else { "" });
+    sql.sql(")::pg_catalog.text, 'null'), E'\\n\\r', '  ')");
 }

@@ -13,7 +13,7 @@ use crate::plan::{CrudKind, CrudPlan};
 use crate::schema_cache::routine::{MediaHandler, Routine};
 
 use super::answer::{self, Total};
-use super::body::{self, Form, Json};
+use super::body::{self, Form, Json, Layout};
 use super::builder::SqlBuilder;
 use super::mutate::{self, Source};
 use super::statement::{SqlText, Statement};
@@ -68,7 +68,16 @@ impl RowsQuery {
         let form = match plan.handler {
             MediaHandler::BuiltinOvAggJson => Json::of_result(routine, false).form,
             MediaHandler::BuiltinAggSingleJson(false) => {
-                Form { scalar: routine.is_some_and(Routine::returns_scalar), single: true }
+                let scalar = routine.is_some_and(Routine::returns_scalar);
+                Form { scalar, single: true, layout: Layout::Json }
+            }
+            MediaHandler::BuiltinOvAggLines => {
+                let scalar = Json::of_result(routine, false).form.scalar;
+                Form { scalar, single: false, layout: Layout::Lines }
+            }
+            // The header is that of what is read, which is what is shown of a relation alone.
+            MediaHandler::BuiltinOvAggCsv if matches!(plan.kind, CrudKind::Read { .. }) => {
+                Form { scalar: false, single: false, layout: Layout::Csv }
             }
             _ => return None,
         };
@@ -115,7 +124,11 @@ impl RowsQuery {
         if self.mutation {
             sql.sql("array[]::pg_catalog.text[] AS location, ");
         }
-        body::json(&mut sql, &Json { form: self.form, strip_nulls: false });
+        match self.form.layout {
+            Layout::Json => body::json(&mut sql, &Json { form: self.form, strip_nulls: false }),
+            Layout::Lines => body::lines(&mut sql, self.form.scalar),
+            Layout::Csv => body::csv(&mut sql),
+        }
         sql.sql(" AS body, ");
         answer::response_settings(&mut sql);
         answer::inserted(&mut sql, self.upserts);
@@ -124,6 +137,24 @@ impl RowsQuery {
         } else {
             sql.sql(" FROM (").built(rows).sql(") _postgrest_t");
         }
+        sql.into_text()
+    }
+
+    /// Text of the query whose rows can be told from outside whatever their columns are: a row of JSON in one column.
+    /// Of CSV, which needs no more than texts, it is the query itself.
+    pub fn lines(&self) -> SqlText {
+        let Parts { with, rows } = &*self.parts;
+        let mut sql = SqlBuilder::default();
+        if !with.is_empty() {
+            sql.built(with).sql(" ");
+        }
+        if self.form.layout == Layout::Csv {
+            sql.built(rows);
+            return sql.into_text();
+        }
+        sql.sql("SELECT ");
+        body::line(&mut sql, self.form.scalar);
+        sql.sql("::pg_catalog.json AS line FROM (").built(rows).sql(") _postgrest_t");
         sql.into_text()
     }
 

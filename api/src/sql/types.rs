@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-pub use super::body::Form;
+use bytes::Bytes;
+
+pub use super::body::{Form, Layout};
 pub use super::by_values::ByValues;
 pub use super::rows::{RowsQuery, Wrapped};
 pub use super::statement::{Param, ParamType, SqlText, Statement};
@@ -57,6 +59,13 @@ impl MainQuery {
     /// The query in the form that has the body in its one row.
     pub fn aggregated(&self) -> Option<Statement> {
         self.main.clone().or_else(|| self.rows.as_ref().map(RowsQuery::as_aggregated))
+    }
+
+    /// The query for another body, which is its first bind.
+    pub(crate) fn with_body(&self, body: Bytes) -> Option<Statement> {
+        let mut statement = self.aggregated()?;
+        statement.params.first_mut()?.value = Some(body);
+        Some(statement)
     }
 
     /// Has the values of the body as binds, where that means the same as the body.

@@ -23,6 +23,7 @@ mod rds;
 mod reload;
 mod shutdown;
 mod sockets;
+mod streams;
 
 use local_stack::testing::{TestCluster, TestDb};
 use tokio_postgres::Client;

@@ -3,14 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
-use infra_cfn::{
-    Stack,
-    catalog::{DEFAULT_PREFIX, PREFIX_LENGTH},
-};
+use infra_cfn::catalog::PREFIX_LENGTH;
 
 use deploy::{
     Settings,
-    cloud::{Mode, OnFailure, aws::Choice},
+    cloud::{Mode, OnFailure},
 };
 
 /// Which stacks of which installation.
@@ -18,7 +15,7 @@ use deploy::{
 pub(crate) struct Target {
     /// Stack to work on; may be repeated
     #[arg(long = "stack", value_name = "NAME")]
-    pub(super) stacks: Vec<Stack>,
+    pub(super) stacks: Vec<String>,
     /// Every stack
     #[arg(long, conflicts_with = "stacks")]
     pub(super) all: bool,
@@ -29,25 +26,27 @@ pub(crate) struct Target {
 /// Where an installation is.
 #[derive(Args, Clone)]
 pub(crate) struct Home {
-    /// Prefix of the stack names
-    #[arg(long, default_value = DEFAULT_PREFIX, value_parser = prefix)]
-    pub(super) prefix: String,
+    /// File that says which stacks there are; stacks.toml of this folder where it is there, else the stacks of this project
+    #[arg(long, value_name = "FILE", conflicts_with = "built_in")]
+    pub(super) file: Option<PathBuf>,
+    /// The stacks of this project, even where a stacks.toml is there
+    #[arg(long)]
+    pub(super) built_in: bool,
+    /// Environment of the file
+    #[arg(long, value_name = "NAME")]
+    pub(super) environment: Option<String>,
+    /// Prefix of the stack names, over that of the file; default postgresasapp
+    #[arg(long, value_parser = prefix)]
+    pub(super) prefix: Option<String>,
     /// Folder of the parameter files
     #[arg(long, value_name = "DIR")]
     pub(super) params_dir: Option<PathBuf>,
     /// Profile of the AWS configuration, over AWS_PROFILE
     #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
+    pub(super) profile: Option<String>,
     /// Region, over AWS_REGION and the profile's
     #[arg(long, value_name = "REGION")]
-    region: Option<String>,
-}
-
-impl Home {
-    /// What was chosen over the environment.
-    pub(super) fn choice(&self) -> Choice {
-        Choice { profile: self.profile.clone(), region: self.region.clone() }
-    }
+    pub(super) region: Option<String>,
 }
 
 /// How a result is printed.
@@ -89,7 +88,7 @@ pub(crate) struct Values {
     /// Role that CloudFormation acts with
     #[arg(long, value_name = "ARN")]
     role_arn: Option<String>,
-    /// Bucket for templates over 51,200 bytes; the s3 stack's bucket is used when it exists
+    /// Bucket for templates over 51,200 bytes, over that of the file; the s3 stack's bucket is used when it exists
     #[arg(long, value_name = "BUCKET")]
     template_bucket: Option<String>,
     /// Take the current image of the host, which replaces the host
@@ -164,7 +163,9 @@ impl Values {
     pub(super) fn set(&self, settings: &mut Settings) {
         settings.role_arn.clone_from(&self.role_arn);
         settings.tags = self.tags.iter().cloned().collect();
-        settings.bucket.clone_from(&self.template_bucket);
+        if self.template_bucket.is_some() {
+            settings.bucket.clone_from(&self.template_bucket);
+        }
         settings.new_host_image = self.new_host_image;
     }
 }

@@ -7,57 +7,81 @@ use std::{
 
 use anyhow::Context;
 use deploy::{
+    catalog::Definition,
     chart,
     cloud::{Cloud, Since, StackInfo, aws::Aws},
     console, engine,
     event::{hide, timestamp},
     render::text,
 };
-use infra_cfn::Stack;
 use serde_json::{Map, Value, json};
 
 use super::{
-    flags::{Format, Home, Target},
-    print, select,
+    flags::{Format, Target},
+    nested::{self, Leaf},
+    print,
+    select::{self, House},
 };
 
 /// The deployed ones among the stacks that are wanted.
-async fn deployed(target: &Target, cloud: &Aws) -> anyhow::Result<Vec<(Stack, StackInfo)>> {
+async fn deployed<'h>(
+    house: &'h House<'_>,
+    target: &Target,
+    cloud: &Aws,
+) -> anyhow::Result<Vec<(&'h Definition, StackInfo)>> {
     let mut found = Vec::new();
-    for stack in target.wanted_or_all() {
-        if let Some(info) = cloud.stack(&stack.stack_name(&target.home.prefix)).await? {
+    for stack in house.wanted_or_all(target)? {
+        if let Some(info) = cloud.stack(&stack.stack_name).await? {
             found.push((stack, info));
         }
     }
     Ok(found)
 }
 
-async fn connect(home: &Home) -> anyhow::Result<Aws> {
-    Ok(Aws::connect_as(&home.choice()).await?)
-}
-
 /// The hidden values of the parameter files. A file that cannot be read hides nothing and stops nobody from looking.
-fn secrets(target: &Target) -> anyhow::Result<Vec<String>> {
-    let dir = target.home.params_dir()?;
-    let specs = Stack::ALL.into_iter().map(|it| {
-        let path = dir.join(format!("{it}.json"));
-        target.home.spec(it, &path, select::read_values(&path).unwrap_or_default(), &[])
+fn secrets(house: &House<'_>) -> anyhow::Result<Vec<String>> {
+    let dir = house.params_dir()?;
+    let specs = house.catalog.stacks.iter().filter_map(|it| {
+        let path = house.params_path(it, &dir);
+        house.spec(it, &path, select::read_values(&path).unwrap_or_default(), &[]).ok()
     });
-    Ok(engine::secrets_of(&specs.collect::<Result<Vec<_>, _>>()?))
+    Ok(engine::secrets_of(&specs.collect::<Vec<_>>()))
 }
 
-pub(super) async fn outputs(target: &Target, format: Format) -> anyhow::Result<u8> {
-    let cloud = connect(&target.home).await?;
-    let found = deployed(target, &cloud).await?;
-    if format.json {
+/// A line of a `.env` file: a name that every shell takes, and the value in quotes that no shell looks into.
+fn env_line(stack: &str, key: &str, value: &str) -> String {
+    let mut name = String::new();
+    let mut before = '_';
+    for it in format!("{stack}_{key}").chars() {
+        if it.is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit()) {
+            name.push('_');
+        }
+        name.push(if it.is_ascii_alphanumeric() { it.to_ascii_uppercase() } else { '_' });
+        before = it;
+    }
+    if name.starts_with(|it: char| it.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    format!("{name}='{}'", value.replace('\'', "'\\''"))
+}
+
+pub(super) async fn outputs(target: &Target, format: Format, env: bool) -> anyhow::Result<u8> {
+    let house = target.home.open()?;
+    let cloud = house.connect().await?;
+    let found = deployed(&house, target, &cloud).await?;
+    if env {
+        for (stack, info) in &found {
+            info.outputs.iter().try_for_each(|it| print(&env_line(&stack.name, &it.key, &it.value)))?;
+        }
+    } else if format.json {
         let of = |info: &StackInfo| -> Map<String, Value> {
             info.outputs.iter().map(|it| (it.key.clone(), Value::from(it.value.clone()))).collect()
         };
         let all: Map<String, Value> =
-            found.iter().map(|(stack, info)| (stack.name().to_owned(), of(info).into())).collect();
+            found.iter().map(|(stack, info)| (stack.name.clone(), of(info).into())).collect();
         print(&serde_json::to_string_pretty(&all)?)?;
     } else {
-        for line in found.iter().flat_map(|(stack, info)| text::outputs(stack.name(), &info.outputs)) {
+        for line in found.iter().flat_map(|(stack, info)| text::outputs(&stack.name, &info.outputs)) {
             print(&line)?;
         }
     }
@@ -65,16 +89,18 @@ pub(super) async fn outputs(target: &Target, format: Format) -> anyhow::Result<u
 }
 
 pub(super) async fn stacks(target: &Target, format: Format) -> anyhow::Result<u8> {
-    let cloud = connect(&target.home).await?;
-    let mut found = cloud.stacks(&format!("{}-", target.home.prefix)).await?;
-    // Another installation's prefix may begin with this one.
-    let names: Vec<String> =
-        target.wanted_or_all().into_iter().map(|it| it.stack_name(&target.home.prefix)).collect();
-    found.retain(|it| names.contains(&it.name));
-    found.sort_by(|a, b| a.name.cmp(&b.name));
+    let house = target.home.open()?;
+    let cloud = house.connect().await?;
+    // By the whole name: another installation's prefix may begin with this one. Nested stacks have names of their own.
+    let wanted = house.wanted_or_all(target)?;
+    let names: Vec<&str> = wanted.iter().map(|it| it.stack_name.as_str()).collect();
+    let all = cloud.stacks("").await?;
+    let found = nested::tree(&all, &names);
     if format.json {
-        let one = |it: &StackInfo| {
+        let one = |leaf: &Leaf<'_>| {
+            let it = leaf.stack;
             json!({
+                "depth": leaf.depth,
                 "name": it.name,
                 "status": it.status.name(),
                 "meaning": it.status.meaning(),
@@ -86,10 +112,11 @@ pub(super) async fn stacks(target: &Target, format: Format) -> anyhow::Result<u8
         print(&serde_json::to_string_pretty(&found.iter().map(one).collect::<Vec<_>>())?)?;
         return Ok(0);
     }
-    let width = found.iter().map(|it| it.name.len()).max().unwrap_or_default();
+    let named = |it: &Leaf<'_>| format!("{:1$}{2}", "", 2 * it.depth, it.stack.name);
+    let width = found.iter().map(|it| named(it).len()).max().unwrap_or_default();
     for it in &found {
-        let protected = if it.termination_protection { " (protected)" } else { "" };
-        print(&format!("{:width$} {}{protected}", it.name, text::status(it.status)))?;
+        let protected = if it.stack.termination_protection { " (protected)" } else { "" };
+        print(&format!("{:width$} {}{protected}", named(it), text::status(it.stack.status)))?;
     }
     Ok(0)
 }
@@ -99,14 +126,15 @@ fn seconds(time: Option<SystemTime>) -> Option<u64> {
 }
 
 pub(super) async fn events(target: &Target, format: Format) -> anyhow::Result<u8> {
-    let wanted = target.wanted()?;
-    let secrets = secrets(target)?;
-    let cloud = connect(&target.home).await?;
+    let house = target.home.open()?;
+    let wanted = house.wanted(target)?;
+    let secrets = secrets(&house)?;
+    let cloud = house.connect().await?;
     for stack in wanted {
-        let name = stack.stack_name(&target.home.prefix);
-        let info = match cloud.stack(&name).await? {
+        let name = &stack.stack_name;
+        let info = match cloud.stack(name).await? {
             Some(info) => Some(info),
-            None => cloud.deleted_stack(&name).await?,
+            None => cloud.deleted_stack(name).await?,
         };
         let Some(info) = info else {
             writeln!(anstream::stderr(), "{name} does not exist").context("write to stderr")?;
@@ -120,7 +148,7 @@ pub(super) async fn events(target: &Target, format: Format) -> anyhow::Result<u8
         if format.json {
             for it in &events {
                 let line = json!({
-                    "stack": stack.name(), "time": timestamp(it.time), "logical_id": it.logical_id,
+                    "stack": stack.name, "time": timestamp(it.time), "logical_id": it.logical_id,
                     "physical_id": it.physical_id, "kind": it.kind, "status": it.status, "reason": it.reason,
                 });
                 print(&line.to_string())?;
@@ -146,14 +174,27 @@ pub(super) async fn events(target: &Target, format: Format) -> anyhow::Result<u8
 }
 
 pub(super) async fn template(target: &Target, from_stack: bool) -> anyhow::Result<u8> {
-    let wanted = target.wanted()?;
+    let house = target.home.open()?;
+    let wanted = house.wanted(target)?;
     if !from_stack {
-        wanted.iter().try_for_each(|it| print(it.template_text().trim_end()))?;
+        wanted.iter().try_for_each(|it| print(it.text.trim_end()))?;
         return Ok(0);
     }
-    let cloud = connect(&target.home).await?;
+    let cloud = house.connect().await?;
     for stack in wanted {
-        print(cloud.template(&stack.stack_name(&target.home.prefix)).await?.trim_end())?;
+        print(cloud.template(&stack.stack_name).await?.trim_end())?;
     }
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_become_names_and_values_that_a_shell_takes() {
+        assert_eq!(env_line("vpc", "VpcId", "vpc-1"), "VPC_VPC_ID='vpc-1'");
+        assert_eq!(env_line("my-shop", "URL", "it's $HOME"), "MY_SHOP_URL='it'\\''s $HOME'");
+        assert_eq!(env_line("2nd", "ApiURL2Host", ""), "_2ND_API_URL2_HOST=''");
+    }
 }

@@ -5,30 +5,34 @@ use std::{fs, io::Write, path::Path};
 use anyhow::{Context, anyhow};
 use deploy::{
     Spec,
-    cloud::{Cloud, aws::Aws},
+    catalog::Definition,
+    cloud::Cloud,
     preflight::{self, Findings, Wishes},
     status::StackStatus,
 };
 use infra_cfn::{
     Template, contract,
-    params::{self, ParameterFile},
+    params::{self, GENERATED, ParameterFile},
     template::INLINE_LIMIT,
 };
 
 use super::{
+    UsageError,
     flags::{Format, Home, Target},
-    print,
-    select::{PIN_FILE, PinFile, read_values},
+    lint, print,
+    select::{House, PIN_FILE, PinFile, read_values},
 };
 
 /// Makes parameter files. Nothing that exists is overwritten but a marker of the sample, and no password is made for a stack
 /// that exists: the next deployment would change it, and the data knows the old one.
 pub(super) async fn init(target: &Target, assume_new: bool) -> anyhow::Result<u8> {
-    let wanted = target.wanted()?;
-    let dir = target.home.params_dir_to_be();
-    fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
+    let house = target.home.open()?;
+    let wanted = house.wanted(target)?;
+    let dir = house.params_dir_to_be();
     for stack in wanted {
-        let path = dir.join(format!("{stack}.json"));
+        let path = house.params_path(stack, &dir);
+        let folder = path.parent().unwrap_or(&dir);
+        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
         let existing = match fs::read_to_string(&path) {
             Ok(text) => {
                 Some(ParameterFile::parse(&text).with_context(|| format!("read {}", path.display()))?)
@@ -36,13 +40,17 @@ pub(super) async fn init(target: &Target, assume_new: bool) -> anyhow::Result<u8
             Err(err) if err.kind() == std::io::ErrorKind::NotFound => None,
             Err(err) => return Err(err).with_context(|| format!("read {}", path.display())),
         };
-        let template = Template::parse(stack.template_text())
-            .with_context(|| format!("read {}", stack.template_path()))?;
-        let sample = ParameterFile::parse(stack.sample_text())
-            .with_context(|| format!("read the sample of {stack}"))?;
+        let template =
+            Template::parse(&stack.text).with_context(|| format!("read {}", stack.template_path))?;
+        let sample = match stack.sample {
+            Some(text) => {
+                ParameterFile::parse(text).with_context(|| format!("read the sample of {}", stack.name))?
+            }
+            None => beginning(&template, stack),
+        };
         let mut made = params::init(&template, &sample, existing.as_ref(), &mut rand::rng())?;
-        let stack_name = stack.stack_name(&target.home.prefix);
-        let is_kept = !made.generated.is_empty() && !assume_new && exists(&target.home, &stack_name).await?;
+        let stack_name = &stack.stack_name;
+        let is_kept = !made.generated.is_empty() && !assume_new && exists(&house, stack_name).await?;
         if is_kept {
             made.generated.iter().for_each(|name| made.file.remove(name));
         }
@@ -59,11 +67,23 @@ pub(super) async fn init(target: &Target, assume_new: bool) -> anyhow::Result<u8
     Ok(0)
 }
 
+/// A parameter file to begin with, for a template without a sample: the passwords that nobody has given.
+fn beginning(template: &Template, stack: &Definition) -> ParameterFile {
+    let mut file = ParameterFile::default();
+    for name in template.secret_parameters() {
+        let is_given = stack.parameters.contains_key(name) || stack.shared.contains_key(name);
+        if !is_given && template.parameters.get(name).is_some_and(|it| it.is_required()) {
+            file.set(name, GENERATED);
+        }
+    }
+    file
+}
+
 /// Whether there is a stack with passwords already. Where no region is configured nothing was deployed from here.
-async fn exists(home: &Home, stack_name: &str) -> anyhow::Result<bool> {
+async fn exists(house: &House<'_>, stack_name: &str) -> anyhow::Result<bool> {
     let has_region =
         ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"].iter().any(|it| std::env::var_os(it).is_some());
-    let cloud = match Aws::connect_as(&home.choice()).await {
+    let cloud = match house.connect().await {
         Err(_) if !has_region => return Ok(false),
         other => other?,
     };
@@ -91,8 +111,12 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Writes down which account and region the parameter files belong to.
 pub(super) async fn pin(home: &Home) -> anyhow::Result<u8> {
-    let path = home.params_dir()?.join(PIN_FILE);
-    let caller = Aws::connect_as(&home.choice()).await?.caller().await?;
+    let house = home.open()?;
+    if house.catalog.is_own() {
+        return Err(UsageError::of("write account and region into the file of the stacks, by hand"));
+    }
+    let path = house.params_dir()?.join(PIN_FILE);
+    let caller = house.connect().await?.caller().await?;
     let file = PinFile { account: Some(caller.account.clone()), region: Some(caller.region.clone()) };
     fs::write(&path, format!("{}\n", serde_json::to_string_pretty(&file)?))
         .with_context(|| format!("write {}", path.display()))?;
@@ -108,27 +132,37 @@ pub(super) async fn pin(home: &Home) -> anyhow::Result<u8> {
 
 /// Checks the promises of the templates, and the values of the parameter files; on request what the account says.
 pub(super) async fn lint(target: &Target, format: Format, asks_aws: bool) -> anyhow::Result<u8> {
-    let stacks = target.wanted_or_all();
-    let dir = target.home.params_dir()?;
-    let is_wanted = |name: &str| stacks.iter().any(|it| it.name() == name);
-    let mut problems: Vec<String> =
-        contract::check_all().iter().filter(|it| is_wanted(&it.stack)).map(ToString::to_string).collect();
+    let house = target.home.open()?;
+    let stacks = house.wanted_or_all(target)?;
+    let dir = house.params_dir()?;
+    let is_wanted = |name: &str| stacks.iter().any(|it| it.name == name);
+    let mut problems: Vec<String> = if house.catalog.is_own() {
+        lint::own(&house)?
+    } else {
+        contract::check_all().iter().filter(|it| is_wanted(&it.stack)).map(ToString::to_string).collect()
+    };
     let mut specs = Vec::new();
     for stack in &stacks {
-        let path = dir.join(format!("{stack}.json"));
+        let path = house.params_path(stack, &dir);
         let values = read_values(&path).unwrap_or_else(|err| {
             problems.push(format!("{err:#}"));
             ParameterFile::default()
         });
-        let spec = target.home.spec(*stack, &path, values, &[])?;
-        if path.exists() {
+        let spec = match house.spec(stack, &path, values, &[]) {
+            Ok(spec) => spec,
+            Err(err) => {
+                problems.push(format!("{err:#}"));
+                continue;
+            }
+        };
+        if path.exists() || house.catalog.is_own() {
             let of_file = spec.given.problems(&spec.template);
             problems.extend(of_file.iter().map(|it| format!("{}: {it}", spec.params_path)));
         }
         specs.push(spec);
     }
     if asks_aws {
-        let found = ahead(&target.home, &specs).await?;
+        let found = ahead(&house, &specs).await?;
         for note in &found.notes {
             writeln!(anstream::stderr(), "{note}").context("write to stderr")?;
         }
@@ -148,8 +182,8 @@ pub(super) async fn lint(target: &Target, format: Format, asks_aws: bool) -> any
 }
 
 /// What the account would refuse.
-async fn ahead(home: &Home, specs: &[Spec]) -> anyhow::Result<Findings> {
-    let cloud = Aws::connect_as(&home.choice()).await?;
+async fn ahead(house: &House<'_>, specs: &[Spec]) -> anyhow::Result<Findings> {
+    let cloud = house.connect().await?;
     let caller = cloud.caller().await?;
     let who = format!("account {} in {} as {}", caller.account, caller.region, caller.identity);
     writeln!(anstream::stderr(), "{who}").context("write to stderr")?;
@@ -157,7 +191,7 @@ async fn ahead(home: &Home, specs: &[Spec]) -> anyhow::Result<Findings> {
     for spec in specs {
         let info = cloud.stack(&spec.stack_name).await?;
         let existing = info.filter(|it| it.status != StackStatus::ReviewInProgress);
-        wishes.add(spec, existing.as_ref(), &caller, &home.prefix);
+        wishes.add(spec, existing.as_ref(), &caller, &house.catalog.place.prefix);
     }
     Ok(preflight::look(&cloud, &wishes).await)
 }

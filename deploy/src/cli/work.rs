@@ -10,18 +10,20 @@ use anyhow::Context;
 use aws_session::program::{INTERRUPTED, interrupted};
 use deploy::{
     Engine, Outcome, Prepared, Settings,
+    catalog::Definition,
     cloud::aws::Aws,
     engine::Abandoned,
-    event::Sink,
+    event::{Event, Sink},
     render::{self, Json, Live, Markdown, Pick, Plain},
     user::{Agrees, Nobody, Terminal, User},
 };
-use infra_cfn::Stack;
 use serde_json::Value;
 
 use super::{
-    Apply, Create, Deploy, Diff, Planning, Recreate, Terminate, UsageError,
-    flags::{Format, Home, Pace, Target},
+    Apply, Create, Deploy, Diff, Import, Planning, Recreate, Terminate, UsageError, called_as,
+    flags::{Format, Pace, Target},
+    renamed,
+    select::House,
 };
 
 /// A renderer and somebody to ask, as the surroundings allow.
@@ -54,6 +56,18 @@ impl User for Shared {
         parameter: &'a infra_cfn::template::Parameter,
     ) -> futures_util::future::BoxFuture<'a, Option<String>> {
         self.0.value(name, parameter)
+    }
+}
+
+/// Names the commands in hints as they are called here.
+struct Renaming(Arc<dyn Sink + Send>);
+
+impl Sink for Renaming {
+    fn take(&self, mut event: Event) {
+        if let Event::Failed { failure, .. } = &mut event {
+            failure.hint = renamed(&failure.hint);
+        }
+        self.0.take(event);
     }
 }
 
@@ -100,6 +114,8 @@ impl Front {
                 (Arc::new(data.map_or_else(Plain::new, |it| Plain::new().with_data(it))), None)
             }
         };
+        let sink: Arc<dyn Sink + Send> =
+            if called_as() == super::FORWARDED_AS { sink } else { Arc::new(Renaming(sink)) };
         let terminal = (is_terminal && !yes).then(|| Arc::new(Terminal::new(live)));
         let user: Box<dyn User> = match &terminal {
             Some(terminal) => Box::new(Shared(Arc::clone(terminal))),
@@ -157,8 +173,8 @@ fn tell_interrupted(abandoned: &Abandoned) {
 
 /// Runs `act` on an engine for what the flags select.
 async fn with_engine<F>(
-    home: &Home,
-    wanted: &[Stack],
+    house: &House<'_>,
+    wanted: &[&Definition],
     mut settings: Settings,
     flags: &[(String, String)],
     front: Front,
@@ -167,9 +183,9 @@ async fn with_engine<F>(
 where
     F: AsyncFnOnce(&Engine<'_, Aws>) -> Outcome,
 {
-    let selection = home.select(wanted, flags)?;
-    settings.pin = home.pin()?;
-    let cloud = Aws::connect_as(&home.choice()).await?;
+    let selection = house.select(wanted, flags)?;
+    settings.pin = house.pin()?;
+    let cloud = house.connect().await?;
     let engine =
         Engine::new(&cloud, &*front.sink, &*front.user, &settings, &selection.specs, &selection.graph);
     tokio::select! {
@@ -181,8 +197,8 @@ where
     Ok(INTERRUPTED)
 }
 
-fn settings(home: &Home, pace: &Pace) -> Settings {
-    let mut settings = Settings::new(&home.prefix);
+fn settings(house: &House<'_>, pace: &Pace) -> Settings {
+    let mut settings = house.settings();
     pace.set(&mut settings);
     settings
 }
@@ -192,33 +208,46 @@ fn show_plan(format: Format, planning: &Planning) -> Show {
 }
 
 impl Create {
-    fn settings(&self) -> Settings {
-        let mut settings = settings(&self.target.home, &self.pace);
+    fn settings(&self, house: &House<'_>) -> Settings {
+        let mut settings = settings(house, &self.pace);
         self.values.set(&mut settings);
         self.making.set(&mut settings);
         settings.execute = !self.planning.no_execute;
         settings
     }
 
-    async fn run(&self, settings: Settings) -> anyhow::Result<u8> {
-        let wanted = self.target.wanted()?;
+    async fn run(&self, house: &House<'_>, settings: Settings) -> anyhow::Result<u8> {
+        let wanted = house.wanted(&self.target)?;
         let front = Front::new(show_plan(self.format, &self.planning), self.consent.yes);
         let act = async |engine: &Engine<'_, Aws>| engine.deploy().await;
-        with_engine(&self.target.home, &wanted, settings, &self.values.parameters, front, act).await
+        with_engine(house, &wanted, settings, &self.values.parameters, front, act).await
     }
 }
 
 pub(super) async fn create(it: &Create) -> anyhow::Result<u8> {
-    it.run(Settings { must_be_new: true, ..it.settings() }).await
+    let house = it.target.home.open()?;
+    it.run(&house, Settings { must_be_new: true, ..it.settings(&house) }).await
+}
+
+/// Takes existing resources over. Names that are taken are the point of it: the account is not asked about them.
+pub(super) async fn import(it: &Import) -> anyhow::Result<u8> {
+    let house = it.create.target.home.open()?;
+    if house.wanted(&it.create.target)?.len() != 1 {
+        return Err(UsageError::of("an import is into one stack: name it with --stack"));
+    }
+    let settings =
+        Settings { imports: it.resources.clone(), looks_ahead: false, ..it.create.settings(&house) };
+    it.create.run(&house, settings).await
 }
 
 pub(super) async fn deploy(it: &Deploy) -> anyhow::Result<u8> {
+    let house = it.create.target.home.open()?;
     let settings = Settings {
         allow_data_loss: it.leave.allow_data_loss.clone(),
         rollback_skip: it.rollback_skip.clone(),
-        ..it.create.settings()
+        ..it.create.settings(&house)
     };
-    it.create.run(settings).await
+    it.create.run(&house, settings).await
 }
 
 pub(super) async fn apply(it: &Apply) -> anyhow::Result<u8> {
@@ -226,12 +255,14 @@ pub(super) async fn apply(it: &Apply) -> anyhow::Result<u8> {
         Some(path) => read_plan(path)?,
         None => it.change_sets.iter().map(|id| Prepared { id: id.clone(), stack: None }).collect(),
     };
-    let mut settings = settings(&it.home, &it.pace);
+    let house = it.home.open()?;
+    let mut settings = settings(&house, &it.pace);
     settings.allow_data_loss.clone_from(&it.leave.allow_data_loss);
     settings.on_failure = it.on_failure.into();
     let front = Front::new(Show::of(it.format, false, None), it.consent.yes);
     let act = async |engine: &Engine<'_, Aws>| engine.apply(&prepared).await;
-    with_engine(&it.home, &Stack::ALL, settings, &[], front, act).await
+    let every: Vec<&Definition> = house.catalog.stacks.iter().collect();
+    with_engine(&house, &every, settings, &[], front, act).await
 }
 
 /// The change sets that a plan in JSON lines has prepared.
@@ -260,19 +291,21 @@ fn read_plan(path: &Path) -> anyhow::Result<Vec<Prepared>> {
 }
 
 pub(super) async fn terminate(it: &Terminate) -> anyhow::Result<u8> {
-    let wanted = it.target.wanted_for_removal()?;
-    let mut settings = settings(&it.target.home, &it.pace);
+    let house = it.target.home.open()?;
+    let wanted = house.wanted_for_removal(&it.target)?;
+    let mut settings = settings(&house, &it.pace);
     settings.role_arn.clone_from(&it.role_arn);
     settings.retain.clone_from(&it.retain);
     settings.protect = it.termination_protection.map(|_| false);
     let front = Front::new(Show::of(it.format, false, None), it.yes);
     let act = async |engine: &Engine<'_, Aws>| engine.terminate().await;
-    with_engine(&it.target.home, &wanted, settings, &[], front, act).await
+    with_engine(&house, &wanted, settings, &[], front, act).await
 }
 
 pub(super) async fn recreate(it: &Recreate) -> anyhow::Result<u8> {
-    let wanted = it.target.wanted_for_removal()?;
-    let mut settings = settings(&it.target.home, &it.pace);
+    let house = it.target.home.open()?;
+    let wanted = house.wanted_for_removal(&it.target)?;
+    let mut settings = settings(&house, &it.pace);
     it.values.set(&mut settings);
     it.making.set(&mut settings);
     settings.retain.clone_from(&it.retain);
@@ -281,12 +314,13 @@ pub(super) async fn recreate(it: &Recreate) -> anyhow::Result<u8> {
         if ended.exit_code() == 0 { engine.deploy().await } else { ended }
     };
     let front = Front::new(Show::of(it.format, false, None), it.consent.yes);
-    with_engine(&it.target.home, &wanted, settings, &it.values.parameters, front, act).await
+    with_engine(&house, &wanted, settings, &it.values.parameters, front, act).await
 }
 
 pub(super) async fn diff(it: &Diff) -> anyhow::Result<u8> {
-    let wanted = it.target.wanted()?;
-    let mut settings = settings(&it.target.home, &it.pace);
+    let house = it.target.home.open()?;
+    let wanted = house.wanted(&it.target)?;
+    let mut settings = settings(&house, &it.pace);
     it.values.set(&mut settings);
     let (with_drift, tells) = (!it.no_drift, it.exit_code);
     let mut is_different = false;
@@ -296,13 +330,14 @@ pub(super) async fn diff(it: &Diff) -> anyhow::Result<u8> {
         outcome
     };
     let front = Front::new(Show::of(it.format, it.markdown, Some(render::differences)), true);
-    let code = with_engine(&it.target.home, &wanted, settings, &it.values.parameters, front, act).await?;
+    let code = with_engine(&house, &wanted, settings, &it.values.parameters, front, act).await?;
     Ok(if tells && code == 0 && is_different { DIFFERENT } else { code })
 }
 
 pub(super) async fn wait(target: &Target, format: &Format, pace: &Pace) -> anyhow::Result<u8> {
-    let wanted = target.wanted()?;
+    let house = target.home.open()?;
+    let wanted = house.wanted(target)?;
     let front = Front::new(Show::of(*format, false, None), true);
-    let settings = settings(&target.home, pace);
-    with_engine(&target.home, &wanted, settings, &[], front, async |engine| engine.wait().await).await
+    let settings = settings(&house, pace);
+    with_engine(&house, &wanted, settings, &[], front, async |engine| engine.wait().await).await
 }

@@ -15,7 +15,7 @@ use aws_sdk_cloudformation::{
     Client,
     types::{
         Capability, ChangeSetType, DeploymentConfig, DeploymentConfigMode, DeploymentMode, EventFilter,
-        ExecutionStatus, OnStackFailure, Parameter, StackStatus, Tag, TemplateStage,
+        ExecutionStatus, OnStackFailure, Parameter, ResourceToImport, StackStatus, Tag, TemplateStage,
     },
 };
 pub use aws_session::config::Choice;
@@ -25,7 +25,7 @@ use aws_session::{
 };
 
 use super::{
-    Asked, Caller, ChangeSet, ChangeSetRequest, Cloud, CloudError, CloudResult, DriftReport, Issue,
+    Asked, Caller, ChangeSet, ChangeSetRequest, Cloud, CloudError, CloudResult, DriftReport, Import, Issue,
     ListedChangeSet, OnFailure, ParameterValue, Since, StackEvent, StackInfo, Subject, TemplateSource,
     begins_operation,
 };
@@ -108,6 +108,17 @@ fn parameters(values: &BTreeMap<String, ParameterValue>) -> Vec<Parameter> {
 
 fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+fn imports(imports: &[Import]) -> Option<Vec<ResourceToImport>> {
+    let one = |it: &Import| {
+        ResourceToImport::builder()
+            .logical_resource_id(&it.logical_id)
+            .resource_type(&it.kind)
+            .set_resource_identifier(Some(it.identifier.clone().into_iter().collect()))
+            .build()
+    };
+    (!imports.is_empty()).then(|| imports.iter().map(one).collect())
 }
 
 impl Cloud for Aws {
@@ -247,7 +258,12 @@ impl Cloud for Aws {
 
     async fn create_change_set(&self, request: &ChangeSetRequest) -> CloudResult<Asked> {
         let (body, url) = split(&request.template);
-        let on_failure = request.is_new.then_some(match request.on_failure {
+        let kind = match (request.imports.is_empty(), request.is_new) {
+            (false, _) => ChangeSetType::Import,
+            (true, true) => ChangeSetType::Create,
+            (true, false) => ChangeSetType::Update,
+        };
+        let on_failure = (kind == ChangeSetType::Create).then_some(match request.on_failure {
             OnFailure::Rollback => OnStackFailure::Rollback,
             OnFailure::Keep => OnStackFailure::DoNothing,
             OnFailure::Delete => OnStackFailure::Delete,
@@ -263,7 +279,9 @@ impl Cloud for Aws {
             .change_set_name(&request.name)
             // The same call again, after an answer was lost, finds the change set of the first.
             .client_token(&request.name)
-            .change_set_type(if request.is_new { ChangeSetType::Create } else { ChangeSetType::Update })
+            .change_set_type(kind)
+            .set_resources_to_import(imports(&request.imports))
+            .set_notification_arns(request.notifications.clone())
             .set_template_body(body)
             .set_template_url(url)
             .set_parameters(Some(parameters(&request.parameters)))
@@ -375,6 +393,16 @@ impl Cloud for Aws {
     async fn set_termination_protection(&self, stack_id: &str, enabled: bool) -> CloudResult<()> {
         let call = self.formation.update_termination_protection().stack_name(stack_id);
         call.enable_termination_protection(enabled).send().await.map(drop).map_err(sorted)
+    }
+
+    async fn stack_policy(&self, stack_id: &str) -> CloudResult<Option<String>> {
+        let answer = self.formation.get_stack_policy().stack_name(stack_id).send().await.map_err(sorted)?;
+        Ok(answer.stack_policy_body.filter(|it| !it.is_empty()))
+    }
+
+    async fn set_stack_policy(&self, stack_id: &str, policy: &str) -> CloudResult<()> {
+        let call = self.formation.set_stack_policy().stack_name(stack_id).stack_policy_body(policy);
+        call.send().await.map(drop).map_err(sorted)
     }
 
     async fn drift(&self, stack_id: &str) -> CloudResult<DriftReport> {

@@ -29,6 +29,8 @@ pub struct StackInfo {
     pub created: Option<SystemTime>,
     /// When it was changed last.
     pub updated: Option<SystemTime>,
+    /// ARN of the stack that it is nested in.
+    pub parent_id: Option<String>,
 }
 
 /// Who is asking, and where.
@@ -190,6 +192,21 @@ pub struct ChangeSetRequest {
     pub on_failure: OnFailure,
     /// How CloudFormation works; see [`Mode`].
     pub mode: Mode,
+    /// Topics that hear of every event; nothing leaves those that the stack has.
+    pub notifications: Option<Vec<String>>,
+    /// Existing resources that the stack takes over. A change set with some does nothing else.
+    pub imports: Vec<Import>,
+}
+
+/// A resource that exists outside of any stack, and its place in one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Logical id that it gets.
+    pub logical_id: String,
+    /// Type.
+    pub kind: String,
+    /// What finds it, such as `BucketName`, with the value.
+    pub identifier: BTreeMap<String, String>,
 }
 
 /// Ways to work that give something up.

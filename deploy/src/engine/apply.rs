@@ -81,7 +81,7 @@ impl<C: Cloud> Engine<'_, C> {
                         "{} changes {}, which is none of the stacks of this command",
                         prepared.id, set.stack_name
                     ),
-                    "Name the right stacks and --prefix.",
+                    "Name the right stacks, and the right --prefix or --environment.",
                 )),
             },
             Err(CloudError::NotFound(reason)) => {

@@ -166,7 +166,7 @@ impl<C: Cloud> Engine<'_, C> {
         }
         let after = self.last_event(spec, &info.id).await?;
         let token = unique();
-        let (skip, role) = (&self.settings.rollback_skip, self.settings.role_arn.as_deref());
+        let (skip, role) = (&self.settings.rollback_skip, self.role(spec));
         let called =
             self.patiently(&spec.name, || self.cloud.continue_rollback(&info.id, &token, role, skip)).await;
         if let Err(err) = called

@@ -33,12 +33,16 @@ impl<C: Cloud> Engine<'_, C> {
 
     pub(super) async fn execute(&self, spec: &Spec, plan: &Plan) -> Result<Executed, Trouble> {
         let (id, stack_id) = (&plan.set.id, plan.set.stack_id.as_str());
-        let operation = if plan.is_new { Operation::Create } else { Operation::Update };
-        let word = if plan.is_new { "create" } else { "update" };
+        let (operation, word) = match (plan.is_import(), plan.is_new) {
+            (true, _) => (Operation::Import, "import into"),
+            (false, true) => (Operation::Create, "create"),
+            (false, false) => (Operation::Update, "update"),
+        };
         let after = self.last_event(spec, stack_id).await?;
         let token = unique();
         // The change set of a new stack carries the choice already, and AWS refuses to hear it twice.
-        let on_failure = if plan.is_new { OnFailure::default() } else { self.settings.on_failure };
+        let on_failure =
+            if plan.is_new || plan.is_import() { OnFailure::default() } else { self.settings.on_failure };
         // From here on it may run, whatever the answer is.
         self.closed(id);
         let called =
@@ -70,9 +74,11 @@ impl<C: Cloud> Engine<'_, C> {
         Ok(Executed::Done)
     }
 
-    /// Sets termination protection where it differs from what is wished.
+    /// Sets what a change set cannot say: the stack policy and termination protection, where they differ from what is wished.
     pub(super) async fn protect(&self, spec: &Spec, info: Option<&StackInfo>) -> Result<(), Trouble> {
-        let (Some(wished), Some(info)) = (self.settings.protect, info) else { return Ok(()) };
+        let Some(info) = info else { return Ok(()) };
+        self.set_policy(spec, info).await?;
+        let Some(wished) = self.settings.protect.or(spec.options.protect) else { return Ok(()) };
         if info.termination_protection == wished {
             return Ok(());
         }
@@ -83,5 +89,20 @@ impl<C: Cloud> Engine<'_, C> {
                     .into()
             },
         )
+    }
+
+    async fn set_policy(&self, spec: &Spec, info: &StackInfo) -> Result<(), Failure> {
+        let Some(wished) = &spec.options.policy else { return Ok(()) };
+        let fail = |err: &_| Failure::of_call(&format!("set the stack policy of {}", spec.stack_name), err);
+        let has = self.patiently(&spec.name, || self.cloud.stack_policy(&info.id)).await;
+        let has = has.map_err(|err| fail(&err))?;
+        // AWS keeps the text; only what it says counts.
+        let data = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+        if has.as_deref().is_some_and(|it| it == wished || (data(it).is_some() && data(it) == data(wished))) {
+            return Ok(());
+        }
+        self.explain(spec, "Setting the stack policy.");
+        let set = self.patiently(&spec.name, || self.cloud.set_stack_policy(&info.id, wished)).await;
+        set.map_err(|err| fail(&err))
     }
 }

@@ -5,7 +5,8 @@ use tokio::time::{Instant, sleep};
 use super::{Engine, Spec, Trouble};
 use crate::{
     cloud::{
-        ChangeSet, ChangeSetRequest, ChangeSetState, Cloud, CloudError, ParameterValue, StackInfo, Subject,
+        ChangeAction, ChangeSet, ChangeSetRequest, ChangeSetState, Cloud, CloudError, ParameterValue,
+        StackInfo, Subject,
     },
     console,
     event::{Event, ParameterChange},
@@ -35,6 +36,12 @@ pub(super) struct Open {
 }
 
 impl Plan {
+    /// Whether existing resources are taken over: such a change set does nothing else.
+    pub(super) fn is_import(&self) -> bool {
+        let changes = &self.set.changes;
+        !changes.is_empty() && changes.iter().all(|it| it.action == ChangeAction::Import)
+    }
+
     pub(super) fn open(&self) -> Open {
         Open { stack_id: self.set.stack_id.clone(), made_stack: self.made_stack }
     }
@@ -153,7 +160,11 @@ impl<C: Cloud> Engine<'_, C> {
             .iter()
             .filter(|it| it.needs_leave && !self.is_allowed(spec, &it.logical_id))
             .collect();
-        let verb = if plan.is_new { "Create" } else { "Update" };
+        let verb = match (plan.is_import(), plan.is_new) {
+            (true, _) => "Import into",
+            (false, true) => "Create",
+            (false, false) => "Update",
+        };
         if refused.is_empty() {
             let answer = self.user.confirm(&format!("{verb} {}?", spec.stack_name)).await;
             return if answer == Answer::Yes { Ok(()) } else { Err(Trouble::Declined) };

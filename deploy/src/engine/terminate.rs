@@ -168,7 +168,7 @@ impl<C: Cloud> Engine<'_, C> {
     pub(super) async fn delete(&self, spec: &Spec, info: &StackInfo) -> Result<(), Trouble> {
         let after = self.last_event(spec, &info.id).await?;
         let token = unique();
-        let role = self.settings.role_arn.as_deref();
+        let role = self.role(spec);
         // CloudFormation takes such a list only for a stack whose deletion failed before.
         let retain: &[String] =
             if info.status == StackStatus::DeleteFailed { &self.settings.retain } else { &[] };

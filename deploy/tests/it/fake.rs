@@ -71,6 +71,8 @@ struct State {
     /// Events of nested stacks, by ARN.
     nested: BTreeMap<String, Vec<StackEvent>>,
     taken: Vec<String>,
+    /// Stack policies, by stack.
+    policies: BTreeMap<String, String>,
     images: BTreeMap<String, Vec<String>>,
     quotas: BTreeMap<Quota, Usage>,
     faults: VecDeque<(&'static str, CloudError)>,
@@ -330,6 +332,7 @@ impl State {
             termination_protection: false,
             created: None,
             updated: None,
+            parent_id: None,
         }
     }
 
@@ -657,6 +660,21 @@ impl Cloud for Fake {
         let stack_name = self.0.lock().unwrap().name_of(stack_id);
         self.call("protect", &format!("{stack_name} {enabled}"), |state| {
             state.stacks.get_mut(&stack_name).unwrap().info.termination_protection = enabled;
+            Ok(())
+        })
+    }
+
+    async fn stack_policy(&self, stack_id: &str) -> CloudResult<Option<String>> {
+        self.call("stack_policy", "", |state| {
+            let name = state.name_of(stack_id);
+            Ok(state.policies.get(&name).cloned())
+        })
+    }
+
+    async fn set_stack_policy(&self, stack_id: &str, policy: &str) -> CloudResult<()> {
+        let stack_name = self.0.lock().unwrap().name_of(stack_id);
+        self.call("set_stack_policy", &stack_name, |state| {
+            state.policies.insert(stack_name.clone(), policy.to_owned());
             Ok(())
         })
     }

@@ -7,6 +7,7 @@ use std::{
 
 use deploy::{
     Engine, Outcome, Settings, Spec,
+    inputs::Options,
     render::Plain,
     user::{Answer, User},
 };
@@ -113,6 +114,7 @@ pub(crate) fn with_stacks(stacks: &[(&str, &str)]) -> Setup {
             params_path: format!("{name}.json"),
             given,
             overridden: Vec::new(),
+            options: Options::default(),
         }
     };
     let specs: Vec<Spec> = stacks.iter().map(spec).collect();
@@ -125,7 +127,9 @@ pub(crate) fn with_stacks(stacks: &[(&str, &str)]) -> Setup {
         kind: Kind::Reader,
         asked: Mutex::default(),
     };
-    Setup { settings: Settings::new("app"), graph, specs, user }
+    let mut settings = Settings::new("app");
+    settings.bucket_stack = Some(("app-s3".to_owned(), "TemplateBucketName".to_owned()));
+    Setup { settings, graph, specs, user }
 }
 
 impl Setup {

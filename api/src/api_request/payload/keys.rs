@@ -106,7 +106,7 @@ impl<'de> DeserializeSeed<'de> for &mut Names {
 
 /// The objects of an array, each compared with the first.
 #[derive(Default)]
-struct Objects {
+pub(in crate::api_request) struct Objects {
     n_seen: u64,
     names: Names,
     /// Hashes of the first one's keys, each with the number of the object that had it last.
@@ -119,6 +119,21 @@ struct Objects {
 }
 
 impl Objects {
+    /// Whether a text is an object with the keys of the first one, or with any; `None` if it is none.
+    pub(in crate::api_request) fn add_text(&mut self, text: &[u8], any_keys: bool) -> Option<bool> {
+        if text.first() != Some(&b'{') {
+            return None;
+        }
+        let text = std::str::from_utf8(text).ok()?;
+        if any_keys {
+            return serde_json::from_str::<IgnoredAny>(text).ok().map(|_| true);
+        }
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let is_like_the_first = (&mut *self).deserialize(&mut deserializer).ok()?;
+        deserializer.end().ok()?;
+        Some(is_like_the_first)
+    }
+
     fn add(&mut self, name: &str) {
         let hash = self.hasher.hash_one(name);
         if self.n_seen == 1 {

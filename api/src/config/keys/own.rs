@@ -224,6 +224,21 @@ pub(super) const KEYS: &[Key] = &[
         |c| bare(c.pgapp_statement_cache_bytes),
     ),
     key(
+        "pgapp-stream-max",
+        Kind::Int,
+        "Most answers that are sent row by row at once (`application/x-ndjson`, `application/jsonl`, and `text/csv` beyond 1 MiB). Each holds a connection to the database until its client has taken it. Another one waits as for a connection; CSV does not wait, but is put aside like any large answer.",
+        |c, v| unsigned("pgapp-stream-max", &mut c.pgapp_stream_max, v),
+        |c| bare(c.pgapp_stream_max),
+    )
+    .fixed(),
+    key(
+        "pgapp-stream-stall-timeout",
+        Kind::Int,
+        "Seconds that the client of an answer that is sent row by row may take nothing of it. Then the answer is given up, and its connection to the database is free for others; 0 for no limit.",
+        |c, v| unsigned("pgapp-stream-stall-timeout", &mut c.pgapp_stream_stall_timeout, v),
+        |c| bare(c.pgapp_stream_stall_timeout),
+    ),
+    key(
         "pgapp-temp-memory-max",
         Kind::Int,
         "Most bytes of large answers that are kept in memory where the folder for temporary files has no room or cannot be used, all requests together.",

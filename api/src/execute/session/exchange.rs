@@ -18,13 +18,22 @@ pub(super) struct Exchange<'a> {
     pub(super) implicit: bool,
 }
 
+/// What runs in place of a query.
+#[derive(Clone, Copy)]
+pub(super) enum Replacement<'a> {
+    /// Its one row has the body.
+    Aggregate(&'a str),
+    /// Its rows are encoded in place of the query's.
+    Rows(&'a str),
+}
+
 impl<'a> Exchange<'a> {
-    /// `aggregated` is what runs in place of a query whose rows cannot be encoded; `soiled` tells that the
+    /// `replacement` is what runs in place of a query whose rows cannot be encoded as they are; `soiled` tells that the
     /// session's settings may not be what they should be.
     pub(super) fn new(
         script: &Script<'a>,
         implicit_allowed: bool,
-        aggregated: Option<&'a str>,
+        replacement: Option<Replacement<'a>>,
         soiled: bool,
     ) -> Self {
         let Script { begin, end, residue, .. } = script;
@@ -41,12 +50,18 @@ impl<'a> Exchange<'a> {
         let upserts = script.steps.iter().any(|it| it.rows.is_some_and(|rows| rows.upserts));
         let (mut ending_at, mut told_at) = (None, None);
         for (at, step) in script.steps.iter().enumerate() {
-            match (step.rows, aggregated) {
+            match (step.rows, replacement) {
                 (None, _) => steps.push(*step),
-                (Some(_), Some(text)) => steps.push(Step { text, rows: None, ..*step }),
-                (Some(_), None) => {
+                (Some(_), Some(Replacement::Aggregate(text))) => {
+                    steps.push(Step { text, rows: None, ..*step });
+                }
+                (Some(_), replacement) => {
+                    let text = match replacement {
+                        Some(Replacement::Rows(text)) => text,
+                        Some(Replacement::Aggregate(_)) | None => step.text,
+                    };
                     // The row that follows the rows tells what else the query is to tell: one answer of both.
-                    steps.push(Step { formats: &[], ..*step });
+                    steps.push(Step { text, formats: &[], ..*step });
                     let is_last = at + 1 == script.steps.len();
                     told_at = Some(first + at);
                     ending_at = told_at.filter(|_| is_last);
@@ -116,7 +131,7 @@ impl Residue {
 }
 
 /// `BEGIN` with its modes.
-fn begin_sql(begin: Begin) -> &'static str {
+pub(super) fn begin_sql(begin: Begin) -> &'static str {
     use IsolationLevel::{ReadCommitted, RepeatableRead, Serializable};
     match (begin.isolation, begin.read_only) {
         (ReadCommitted, true) => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
@@ -195,6 +210,19 @@ pub(super) mod encode {
         bind(&prepared, step, out)?;
         frontend::execute("", 0, out).map_err(|it| unencodable(&it))?;
         Ok(Expected::new(prepared, step, keeps))
+    }
+
+    /// A statement that is parsed for this run alone, and whose columns are asked for with it.
+    pub(in super::super) fn described(
+        step: &Step<'_>,
+        prepared: Prepared,
+        out: &mut Outgoing,
+    ) -> Result<Expected, DbError> {
+        parse(&prepared.name, &prepared.types, step.text, out)?;
+        bind(&prepared, step, out)?;
+        frontend::describe(b'P', "", out).map_err(|it| unencodable(&it))?;
+        frontend::execute("", 0, out).map_err(|it| unencodable(&it))?;
+        Ok(Expected::new(prepared, step, false))
     }
 
     /// `Parse` alone.

@@ -13,18 +13,21 @@ use crate::error::{DbError, NoRoom};
 use crate::execute::body::{BodyWriter, Spooling};
 use crate::execute::json::{self, Encoder};
 use crate::execute::script_error::ScriptError;
+use crate::execute::stream::Sink;
 use crate::script::Step;
 use crate::script::rows::Rows;
 
 use crate::spool::room::Room;
 use crate::sql::ending;
-use crate::sql::types::Form;
+use crate::sql::types::{Form, Layout};
 
 /// A statement whose answer is awaited.
 pub(super) struct Expected {
     prepared: Prepared,
     /// What becomes of its rows, where they are encoded.
     form: Option<Form>,
+    /// What encodes them, where that follows from what the server says of its columns.
+    described: Option<Encoder>,
     /// It is parsed for this run, or to be kept.
     is_new: bool,
     /// Its text, where it is to be kept and the cache does not know it.
@@ -39,7 +42,8 @@ impl Expected {
     /// A statement that the server knows.
     pub(super) fn known(prepared: Prepared, step: &Step<'_>) -> Self {
         let form = step.rows.map(|it| it.form);
-        Self { form, prepared, is_new: false, unknown: None, n_parsed: 0, is_bound: false }
+        let (unknown, described) = (None, None);
+        Self { form, described, prepared, is_new: false, unknown, n_parsed: 0, is_bound: false }
     }
 
     /// A statement that it is told of.
@@ -47,6 +51,7 @@ impl Expected {
         let unknown = keeps.then(|| step.text.into());
         Self {
             form: step.rows.map(|it| it.form),
+            described: None,
             prepared,
             is_new: true,
             unknown,
@@ -61,7 +66,21 @@ impl Expected {
     }
 
     fn encoder(&self) -> Option<(&Encoder, Form)> {
-        Some((&self.prepared.encodable.as_ref()?.encoder, self.form?))
+        match &self.prepared.encodable {
+            Some(encodable) => Some((&encodable.encoder, self.form?)),
+            None => Some((self.described.as_ref()?, self.form?)),
+        }
+    }
+
+    /// Takes what the server says of columns that nothing is known of.
+    fn described(&mut self, columns: &[json::Column]) {
+        let Some(form) = &mut self.form else { return };
+        if form.layout == Layout::Csv {
+            self.described = Some(Encoder::of_texts(columns));
+        } else {
+            form.scalar = true;
+            self.described = Encoder::new(columns, false);
+        }
     }
 }
 
@@ -108,6 +127,22 @@ impl ResponseReader {
         }
     }
 
+    /// The same for rows that go to the client as they come.
+    pub(super) fn streaming(mut self, sink: Sink, room: Arc<Room>) -> Self {
+        self.body = BodyWriter::streaming(room, sink);
+        self
+    }
+
+    /// Whether rows go to the client as they come.
+    pub(super) fn streams(&self) -> bool {
+        self.body.streams()
+    }
+
+    /// Has the client take what there is of them.
+    pub(super) async fn flush(&mut self) -> Result<(), DbError> {
+        self.body.flush().await
+    }
+
     /// Where the rows that come next go, if they are encoded.
     pub(super) fn encoding(&mut self) -> Option<(&Encoder, Form, &mut BodyWriter)> {
         let Self { expected, body, failure: None, .. } = self else { return None };
@@ -139,6 +174,9 @@ impl ResponseReader {
             Message::RowDescription(description) => {
                 let described = json::columns(&description)?;
                 // Of what is known, the server makes sure itself.
+                if let Some(step) = self.expected.front_mut().filter(|it| it.prepared.encodable.is_none()) {
+                    step.described(&described);
+                }
                 let new = self.expected.front().filter(|it| it.is_new);
                 let expected = new.and_then(|it| it.prepared.encodable.as_ref());
                 if expected.is_some_and(|it| *it.columns != *described) {

@@ -48,7 +48,7 @@ async fn exhausted_pool_times_out_and_counts() {
     let (pool, conf, db) = pool(|it| it.db_pool_acquisition_timeout = 1).await;
     assert_eq!(
         pool.metrics(),
-        PoolMetrics { available: 0, waiting: 0, max: 1, timeouts: 0, shared_reads: 0 }
+        PoolMetrics { available: 0, waiting: 0, max: 1, timeouts: 0, shared_reads: 0, streams: 0 }
     );
     let sleeper = occupy(&pool, &conf, &db, 4).await;
     let waiter = tokio::spawn({
@@ -59,13 +59,13 @@ async fn exhausted_pool_times_out_and_counts() {
     assert!(matches!(db_error(waiter.await.unwrap()), DbError::AcquisitionTimeout));
     assert_eq!(
         pool.metrics(),
-        PoolMetrics { available: 0, waiting: 0, max: 1, timeouts: 1, shared_reads: 0 }
+        PoolMetrics { available: 0, waiting: 0, max: 1, timeouts: 1, shared_reads: 0, streams: 0 }
     );
     sleeper.await.unwrap().unwrap();
     assert_eq!(backend(&pool, &conf).await, backend(&pool, &conf).await);
     assert_eq!(
         pool.metrics(),
-        PoolMetrics { available: 1, waiting: 0, max: 1, timeouts: 1, shared_reads: 0 }
+        PoolMetrics { available: 1, waiting: 0, max: 1, timeouts: 1, shared_reads: 0, streams: 0 }
     );
 }
 

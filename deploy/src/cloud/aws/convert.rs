@@ -60,6 +60,7 @@ pub(super) fn stack(stack: &Stack) -> CloudResult<StackInfo> {
         termination_protection: stack.enable_termination_protection().unwrap_or(false),
         created: time(stack.creation_time()),
         updated: time(stack.last_updated_time()),
+        parent_id: stack.parent_id().map(str::to_owned),
     })
 }
 

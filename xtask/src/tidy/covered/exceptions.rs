@@ -9,7 +9,6 @@ pub(super) const EXCEPTIONS: &[(&str, &str)] = &[
     // Read by clap, used by commands that only run against an account.
     ("--deadline", "a flag of the engine, whose tests set the field of its settings"),
     ("--express", "a flag of the engine, whose tests set the field of its settings"),
-    ("--new-host-image", "a flag of the engine, whose tests set the field of its settings"),
     ("--revert-drift", "a flag of the engine, whose tests set the field of its settings"),
     ("--if-wanted", "used by the pipeline; a test of the workflow reads the whole line"),
     (

@@ -91,6 +91,7 @@ pub(super) const CRATES: &[Rooms] = &[
             "loss",
             "event",
             "inputs",
+            "catalog",
             "preflight",
             "schedule",
             "render",
