@@ -120,12 +120,12 @@ mod tests {
             out => assert!(out.unwrap().status.success()),
         }
         let of = |folder: &std::path::Path| Environment { folder: folder.to_owned(), name: "dev".into() };
-        let outputs = texts(&outputs(&of(dir.path())).await.unwrap());
+        let read = texts(&outputs(&of(dir.path())).await.unwrap());
         assert_eq!(
-            (outputs["database_endpoint"].as_str(), outputs["database_port"].as_str()),
+            (read["database_endpoint"].as_str(), read["database_port"].as_str()),
             ("db.example.com", "5432")
         );
-        assert!(!outputs.contains_key("database_proxy_endpoint"));
+        assert!(!read.contains_key("database_proxy_endpoint"));
         let nothing = tempfile::tempdir().unwrap();
         let err = outputs(&of(nothing.path())).await.map(|it| texts(&it));
         assert!(err.is_ok_and(|it| it.is_empty()));
