@@ -44,7 +44,7 @@ pub struct Matrix {
     pub rows: Vec<Row>,
 }
 
-/// Between two columns of the text; a cell holds no two blanks of its own.
+/// Between two columns of the text; a cell itself never holds two blanks.
 const GAP: &str = "  ";
 
 /// The matrix as a table: one line for each role and relation.

@@ -21,7 +21,7 @@ pub(crate) async fn matrix(
     for role in catalog.asked_roles.iter().filter_map(|it| catalog.roles.get(it)) {
         let action = || format!("ask as \"{}\"", role.name);
         let mut tx = client.transaction().await.during(action())?;
-        // As a request has them: policies read the claims, and a text that is none would be an error of its own.
+        // As a request has them: policies read the claims, and a malformed text would be a different error.
         let claims = serde_json::json!({"role": role.name}).to_string();
         let settings =
             "SELECT set_config('request.jwt.claims', $1, true), set_config('search_path', $2, true)";

@@ -1,4 +1,4 @@
-//! The admin server: health checks and metrics, on an address of its own.
+//! The admin server: health checks and metrics, on its own address.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub async fn answer<B>(state: Arc<AppState>, request: Request<B>, is_live: Liven
         "metrics" => reply(
             StatusCode::OK,
             Some("text/plain; charset=utf-8"),
-            state.observer().render_metrics(state.pool().metrics()),
+            state.observer().render_metrics(state.pool().metrics(), &state.caches()),
         ),
         _ => reply(StatusCode::NOT_FOUND, None, String::new()),
     }

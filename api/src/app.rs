@@ -97,6 +97,7 @@ fn stop_on_signals(state: &Arc<AppState>) -> io::Result<watch::Receiver<bool>> {
             };
             state.observer().observe(&Observation::Termination(name));
             if stopping {
+                #[expect(clippy::disallowed_methods, reason = "the second signal asks for exactly this")]
                 std::process::exit(1);
             }
             stopping = true;

@@ -89,7 +89,7 @@ mod tests {
             second.grow(&bodies, n_bytes).await.unwrap();
         }
         drop(second);
-        // All of it is there again, for who waits as well.
+        // All of it is there again, for the waiting tasks as well.
         let bodies = Bodies { patience: PATIENCE, ..bodies };
         let mut third = Share::default();
         third.grow(&bodies, 1024 * 1024).await.unwrap();

@@ -36,7 +36,7 @@ struct Cli {
     config: Option<PathBuf>,
     #[command(flatten)]
     command: Commands,
-    /// With --types python: pydantic models, which check what they are given
+    /// With --types python: pydantic models, which validate their input
     #[arg(long, requires = "types")]
     pydantic: bool,
     /// Address that the animals app listens on

@@ -72,7 +72,7 @@ pub enum GeneratedColumns {
     Skip,
 }
 
-/// A name that stands where settings stand, and is none.
+/// A name in the place of a setting that is not a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownSetting {
     /// As it is written there.

@@ -1,14 +1,4 @@
-//! A REST server over a Postgres schema: a drop-in replacement of PostgREST.
-//!
-//! A request flows one way, and each step has one room:
-//!
-//! ```text
-//! auth → api_request → plan → sql → script → execute → response
-//!        (HTTP→value)  (value+cache) (plan→text+binds) (script→rows)
-//! ```
-//!
-//! `api_request`, `plan`, `sql` and `script` are pure: no clock, no connection, no environment.
-//! [`pipeline`] calls them in this order; [`server`] is the HTTP edge around it.
+#![doc = include_str!("../README.md")]
 
 pub mod admin;
 pub mod animals;

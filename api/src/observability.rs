@@ -1,8 +1,8 @@
 //! What the server tells about itself: one closed enum of [`observation::Observation`]s, read by
 //! two interpreters, [`log`] and [`metrics`].
 //!
-//! No other module writes to standard error or standard output while the server runs, and none
-//! keeps counters of its own.
+//! No other module writes to standard error or standard output while the server runs, and what
+//! the pool and the caches count is handed in when the metrics are asked for.
 
 pub mod log;
 pub mod metrics;
@@ -12,6 +12,7 @@ mod process;
 use std::sync::Arc;
 
 use crate::config::{AppConfig, LogLevel};
+use crate::kept::CacheFigures;
 use metrics::PoolMetrics;
 pub use observation::Observation;
 
@@ -45,7 +46,7 @@ impl Observer {
     }
 
     /// The counters, in Prometheus' text format.
-    pub fn render_metrics(&self, pool: PoolMetrics) -> String {
-        self.0.metrics.render(pool)
+    pub fn render_metrics(&self, pool: PoolMetrics, caches: &[CacheFigures]) -> String {
+        self.0.metrics.render(pool, caches)
     }
 }

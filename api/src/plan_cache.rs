@@ -25,7 +25,7 @@ use crate::api_request::ApiRequest;
 use crate::api_request::outline::Outline;
 use crate::api_request::query::shape::Shape;
 use crate::config::AppConfig;
-use crate::kept::Kept;
+use crate::kept::{CacheFigures, Kept, Usage};
 use crate::plan::{self, ActionPlan};
 use crate::schema_cache::SchemaCache;
 use crate::sql;
@@ -100,8 +100,23 @@ pub struct Replay {
 impl PlanCache {
     /// No plans yet.
     pub fn new(conf: Arc<AppConfig>, cache: Arc<SchemaCache>) -> Self {
-        let plans = Plans { seen: Seen::default(), entries: Kept::new(conf.pgapp_plan_cache_bytes / 2) };
-        Self { conf, cache, plans: Mutex::new(plans) }
+        Self::counted(conf, cache, Arc::default())
+    }
+
+    /// No plans of another configuration and schema cache; what is counted goes on.
+    pub fn renewed(&self, conf: Arc<AppConfig>, cache: Arc<SchemaCache>) -> Self {
+        let usage = Arc::clone(self.lock().entries.usage());
+        Self::counted(conf, cache, usage)
+    }
+
+    fn counted(conf: Arc<AppConfig>, cache: Arc<SchemaCache>, usage: Arc<Usage>) -> Self {
+        let entries = Kept::of_bytes(conf.pgapp_plan_cache_bytes / 2, usage);
+        Self { conf, cache, plans: Mutex::new(Plans { seen: Seen::default(), entries }) }
+    }
+
+    /// How often plans were of use, since the first configuration and schema cache.
+    pub fn figures(&self) -> CacheFigures {
+        self.lock().entries.usage().figures("plans")
     }
 
     /// The configuration.

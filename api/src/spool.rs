@@ -111,7 +111,7 @@ impl Kept {
     fn find(&self, offset: u64, wanted: usize) -> io::Result<Found> {
         let mut content = self.lock();
         let content = content.as_mut().ok_or_else(|| {
-            io::Error::other("the answer gave way to others, as nobody took anything of it")
+            io::Error::other("the answer was dropped to make room for others: its client had stopped reading")
         })?;
         content.touched = Instant::now();
         Ok(content.pieces.find(offset, wanted))

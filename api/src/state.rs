@@ -23,8 +23,10 @@ use crate::config::database::{DatabaseSettings, PgVersion};
 use crate::config::load::Environment;
 use crate::error::{Cause, DbError};
 use crate::execute::{Connector, Pool};
+use crate::kept::CacheFigures;
 use crate::observability::observation::FatalError;
 use crate::observability::{Observation, Observer};
+use crate::plan_cache::PlanCache;
 use crate::schema_cache::SchemaCache;
 use crate::snapshot::Snapshot;
 use basis::Basis;
@@ -59,7 +61,7 @@ pub struct AppState {
     listener: Mutex<Option<AbortHandle>>,
     /// Seconds until the next attempt to reach the database; 0 when none is scheduled.
     next_attempt: AtomicU64,
-    /// Who waits until the schema cache is as the database.
+    /// The tasks that wait until the schema cache is up to date.
     freshness: Freshness,
     /// Somebody wants the schema cache rebuilt. Wishes that come while one is being granted merge.
     schema_wanted: Notify,
@@ -132,6 +134,12 @@ impl AppState {
     /// Connections to the database.
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// How often what is kept between requests was of use; plans once there is a schema cache.
+    pub fn caches(&self) -> Vec<CacheFigures> {
+        let plans = self.basis.load().plans.as_ref().map(PlanCache::figures);
+        plans.into_iter().chain(self.pool.caches()).collect()
     }
 
     /// Log and metrics.

@@ -1,4 +1,4 @@
-//! The built `pgapp-api` as a child process on a port of its own choosing.
+//! The built `pgapp-api` as a child process on a port that it chooses.
 
 use std::path::PathBuf;
 use std::process::Stdio;

@@ -33,7 +33,7 @@ impl ContainerServer {
             .with_exposed_port(PORT)
             .with_mapped_port(port, 5432.tcp())
             .with_container_name(&name)
-            // On a network of their own, containers find each other by name.
+            // On a separate network, containers find each other by name.
             .with_network(format!("pgapp-e2e-{}", std::process::id()))
             .with_env_var("POSTGRES_PASSWORD", PASSWORD)
             .start()

@@ -1,7 +1,7 @@
 //! The animals app as a service of the stack: where its table is, who it logs in as, what it is started with.
 //!
 //! Invariant: names are those that the serverless deployment has by default, so that SQL written for one fits the
-//! other. The database is one of its own on the origin's server: neither the import nor the REST server meets it.
+//! other. The database is a separate one on the origin's server: neither the import nor the REST server meets it.
 
 use crate::config::StackConfig;
 use crate::probe;

@@ -109,7 +109,7 @@ impl Bootstrap<'_> {
         Ok(())
     }
 
-    /// The table of the animals app, as in the serverless deployment, in a database of its own at the origin.
+    /// The table of the animals app, as in the serverless deployment, in a separate database at the origin.
     pub(crate) async fn apply_animals(&self) -> Result<(), Error> {
         let service = Database::Origin.service();
         let failed = |source| Error::Bootstrap { service, source: Box::new(source) };

@@ -50,7 +50,7 @@ pub enum ClusterError {
         source: io::Error,
     },
     /// `initdb` refused.
-    #[error("initdb could not make the database cluster \"{}\": {output}", data.display())]
+    #[error("initdb could not create the database cluster \"{}\": {output}", data.display())]
     Init {
         /// The data folder.
         data: PathBuf,
@@ -129,7 +129,8 @@ impl DataDir {
         let identity = ProcessIdentity::of(pid)?;
         let command = command_line(pid)?;
         // pg_ctl passes the folder as given, so the server's command line names it.
-        (command.contains("postgres") && command.contains(&*self.0.to_string_lossy())).then_some(identity)
+        (command.contains("postgres") && names_folder(&command, &self.0.to_string_lossy()))
+            .then_some(identity)
     }
 
     /// The port that the running server listens on, as it wrote itself.
@@ -163,6 +164,15 @@ impl DataDir {
         }
         Ok(true)
     }
+}
+
+/// Whether words of a command line are this folder, and not one beside it whose name only begins with it.
+fn names_folder(command: &str, folder: &str) -> bool {
+    command.match_indices(folder).any(|(at, _)| {
+        let is_start = at == 0 || command[..at].ends_with([' ', '=']);
+        is_start
+            && command[at + folder.len()..].trim_start_matches('/').chars().next().is_none_or(|it| it == ' ')
+    })
 }
 
 /// A cluster on disk and how to run it.
@@ -233,7 +243,7 @@ impl Cluster {
     pub async fn init(&self, new: &NewCluster<'_>) -> Result<(), ClusterError> {
         let data = self.data.path();
         self.sweep_drafts();
-        // A name of its own: children of a killed initdb may still be writing to theirs.
+        // A separate name: children of a killed initdb may still be writing to theirs.
         let draft = sibling(data, &format!("{DRAFT}-{:08x}", rand::random::<u32>()));
         let pwfile = sibling(&draft, "password");
         self.write_secret(&pwfile, new.password)?;
@@ -339,7 +349,7 @@ impl Cluster {
         ];
         let lines: String =
             fixed.iter().chain(&self.settings).map(|(name, value)| setting_line(name, value)).collect();
-        let header = "# Rewritten at every start. Use ALTER SYSTEM for settings of your own: they win.\n";
+        let header = "# Rewritten at every start. Use ALTER SYSTEM for your own settings: they win.\n";
         self.write_owned(&self.data.path().join(SETTINGS_FILE), &format!("{header}{lines}"))?;
 
         let main = self.data.path().join("postgresql.conf");
@@ -386,7 +396,7 @@ impl Cluster {
             let mut command = self.command("pg_ctl");
             command.arg("start").arg("-D").arg(self.data.path()).arg("-l").arg(&self.log);
             command.args(["-w", "-s", "-t", &START_TIMEOUT.as_secs().to_string()]);
-            // pg_ctl gives the server a session of its own. With inherited pipes we would wait for the server's end.
+            // pg_ctl starts the server in its own session. With inherited pipes we would wait for the server's end.
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let program = self.binaries.program("pg_ctl");
             let status = command.status().await.map_err(|source| ClusterError::Run { program, source })?;
@@ -490,6 +500,19 @@ mod tests {
     #[test]
     fn setting_values_are_quoted() {
         assert_eq!(setting_line("cron.database_name", "it's"), "cron.database_name = 'it''s'\n");
+    }
+
+    #[test]
+    fn server_of_a_folder_with_a_longer_name_is_another_one() {
+        let ours = "/x/data";
+        for command in ["postgres -D /x/data", "postgres -D /x/data -p 5432", "postgres --pgdata=/x/data/"] {
+            assert!(names_folder(command, ours), "{command}");
+        }
+        for command in
+            ["postgres -D /x/data2", "postgres -D /x/data/custom", "postgres -D /y/x/data", "postgres"]
+        {
+            assert!(!names_folder(command, ours), "{command}");
+        }
     }
 
     #[test]

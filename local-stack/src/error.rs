@@ -179,7 +179,7 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// A base image is neither here nor to be had.
+    /// A base image is not here and cannot be pulled.
     #[error("base image \"{image}\" is neither on this machine nor can it be pulled: {reason}")]
     BaseImage {
         /// Its name.

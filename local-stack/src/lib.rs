@@ -1,8 +1,4 @@
-//! The local stack: an origin Postgres, a custom Postgres joined to it, and the REST server, on one machine; the animals
-//! app of the serverless deployment where it is asked for.
-//!
-//! A library without a command line: it never prints and never reads arguments. [`Stack`] is the way in; what happens
-//! on the way is told by [`Event`]s. [`testing`] holds what every crate's tests use.
+#![doc = include_str!("../README.md")]
 
 pub mod account;
 pub mod animals;

@@ -33,7 +33,7 @@ pub(crate) enum LogSource {
 }
 
 impl LogSource {
-    /// Without `follow`, one service after the other. With it, lines of all services as they come, for ever.
+    /// Without `follow`, one service after the other. With it, lines of all services as they come, forever.
     pub(crate) async fn read(
         &self,
         services: &[ServiceName],

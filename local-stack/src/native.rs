@@ -143,7 +143,7 @@ impl Native {
         }
         if has_cron {
             settings.push(("cron.database_name".to_owned(), database.dbname().to_owned()));
-            // Jobs over libpq would need a password of their own.
+            // Jobs over libpq would need another password.
             settings.push(("cron.use_background_workers".to_owned(), "on".to_owned()));
         }
         Ok(Cluster {
@@ -414,7 +414,7 @@ pub const SET_BY_STACK: [(&str, &str); 9] = [
     ("PGRST_DB_URI", "the stack's own database is served"),
     ("PGRST_DB_SCHEMAS", "use --set schemas=NAME,NAME"),
     ("PGRST_DB_ANON_ROLE", "it is web_anon; --anon says what it may do"),
-    ("PGRST_JWT_SECRET", "each stack has a secret of its own"),
+    ("PGRST_JWT_SECRET", "each stack has its own secret"),
     ("PGRST_LOG_LEVEL", "use --set log-level=LEVEL"),
     ("PGRST_SERVER_HOST", "it is 127.0.0.1"),
     ("PGRST_SERVER_PORT", "use --api-port PORT"),
@@ -461,7 +461,7 @@ pub(crate) fn build_of(program: &Path, conf: Option<&Conf>) -> std::io::Result<S
     Ok(conf.map_or_else(|| program.clone(), |it| format!("{program}-{}", it.digest())))
 }
 
-/// A command in a session of its own, so that neither Ctrl-C nor the end of the terminal reaches it.
+/// A command in its own session, so that neither Ctrl-C nor the end of the terminal reaches it.
 fn detached(program: &Path) -> tokio::process::Command {
     // `setsid` replaces itself by the program under the same pid as long as it is no group leader.
     match ["/usr/bin/setsid", "/bin/setsid"].into_iter().find(|it| Path::new(it).is_file()) {

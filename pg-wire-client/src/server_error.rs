@@ -41,7 +41,7 @@ impl ServerError {
 
     /// A statement that we prepared is gone, or its result columns are not what they were.
     ///
-    /// Functions may raise any code, and may lose statements of their own. A pooler names no function of its source.
+    /// Functions may raise any code, and may lose their own statements. A pooler names no function of its source.
     pub fn is_stale_statement(&self) -> bool {
         !self.has_context
             && matches!(

@@ -5,6 +5,7 @@
 
 pub(crate) mod cloudformation;
 mod conformance;
+mod dependencies;
 mod majors;
 mod policies;
 mod promises;
@@ -45,6 +46,12 @@ const STEPS: &[Step] = &[
     Step { name: "setup", what: "what the tests need: Postgres server, Python tools", run: setup::run },
     Step { name: "fmt", what: "formatting", run: fmt },
     Step { name: "tidy", what: "the project's own rules on its sources", run: tidy_step },
+    Step { name: "spelling", what: "misspelled words (typos)", run: dependencies::spelling },
+    Step {
+        name: "dependencies",
+        what: "licences, bans and advisories (cargo-deny), unused dependencies (cargo-shear)",
+        run: dependencies::run,
+    },
     Step { name: "clippy", what: "lints, warnings are errors", run: clippy },
     Step { name: "doc", what: "documentation builds without warnings", run: doc },
     Step {
@@ -171,6 +178,7 @@ fn doc(sh: &Shell) -> Result<Outcome> {
 }
 
 fn test_step(sh: &Shell) -> Result<Outcome> {
+    let _profile = sh.push_env("NEXTEST_PROFILE", "ci");
     test::tests(sh, &[])?;
     Ok(Outcome::Done)
 }

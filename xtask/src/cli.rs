@@ -132,7 +132,7 @@ pub(crate) fn completed(program: &'static str) -> clap::Command {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a folder for an application that works as it is
+    /// Create an application folder that works right away
     #[command(after_help = "Example:\n  cargo xtask new ../shop\n  cargo xtask up --app ../shop --watch")]
     New(NewArgs),
     /// Work with the application's databases
@@ -184,10 +184,10 @@ pub(crate) enum Command {
         after_help = "Examples:\n  cargo xtask publish api --dry-run\n  cargo xtask publish customdb --app ../shop --dry-run\n  cargo xtask publish customdb --registry 123456789012.dkr.ecr.us-east-1.amazonaws.com\n  cargo xtask publish api --registry ghcr.io/me --tag 0.1.0 --join 0.1.0-amd64 --join 0.1.0-arm64\n\nECR is logged in to with the AWS command line. Elsewhere `docker login` counts, or --username with the password by stdin."
     )]
     Publish(PublishArgs),
-    /// The artifact of the serverless deployment
+    /// Build the artifact of the serverless deployment
     #[command(after_help = "Example:\n  cargo xtask lambda build\n  cargo xtask lambda build --arch arm64")]
     Lambda(LambdaArgs),
-    /// The serverless deployment, through Terraform
+    /// Run the serverless deployment through Terraform
     #[command(
         after_help = "Example:\n  cargo xtask tf backend\n  cargo xtask tf init\n  cargo xtask tf plan\n  cargo xtask tf apply"
     )]
@@ -211,7 +211,7 @@ pub(crate) enum Command {
     /// Check this machine: what is installed, what is missing, and how to get it
     #[command(after_help = "Example:\n  cargo xtask doctor")]
     Doctor(DoctorArgs),
-    /// Print a script with which a shell completes commands and options
+    /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  source <(cargo xtask completions bash)\n  cargo xtask completions zsh > \"${fpath[1]}/_cargo-xtask\"\n  cargo xtask completions fish > ~/.config/fish/conf.d/cargo-xtask.fish"
     )]
@@ -257,7 +257,7 @@ pub(crate) struct PublishArgs {
     /// Application whose custom/packages.txt goes into customdb
     #[arg(long, value_name = "DIR")]
     pub(crate) app: Option<PathBuf>,
-    /// Registry, with a folder where it has some
+    /// Registry, with its folder if it has one
     #[arg(long, value_name = "HOST[/FOLDER]")]
     pub(crate) registry: Option<String>,
     /// Tag [default: the version of the workspace]
@@ -266,7 +266,7 @@ pub(crate) struct PublishArgs {
     /// Build and look, but push nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Base image, best by its digest; may be repeated
+    /// Base image, preferably by digest; may be repeated
     #[arg(long, value_name = "ARGUMENT=IMAGE")]
     pub(crate) base: Vec<String>,
     /// Push an image whose base has no digest, because it was made on this machine
@@ -281,7 +281,7 @@ pub(crate) struct PublishArgs {
     /// Log in with this name, and the password from stdin
     #[arg(long, value_name = "NAME")]
     pub(crate) username: Option<String>,
-    /// Build nothing, but join tags that were pushed, one for each processor; to be repeated
+    /// Build nothing; join pushed tags, one per processor, into one tag; may be repeated
     #[arg(long, value_name = "TAG")]
     pub(crate) join: Vec<String>,
     /// Print JSON for programs
@@ -296,7 +296,7 @@ pub(crate) struct UpArgs {
     /// Folder of the application [default: as before, else the sample examples/todos]
     #[arg(long, value_name = "DIR")]
     pub(crate) app: Option<PathBuf>,
-    /// Stay, and apply what is saved in the application's folder, until Ctrl-C
+    /// Keep running and apply what is saved in the application's folder, until Ctrl-C
     #[arg(long)]
     pub(crate) watch: bool,
     /// How the services are run [default: as before, else auto]
@@ -338,7 +338,7 @@ pub(crate) struct UpArgs {
     /// Settings file [default: pgapp.toml in this folder, where there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// A setting of that file, over the file; may be repeated
+    /// Override a setting of that file; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Print progress as JSON lines
@@ -413,7 +413,7 @@ pub(crate) struct LogsArgs {
     /// Start with the last N lines of each service
     #[arg(short = 'n', long, value_name = "N")]
     pub(crate) tail: Option<usize>,
-    /// Leave out lines older than this: a duration (30s, 5m, 2h, 1d) or a time (2026-11-28T12:00:00Z)
+    /// Omit lines older than this: a duration (30s, 5m, 2h, 1d) or a time (2026-11-28T12:00:00Z)
     #[arg(long, value_name = "AGE|TIME")]
     pub(crate) since: Option<String>,
 }
@@ -446,7 +446,7 @@ pub(crate) struct FdwArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum FdwCommand {
-    /// Import the origin's tables, and bring those already imported in step with it
+    /// Import the origin's tables, and update those already imported
     Import(FdwImportArgs),
 }
 
@@ -454,7 +454,7 @@ pub(crate) enum FdwCommand {
 pub(crate) struct FdwImportArgs {
     #[command(flatten)]
     pub(crate) stack: StackName,
-    /// Exit with 0 though something could not be imported, or only in part
+    /// Exit with 0 even if something could not be imported, or only in part
     #[arg(long)]
     pub(crate) allow_skipped: bool,
     /// Print the report as JSON
@@ -611,6 +611,29 @@ mod tests {
                 "`{}` has no example",
                 command.get_name()
             );
+        }
+    }
+
+    #[test]
+    fn flags_are_read_by_the_commands_that_document_them() {
+        let lines = [
+            "up --app examples/shop --watch",
+            "logs api --follow",
+            "ci --only tidy --list",
+            "fdw import --allow-skipped",
+            "publish api --cargo-profile release",
+            "codegen --check",
+            "token --role app_user --claim tenant=north --ttl 10m",
+            "db diff --write add_prices",
+            "db types --lang python --out types.py",
+            "lambda build --snapshot snapshot.json",
+            "tf init --bucket b --bucket-region eu-west-1 --bucket-key k",
+        ];
+        for line in lines {
+            let words = std::iter::once("xtask").chain(line.split(' '));
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{line}: {error}");
+            }
         }
     }
 }

@@ -256,7 +256,7 @@ fn require_target(sh: &Shell, arch: Arch) -> Result<()> {
     )
 }
 
-/// Builds the binary in a target folder of its own and returns its path.
+/// Builds the binary in a separate target folder and returns its path.
 fn compile(sh: &Shell, arch: Arch) -> Result<PathBuf> {
     let tools = python::lambda_programs(sh)?;
     let zigbuild = tools.join("cargo-zigbuild");

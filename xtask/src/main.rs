@@ -1,7 +1,4 @@
-//! `cargo xtask`: the one tool that drives the project.
-//!
-//! Thin on purpose: parse, then a match with one file per command. Data goes to stdout, progress and
-//! messages to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 refused at a prompt, 130 interrupted.
+#![doc = include_str!("../README.md")]
 
 mod bench;
 #[path = "../../api/benches/load/options.rs"]

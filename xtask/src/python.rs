@@ -2,10 +2,10 @@
 //!
 //! Several lists, because what they pin does not go together in one environment, or is not needed together.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
 use xshell::{Shell, cmd};
 
 use crate::{output, workspace};
@@ -34,6 +34,9 @@ const PUBLISH: Environment =
 const LAMBDA: Environment =
     Environment { file: "lambda-tools.txt", tools: include_str!("../lambda-tools.txt") };
 
+/// Programs beside cargo.
+const CARGO: Environment = Environment { file: "cargo-tools.txt", tools: include_str!("../cargo-tools.txt") };
+
 /// Path of the interpreter that the tests start, made when it is not there yet.
 pub(crate) fn interpreter(sh: &Shell) -> Result<PathBuf> {
     Ok(TESTS.folder(sh)?.join("bin").join("python"))
@@ -41,11 +44,12 @@ pub(crate) fn interpreter(sh: &Shell) -> Result<PathBuf> {
 
 /// Path of a checker, made when it is not there yet.
 pub(crate) fn tool(sh: &Shell, name: &str) -> Result<PathBuf> {
-    let path = CHECKS.folder(sh)?.join("bin").join(name);
-    if !path.is_file() {
-        bail!("'{name}' is not among the tools of xtask/{}", CHECKS.file);
-    }
-    Ok(path)
+    CHECKS.program(sh, name)
+}
+
+/// Path of a program beside cargo, made when it is not there yet.
+pub(crate) fn cargo_tool(sh: &Shell, name: &str) -> Result<PathBuf> {
+    CARGO.program(sh, name)
 }
 
 /// Path of the interpreter that the checkers run in, made when it is not there yet.
@@ -66,18 +70,27 @@ pub(crate) fn lambda_programs(sh: &Shell) -> Result<PathBuf> {
 /// Makes the environments of the gate.
 pub(crate) fn prepare(sh: &Shell) -> Result<()> {
     TESTS.folder(sh)?;
+    CARGO.folder(sh)?;
     CHECKS.folder(sh).map(drop)
 }
 
 impl Environment {
+    fn program(&self, sh: &Shell, name: &str) -> Result<PathBuf> {
+        let path = self.folder(sh)?.join("bin").join(name);
+        if !path.is_file() {
+            bail!("'{name}' is not among the tools of xtask/{}", self.file);
+        }
+        Ok(path)
+    }
+
     fn folder(&self, sh: &Shell) -> Result<PathBuf> {
-        let mut hasher = DefaultHasher::new();
-        self.tools.hash(&mut hasher);
+        let digest = Sha256::digest(self.tools);
+        let version: String = digest.iter().take(8).map(|it| format!("{it:02x}")).collect();
         let cache = std::env::var_os("XDG_CACHE_HOME")
             .map(PathBuf::from)
             .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
             .unwrap_or_else(|| workspace::target_dir().join("tools"));
-        let folder = cache.join("postgres-as-app").join(format!("python-{:016x}", hasher.finish()));
+        let folder = cache.join("postgres-as-app").join(format!("python-{version}"));
         // The marker is written last: an environment whose making was interrupted is made again.
         let marker = folder.join("complete");
         if marker.is_file() {

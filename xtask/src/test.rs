@@ -1,7 +1,7 @@
-//! `cargo xtask test`: the tests, by nextest where it is installed, else by cargo's own runner.
+//! `cargo xtask test`: the tests, by nextest, installed or from the project's tools, else by cargo's own runner.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -26,7 +26,7 @@ pub(crate) fn tests(sh: &Shell, args: &[OsString]) -> Result<()> {
 /// Packages whose integration tests need a database.
 const OVER_A_DATABASE: [&str; 3] = ["api", "bootstrap-sql", "local-stack"];
 
-/// Modules of theirs that need none, or a container with a server of its own.
+/// Modules of theirs that need none, or a container with its own server.
 const WITHOUT_THE_SERVER: &str =
     "test(/^(plan|plans|requests|responses|encoding|sql|sql_properties|docker|settings)::/)";
 
@@ -36,15 +36,15 @@ pub(crate) fn tests_over_a_database(sh: &Shell, server: &Path) -> Result<()> {
     let mut scope: Vec<OsString> =
         OVER_A_DATABASE.iter().flat_map(|package| ["-p".into(), (*package).into()]).collect();
     scope.extend(["--test".into(), "it".into()]);
-    if has_nextest(sh) {
+    if nextest(sh).is_some() {
         scope.extend(["-E".into(), format!("not {WITHOUT_THE_SERVER}").into()]);
     }
     run_with(sh, &scope, "--quiet")
 }
 
-fn has_nextest(sh: &Shell) -> bool {
-    let cargo = workspace::cargo();
-    cmd!(sh, "{cargo} nextest --version").quiet().ignore_stdout().ignore_stderr().run().is_ok()
+/// The runner: the one that is installed, else that of the project's tools.
+fn nextest(sh: &Shell) -> Option<PathBuf> {
+    workspace::find_program(&["cargo-nextest"]).or_else(|| python::cargo_tool(sh, "cargo-nextest").ok())
 }
 
 /// Runs the tests in scope; `plain` is for cargo's own runner.
@@ -62,8 +62,8 @@ fn run_with(sh: &Shell, scope: &[OsString], plain: &str) -> Result<()> {
             None
         }
     };
-    if has_nextest(sh) {
-        cmd!(sh, "{cargo} nextest run --no-fail-fast {scope...}").quiet().run().context("run the tests")?;
+    if let Some(nextest) = nextest(sh) {
+        cmd!(sh, "{nextest} nextest run --no-fail-fast {scope...}").quiet().run().context("run the tests")?;
     } else {
         cmd!(sh, "{cargo} test --no-fail-fast {plain} {scope...}").quiet().run().context("run the tests")?;
     }

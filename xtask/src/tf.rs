@@ -62,12 +62,12 @@ enum TfCommand {
     /// Apply the plan that `plan` kept
     #[command(after_help = "Example:\n  cargo xtask tf apply --env production")]
     Apply(ApplyArgs),
-    /// Destroy an environment, after its name was typed
+    /// Destroy an environment, after you type its name
     #[command(
         after_help = "Example:\n  cargo xtask tf destroy --env dev\n  cargo xtask tf destroy --env dev --confirm dev"
     )]
     Destroy(DestroyArgs),
-    /// Take a lock off an environment's state that a run left behind
+    /// Remove a lock that a run left on an environment's state
     #[command(
         after_help = "Example:\n  cargo xtask tf force-unlock --env dev 6f3c1a52-5c0b-6b8e-2d5c-0f6d1e9a7b41"
     )]
@@ -86,7 +86,7 @@ enum TfCommand {
         after_help = "Example:\n  cargo xtask tf output\n  cargo xtask tf output --json | jq -r .api_gateway_invoke_url.value"
     )]
     Output(OutputArgs),
-    /// Bring the tables in the READMEs in step with variables and outputs
+    /// Update the tables in the READMEs from variables and outputs
     #[command(after_help = "Example:\n  cargo xtask tf docs\n  cargo xtask tf docs --check")]
     Docs(DocsArgs),
 }
@@ -131,7 +131,7 @@ struct InitArgs {
 struct PlanArgs {
     #[command(flatten)]
     which: InEnvironment,
-    /// Keep the plan though it destroys or replaces something that holds data
+    /// Keep the plan even if it destroys or replaces something that holds data
     #[arg(long)]
     allow_data_loss: bool,
     /// Do not ask the account whether it would refuse the plan (concurrency, zones, what there is once in an account)
@@ -152,7 +152,7 @@ struct ApplyArgs {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// Apply though it destroys or replaces something that holds data
+    /// Apply even if it destroys or replaces something that holds data
     #[arg(long)]
     allow_data_loss: bool,
 }
@@ -168,14 +168,14 @@ struct DestroyArgs {
 
 #[derive(Debug, Args)]
 struct FmtArgs {
-    /// Only say what is not formatted, and fail if anything is not
+    /// Only list what is not formatted, and fail if there is any
     #[arg(long)]
     check: bool,
 }
 
 #[derive(Debug, Args)]
 struct DocsArgs {
-    /// Only say which README fell behind, and fail if any did
+    /// Only list outdated READMEs, and fail if there are any
     #[arg(long)]
     check: bool,
 }
@@ -303,7 +303,7 @@ impl Root {
         } else if !is_told_otherwise {
             if !backend.is_file() {
                 bail!(
-                    "{} is not there, so nobody knows where the state is\n`cargo xtask tf backend` makes the bucket and \
+                    "{} is not there, so the place of the state is unknown\n`cargo xtask tf backend` makes the bucket and \
                      the file; for a bucket that exists already, write bucket, region and kms_key_id into the file",
                     backend.display()
                 );

@@ -3,10 +3,12 @@
 //! A finding is one line: where, what, and what to do. The rules are few and mechanical; everything that
 //! needs judgement is for a reviewer.
 
+mod covered;
 mod layering;
 mod links;
 mod lockfile;
 mod manifests;
+mod phrases;
 mod promises;
 mod rooms;
 mod sources;
@@ -32,10 +34,12 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let files = read_all(root)?;
     let mut findings = Vec::new();
     findings.extend(sources::check(&files));
+    findings.extend(covered::check(&files));
     findings.extend(layering::check(&files));
     findings.extend(manifests::check(&files));
     findings.extend(links::check(&files));
     findings.extend(lockfile::check(&files));
+    findings.extend(phrases::check(&files));
     findings.extend(promises::check(&files));
     findings.extend(rooms::check(&files));
     findings.extend(words::check(&files));

@@ -46,7 +46,7 @@ async fn database(cluster: &TestCluster) -> Client {
 
 #[tokio::test]
 async fn each_cell_is_what_trying_shows() {
-    // Roles are the server's, so it is one of its own.
+    // Roles are the server's, so this test has its own server.
     let cluster = TestCluster::start().await.unwrap();
     let mut client = database(&cluster).await;
     let matrix = read(&mut client, "authenticator", &["api".to_owned()]).await.unwrap();

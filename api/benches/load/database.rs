@@ -1,4 +1,4 @@
-//! The data that every contestant works on, in a cluster of its own.
+//! The data that every contestant works on, in a separate cluster.
 
 use anyhow::{Context, Result};
 use local_stack::testing::{TestCluster, TestDb};

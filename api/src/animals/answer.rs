@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::request::Refusal;
 
-/// Seconds a caller is asked to wait when the database is away: about what a paused Aurora takes to resume.
+/// Seconds a caller is asked to wait when the database is unavailable: about what a paused Aurora takes to resume.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// An animal as the table holds it.

@@ -21,7 +21,7 @@ pub enum SettingsError {
     /// A variable that there has to be.
     #[error("{0} is not set")]
     Missing(&'static str),
-    /// A value that is none of those there are.
+    /// A value that is not one of the known ones.
     #[error("{name} is \"{value}\", expected {expected}")]
     Invalid {
         /// Variable.

@@ -75,10 +75,10 @@ impl Store {
             let pause = PAUSES_MS.get(attempt).or(PAUSES_MS.last()).copied().unwrap_or_default();
             let next = Instant::now() + Duration::from_millis(pause);
             if next >= deadline {
-                tracing::error!(attempt, code, error = %message(&error), "the database is away");
+                tracing::error!(attempt, code, error = %message(&error), "the database is unavailable");
                 return Outcome::Unavailable;
             }
-            tracing::warn!(attempt, code, error = %message(&error), "the database is away, trying again");
+            tracing::warn!(attempt, code, error = %message(&error), "the database is unavailable, trying again");
             sleep(Duration::from_millis(pause)).await;
         }
         Outcome::Unavailable

@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(setting(&lines(4)), Some("pgapp-max-headers"));
         assert_eq!(setting(&headers(&[("cookie", "a=1;b=2;c=3;d=4".to_owned())])), None);
         assert_eq!(setting(&headers(&[("cookie", ";;;;".to_owned())])), Some("pgapp-max-cookies"));
-        // HTTP/2 clients may send each in a line of its own.
+        // HTTP/2 clients may send each on a separate line.
         let crumbs = headers(&[("cookie", "a=1;b=2".to_owned()), ("cookie", "c=3;d=4;e=5".to_owned())]);
         assert_eq!(setting(&crumbs), Some("pgapp-max-cookies"));
     }

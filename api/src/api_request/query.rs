@@ -147,7 +147,7 @@ pub(crate) fn parameter_name(column: &str) -> Cow<'_, str> {
     Cow::Owned(format!("\"{}\"", column.replace('\\', "\\\\").replace('"', "\\\"")))
 }
 
-/// Whether a parameter is none of the reserved ones.
+/// Whether a parameter is not one of the reserved ones.
 fn is_filter(name: &str) -> bool {
     !matches!(last_word(name), "order" | "limit" | "offset" | "and" | "or")
         && !matches!(name, "select" | "columns" | "on_conflict")

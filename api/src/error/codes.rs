@@ -1,4 +1,4 @@
-//! Error codes of our own: one table for the status of each, and for the reference page.
+//! Our own error codes: one table for the status of each, and for the reference page.
 
 use http::StatusCode;
 
@@ -23,7 +23,7 @@ pub const CODES: &[Code] = &[
     code(
         "PGAPP001",
         StatusCode::SERVICE_UNAVAILABLE,
-        "No room for a large answer came free within `pgapp-temp-space-timeout`. `Retry-After` says when to ask again.",
+        "No room for a large answer became free within `pgapp-temp-space-timeout`. `Retry-After` says when to ask again.",
     ),
     code(
         "PGAPP002",
@@ -33,7 +33,7 @@ pub const CODES: &[Code] = &[
     code(
         "PGAPP003",
         StatusCode::INSUFFICIENT_STORAGE,
-        "The same of what a write gives back. The write itself was made and must not be sent again.",
+        "The rows that a write returns are larger than that. The write itself was applied; do not send it again.",
     ),
     code(
         "PGAPP010",
@@ -49,7 +49,7 @@ pub const CODES: &[Code] = &[
     code(
         "PGAPP102",
         StatusCode::SERVICE_UNAVAILABLE,
-        "The bodies of other requests have all that `pgapp-max-bodies` allows. `Retry-After` says when to send it again.",
+        "The bodies of other requests take up all the memory that `pgapp-max-bodies` allows. `Retry-After` says when to send it again.",
     ),
     code(
         "PGAPP103",
@@ -94,7 +94,7 @@ pub const CODES: &[Code] = &[
     code(
         "PGRST003",
         StatusCode::GATEWAY_TIMEOUT,
-        "No connection of the pool came free within `db-pool-acquisition-timeout`.",
+        "No connection of the pool became free within `db-pool-acquisition-timeout`.",
     ),
     code("PGRST100", StatusCode::BAD_REQUEST, "A query string parameter could not be parsed."),
     code(
@@ -200,10 +200,10 @@ pub const CODES: &[Code] = &[
     code(
         "PGRST201",
         StatusCode::MULTIPLE_CHOICES,
-        "Several relationships fit; `details` lists them and `hint` says how to choose.",
+        "Several relationships match; `details` lists them and `hint` says how to choose.",
     ),
     code("PGRST202", StatusCode::NOT_FOUND, "No function has this name and these parameters."),
-    code("PGRST203", StatusCode::MULTIPLE_CHOICES, "Several overloaded functions fit the parameters."),
+    code("PGRST203", StatusCode::MULTIPLE_CHOICES, "Several overloaded functions match the parameters."),
     code("PGRST204", StatusCode::BAD_REQUEST, "A column named in the request does not exist."),
     code("PGRST205", StatusCode::NOT_FOUND, "No table or view has this name."),
     code("PGRST300", StatusCode::INTERNAL_SERVER_ERROR, "A token was sent but `jwt-secret` is not set."),

@@ -388,6 +388,15 @@ mod tests {
         proxy-status: PostgREST; error=PGRST108
         {"code":"PGRST108","details":"Target names are not allowed in filters if they have an alias","hint":"Change 'x' to 'y' in filters, orders or limits.","message":"'x' is not an embedded resource in this request"}
         "#);
+        for (error, expected) in [
+            (ApiRequestError::UnacceptableFilter("x".into()), "400 PGRST120"),
+            (ApiRequestError::InvalidPreferences(vec!["a=b".into()]), "400 PGRST122"),
+            (ApiRequestError::OpenApiDisabled, "404 PGRST126"),
+        ] {
+            let (status, code) = expected.split_once(' ').unwrap();
+            let shown = show(error);
+            assert!(shown.starts_with(status) && shown.contains(&format!("error={code}")), "{shown}");
+        }
         insta::assert_snapshot!(show(ApiRequestError::InvalidResourcePath), @r#"
         404
         proxy-status: PostgREST; error=PGRST125

@@ -20,7 +20,7 @@ pub(crate) struct Rendered {
 }
 
 impl Rendered {
-    /// An error of our own: the status is the code's.
+    /// One of our own errors: the status is the code's.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status: codes::status_of(code),

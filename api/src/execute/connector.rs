@@ -1,5 +1,6 @@
 //! Connections as the configuration wants them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio_postgres::Client;
 use super::db_auth;
 use crate::config::AppConfig;
 use crate::error::DbError;
+use crate::kept::Usage;
 use crate::version;
 
 /// Knows how to open a connection; made once per configuration.
@@ -19,6 +21,8 @@ pub struct Connector {
     /// What the statements prepared on a connection may take in Postgres; nothing where they must not outlive a
     /// transaction.
     pub(super) statement_budget: AtomicUsize,
+    /// How often such statements were of use, over all connections.
+    pub(super) statements: Arc<Usage>,
 }
 
 fn source(conf: &AppConfig) -> Source {
@@ -43,7 +47,7 @@ impl Connector {
     /// Reads the connection string, with passwords from elsewhere.
     pub fn with_credentials(conf: &AppConfig, credentials: CredentialSource) -> Result<Self, DbError> {
         let inner = pg_wire_client::Connector::new(source(conf), credentials)?;
-        let connector = Self { inner, statement_budget: AtomicUsize::new(0) };
+        let connector = Self { inner, statement_budget: AtomicUsize::new(0), statements: Arc::default() };
         connector.reconfigure(conf);
         Ok(connector)
     }
@@ -52,7 +56,7 @@ impl Connector {
     pub fn to(info: ConnInfo, credentials: CredentialSource, prepared_statements: bool) -> Self {
         let budget = if prepared_statements { AppConfig::default().pgapp_statement_cache_bytes } else { 0 };
         let inner = pg_wire_client::Connector::to(info, credentials);
-        Self { inner, statement_budget: AtomicUsize::new(budget) }
+        Self { inner, statement_budget: AtomicUsize::new(budget), statements: Arc::default() }
     }
 
     /// Takes over what a reload may have changed, for connections to come. Whether anything has changed.

@@ -20,6 +20,7 @@ use super::shared::{Conditions, PendingRead, SharedConnections, Sharing};
 use super::watch::{Watch, is_silence, unless_silent};
 use crate::config::AppConfig;
 use crate::error::DbError;
+use crate::kept::CacheFigures;
 pub use crate::observability::metrics::PoolMetrics;
 use crate::observability::observation::{ConnectionStatus, TerminationReason};
 use crate::observability::{Observation, Observer};
@@ -281,6 +282,11 @@ impl Pool {
             timeouts: self.0.timeouts.load(Ordering::Relaxed),
             shared_reads: self.0.shared.n_joined(),
         }
+    }
+
+    /// How often columns and prepared statements were found among what is kept.
+    pub fn caches(&self) -> [CacheFigures; 2] {
+        [self.0.shapes.figures(), self.0.connector.statements.figures("statements")]
     }
 
     /// Makes sure that requests from now on use connections opened from now on: after recovery, and

@@ -139,7 +139,7 @@ impl Session {
             wire,
             statements: match connector.statement_budget.load(Ordering::Relaxed) {
                 0 => None,
-                budget => Some(StatementCache::new(budget)),
+                budget => Some(StatementCache::new(budget, Arc::clone(&connector.statements))),
             },
             afresh: false,
             shapes: Arc::clone(shapes),

@@ -10,7 +10,7 @@ use postgres_types::Type;
 
 use super::json::{Column, Encoder, Printing, printing};
 use super::latency::Latency;
-use crate::kept::Kept;
+use crate::kept::{CacheFigures, Kept};
 use crate::sql::types::{RowsQuery, SqlText, Wrapped};
 
 /// A query whose rows can be encoded, found out on one connection and true for all.
@@ -100,7 +100,7 @@ impl Default for Shapes {
 impl Shapes {
     /// Nothing yet, and at most so many bytes.
     pub(super) fn new(budget: usize) -> Self {
-        Self(Mutex::new(Kept::new(budget)))
+        Self(Mutex::new(Kept::of_bytes(budget, Arc::default())))
     }
 
     /// What is known of a query that is about to run.
@@ -132,7 +132,13 @@ impl Shapes {
 
     /// Forgets everything, and takes at most so many bytes from now on.
     pub(super) fn renew(&self, budget: usize) {
-        *self.lock() = Kept::new(budget);
+        let mut kept = self.lock();
+        *kept = Kept::of_bytes(budget, Arc::clone(kept.usage()));
+    }
+
+    /// How often they were of use.
+    pub(super) fn figures(&self) -> CacheFigures {
+        self.lock().usage().figures("columns")
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept<str, Shape>> {

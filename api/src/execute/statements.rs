@@ -1,6 +1,8 @@
 //! What a session knows of the statements that are prepared on it, bounded by what they take in Postgres.
 
-use crate::kept::Kept;
+use std::sync::Arc;
+
+use crate::kept::{Kept, Usage};
 
 /// What a prepared statement takes in Postgres at most, in bytes, and what each byte of its text adds: query trees
 /// and plans are many times as long as what they were made of. Lists of columns take 30 to 60 bytes per byte,
@@ -20,8 +22,8 @@ pub(super) struct StatementCache<V>(Kept<str, V>);
 
 impl<V> StatementCache<V> {
     /// A cache of what takes at most so many bytes in Postgres.
-    pub(super) fn new(budget: usize) -> Self {
-        Self(Kept::new(budget))
+    pub(super) fn new(budget: usize, usage: Arc<Usage>) -> Self {
+        Self(Kept::of_bytes(budget, usage))
     }
 
     /// Whether what weighs so much may be kept prepared. What may not is parsed each time, so that nobody has to

@@ -28,7 +28,7 @@ pub fn validate(claims: &Map<String, Value>, audience: Option<&str>, now: i64) -
     }
 }
 
-/// A time: seconds since the epoch, which may have a fraction. One beyond what 64 bits can tell is none that a
+/// A time: seconds since the epoch, which may have a fraction. One beyond what 64 bits can hold is one that no
 /// clock will ever show.
 fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<Time>, ()> {
     match claims.get(name) {
@@ -66,7 +66,7 @@ enum Time {
 }
 
 impl Time {
-    /// No token is valid for ever: one that says so is refused.
+    /// No token is valid forever: one that claims to be is refused.
     fn is_before(self, now: i64) -> bool {
         match self {
             Self::At { whole, .. } => whole < now,

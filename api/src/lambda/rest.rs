@@ -80,7 +80,7 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// Reads settings and snapshot; without one that counts, the catalog. A database that is away is no error: it is
+    /// Reads settings and snapshot; without one that counts, the catalog. A database that cannot be reached is no error: it is
     /// asked again when somebody needs it.
     pub async fn start(
         environment: Environment,
@@ -163,7 +163,7 @@ impl Rest {
         read_at.is_none_or(|it| it.elapsed() >= PAUSE)
     }
 
-    /// The request's target as a server of its own would have seen it.
+    /// The request's target as a standalone server would have seen it.
     fn target(&self, event: &HttpEvent) -> Option<Uri> {
         let path = without(&event.path, event.stage.as_deref().unwrap_or_default());
         let path = without(path, &self.base_path);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::observation::Observation;
 use super::process;
+use crate::kept::CacheFigures;
 
 /// What the metrics endpoint reports of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl Metrics {
     }
 
     /// The exposition.
-    pub fn render(&self, pool: PoolMetrics) -> String {
+    pub fn render(&self, pool: PoolMetrics, caches: &[CacheFigures]) -> String {
         let loads = self.schema_cache_loads.load(Relaxed);
         let failures = self.schema_cache_failures.load(Relaxed);
         let mut out = String::new();
@@ -114,6 +115,7 @@ impl Metrics {
             "The total number of reads that were sent on a connection behind others",
             &[("", pool.shared_reads)],
         );
+        of_caches(&mut out, caches);
         for metric in process::metrics() {
             match metric.kind {
                 process::Kind::Counter => {
@@ -129,6 +131,36 @@ impl Metrics {
         }
         out
     }
+}
+
+/// What is kept between requests, a sample for each cache.
+fn of_caches(out: &mut String, caches: &[CacheFigures]) {
+    let mut family = |name: &str, help: &str, kind: &str, value: fn(&CacheFigures) -> u64| {
+        header(out, name, help, kind);
+        for cache in caches {
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(out, "{name}{{cache=\"{}\"}} {}.0", cache.name, value(cache));
+        }
+    };
+    family(
+        "pgapp_cache_hits_total",
+        "The total number of cache lookups that found an entry",
+        "counter",
+        |it| it.hits,
+    );
+    family(
+        "pgapp_cache_misses_total",
+        "The total number of cache lookups that found no entry",
+        "counter",
+        |it| it.misses,
+    );
+    family(
+        "pgapp_cache_evictions_total",
+        "The total number of cache entries evicted to make room for others",
+        "counter",
+        |it| it.evictions,
+    );
+    family("pgapp_cache_bytes", "Estimated memory used by the cache in bytes", "gauge", |it| it.bytes as u64);
 }
 
 fn add(counter: &AtomicU64) {
@@ -171,8 +203,9 @@ mod tests {
             metrics.observe(&Observation::JwtCacheLookup(hit));
         }
         metrics.observe(&Observation::JwtCacheEviction);
-        let text =
-            metrics.render(PoolMetrics { available: 2, waiting: 3, max: 10, timeouts: 4, shared_reads: 5 });
+        let pool = PoolMetrics { available: 2, waiting: 3, max: 10, timeouts: 4, shared_reads: 5 };
+        let plans = CacheFigures { name: "plans", hits: 6, misses: 7, evictions: 8, bytes: 9 };
+        let text = metrics.render(pool, &[plans]);
         for sample in [
             "pgrst_db_pool_timeouts_total 4.0",
             "pgrst_db_pool_available 2.0",
@@ -184,6 +217,10 @@ mod tests {
             "pgrst_jwt_cache_hits_total 2.0",
             "pgrst_jwt_cache_evictions_total 1.0",
             "pgapp_db_pool_shared_reads_total 5.0",
+            "pgapp_cache_hits_total{cache=\"plans\"} 6.0",
+            "pgapp_cache_misses_total{cache=\"plans\"} 7.0",
+            "pgapp_cache_evictions_total{cache=\"plans\"} 8.0",
+            "pgapp_cache_bytes{cache=\"plans\"} 9.0",
         ] {
             assert_eq!(text.lines().filter(|it| *it == sample).count(), 1, "{sample} in\n{text}");
             let name = sample.split(['{', ' ']).next().unwrap();

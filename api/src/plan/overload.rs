@@ -19,7 +19,7 @@ enum Kind {
     Object,
 }
 
-/// The one candidate whose parameters are of the kinds that the body's values have; `None` where that is none, or more
+/// The one candidate whose parameters are of the kinds that the body's values have; `None` where there is no such candidate, or more
 /// than one, or where the body is no object.
 ///
 /// Values of a query string or form are texts, which say nothing of their type.

@@ -1,6 +1,6 @@
 //! Plan data, apart from the planner that fills it.
 //!
-//! A plan names what a statement must do and holds every value it needs, but no SQL text of its own,
+//! A plan names what a statement must do and holds every value it needs, but no SQL text,
 //! apart from what [`super::verbatim`] vouches for.
 
 use std::collections::BTreeSet;

@@ -79,7 +79,7 @@ impl Limits {
             builder.http1().max_buf_size(head);
         }
         if self.headers > HTTP1_HEADERS {
-            // Slower than what needs no memory of its own.
+            // Slower than what needs no extra memory.
             builder.http1().max_headers(self.headers);
         }
     }

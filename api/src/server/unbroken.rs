@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Runs where it is awaited, and goes on in a task of its own when it is dropped before its end.
+/// Runs where it is awaited, and goes on in a separate task when it is dropped before its end.
 ///
 /// A client that goes away must not cut a transaction in half. A task for each request would do, but costs
 /// two more turns of the scheduler, for the sake of clients that nearly always stay.

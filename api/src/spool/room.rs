@@ -1,7 +1,7 @@
 //! The room that large answers share: bytes of temporary files, and of memory where there is no room on disk.
 //!
 //! Whoever needs more than there is waits for others to be sent, for a bounded time. Meanwhile an answer whose
-//! client takes nothing gives way: nobody holds room for ever that others need. A wait that cannot end is not begun:
+//! client takes nothing gives way: no client holds room forever that others need. A wait that cannot end is not begun:
 //! where all who hold room wait for more of it, the last one to come fails.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::config::AppConfig;
 use crate::error::NoRoom;
 use crate::observability::{Observation, Observer};
 
-/// How often somebody who waits looks for an answer that has to give way.
+/// How often a waiting task looks for an answer that has to give way.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The room, and who has what of it.
@@ -209,7 +209,7 @@ impl Drop for Claim {
 /// A wait for room.
 pub(super) struct Wait {
     room: Arc<Room>,
-    /// 1 if who waits holds something.
+    /// 1 if the waiting task holds something.
     own: usize,
     until: Instant,
 }

@@ -9,7 +9,7 @@ pub(super) enum Total {
     Unknown,
     /// The page is everything there is.
     Page,
-    /// A query of its own.
+    /// A separate query.
     Counted,
 }
 

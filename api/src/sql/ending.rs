@@ -144,7 +144,7 @@ pub const RESET_DEFERRABLE: &str = "SET transaction_deferrable = off";
 /// The same, whatever modes the transaction has.
 pub const RESET_SETTINGS: [&str; 2] = [RESET_ALL, "RESET ROLE"];
 
-/// Clears away everything, as a transaction of its own. The first answers (whether there are temporary
+/// Clears away everything, as a separate transaction. The first answers (whether there are temporary
 /// relations, commands that drop what was prepared); [`FORGET_SEQUENCES`] may follow.
 pub const RESET: [&str; 6] = [
     "RESET SESSION AUTHORIZATION",

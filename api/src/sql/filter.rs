@@ -93,7 +93,7 @@ pub(super) fn condition(sql: &mut SqlBuilder, from: Qualifier<'_>, it: &Conditio
     });
 }
 
-/// Appends a condition, with a way of one's own to tell whether an embed has rows.
+/// Appends a condition, with the caller's way to tell whether an embed has rows.
 pub(super) fn condition_with(
     sql: &mut SqlBuilder,
     from: Qualifier<'_>,

@@ -229,7 +229,7 @@ fn location(sql: &mut SqlBuilder, pk_cols: &[(FieldName, bool)]) {
     sql.sql("]::pg_catalog.text[])), array[]::pg_catalog.text[]) ELSE array[]::pg_catalog.text[] END");
 }
 
-/// The text of a key's value. JSON shows arrays and rows in a form of its own, which is not the text that they are
+/// The text of a key's value. JSON shows arrays and rows in a form that is not the text that they are
 /// read from.
 fn location_value(sql: &mut SqlBuilder, pk_cols: &[(FieldName, bool)]) {
     let mut others = pk_cols.iter().filter(|(_, is_plain)| !is_plain).peekable();

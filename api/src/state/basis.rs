@@ -36,13 +36,17 @@ impl Basis {
             true => Arc::clone(&self.verifier),
             false => Arc::new(Verifier::new(Arc::clone(conf))),
         };
-        let plans = self.plans.as_ref().map(|it| PlanCache::new(Arc::clone(conf), Arc::clone(it.cache())));
+        let plans = self.plans.as_ref().map(|it| it.renewed(Arc::clone(conf), Arc::clone(it.cache())));
         Self { conf: Arc::clone(conf), verifier, plans }
     }
 
     /// Another schema under the same configuration.
     pub fn with_schema(&self, cache: &Arc<SchemaCache>) -> Self {
-        let plans = PlanCache::new(Arc::clone(&self.conf), Arc::clone(cache));
+        let (conf, cache) = (Arc::clone(&self.conf), Arc::clone(cache));
+        let plans = match &self.plans {
+            Some(earlier) => earlier.renewed(conf, cache),
+            None => PlanCache::new(conf, cache),
+        };
         Self { conf: Arc::clone(&self.conf), verifier: Arc::clone(&self.verifier), plans: Some(plans) }
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 /// Pause between two fences: a hundred a second at most.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Who waits for what. Tickets and wishes are numbered from 1.
+/// Which task waits for what. Tickets and wishes are numbered from 1.
 pub(super) struct Freshness {
     /// The last ticket that was drawn.
     drawn: AtomicU64,

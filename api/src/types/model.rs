@@ -145,7 +145,7 @@ pub(super) enum Item {
     Value(Ty),
     /// A row of an exposed relation.
     Row(QualifiedIdentifier),
-    /// A row of its own.
+    /// A separate row type.
     Fields(Vec<Field>),
 }
 

@@ -66,7 +66,7 @@ const SCHEMA: &str = "
     INSERT INTO wide (u) VALUES ('00000000-0000-0000-0000-000000000001');
 ";
 
-/// The columns, each with values that its type takes, refuses, or takes in a way of its own.
+/// The columns, each with values that its type takes, refuses, or takes in a special way.
 const COLUMNS: &[(&str, &[&str])] = &[
     ("i2", &["1", "-32768", "32768", "\"7\"", "1.0", "\" 7\"", "-0", "1e2"]),
     ("i4", &["1", "-2147483648", "2147483648", "\"0012\"", "150", "\"0x10\"", "\"\"", "\"1\\n\""]),

@@ -45,7 +45,7 @@ async fn database() -> TestDb {
     db
 }
 
-/// The same in a cluster of its own, for tests that stop it.
+/// The same in a separate cluster, for tests that stop it.
 async fn database_of_its_own() -> (TestCluster, String) {
     let cluster = TestCluster::start().await.unwrap();
     let client = cluster.connect("postgres").await.unwrap();

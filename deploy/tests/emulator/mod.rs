@@ -161,7 +161,7 @@ impl Emulator {
                 return;
             }
             assert!(begin.elapsed() < DEADLINE, "{stack} did not get to {status}: {stacks:?}");
-            thread::sleep(Duration::from_millis(50));
+            pause();
         }
     }
 
@@ -255,8 +255,14 @@ fn start_process(
             return None;
         }
         assert!(begin.elapsed() < DEADLINE, "the emulator does not answer on port {port}");
-        thread::sleep(Duration::from_millis(50));
+        pause();
     }
+}
+
+/// Between two looks at a condition; every loop that calls it has a deadline.
+#[expect(clippy::disallowed_methods, reason = "the emulator is asked over HTTP and tells nothing by itself")]
+fn pause() {
+    thread::sleep(Duration::from_millis(50));
 }
 
 fn is_healthy(port: u16) -> bool {

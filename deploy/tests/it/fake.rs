@@ -378,6 +378,7 @@ fn body(template: &TemplateSource) -> String {
 
 /// The usual end of an operation: every resource and then the stack.
 fn usual(verb: &'static str, resources: &[(String, String)]) -> Vec<Step> {
+    #[expect(clippy::disallowed_methods, reason = "a script of a test lives as long as its process")]
     let leak = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
     let mut steps = vec![Step::Stack(leak(&format!("{verb}_IN_PROGRESS")), None)];
     for (name, kind) in resources {

@@ -22,7 +22,7 @@ async fn server_keeps_rows_over_a_kill_and_a_stop() -> Result<()> {
         let db = cluster.create_db(None).await?;
         db.connect().await?.batch_execute("CREATE TABLE t AS SELECT 1 AS x").await?;
         cluster.server().kill().await?;
-        assert!(db.connect().await.is_err(), "a killed server answers nobody");
+        assert!(db.connect().await.is_err(), "a killed server does not answer");
         cluster.server().start().await?;
         cluster.server().stop(StopMode::Fast).await?;
         cluster.server().start().await?;
@@ -33,7 +33,7 @@ async fn server_keeps_rows_over_a_kill_and_a_stop() -> Result<()> {
     .await
 }
 
-/// An origin and a custom database on servers of their own, set up and joined as the local stack does it.
+/// An origin and a custom database on separate servers, set up and joined as the local stack does it.
 struct Joined {
     origin: TestCluster,
     origin_db: TestDb,

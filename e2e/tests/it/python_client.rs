@@ -23,7 +23,7 @@ const SCHEMA: &str = "
 
 #[tokio::test]
 async fn python_client_reads_writes_and_is_refused() -> Result<()> {
-    // A cluster of its own: the schema makes roles, which belong to the cluster.
+    // A separate cluster: the schema makes roles, which belong to the cluster.
     let cluster = TestCluster::start().await?;
     let db = cluster.create_db(None).await?;
     db.connect().await?.batch_execute(SCHEMA).await?;

@@ -36,7 +36,7 @@ pub struct TargetStatus {
 }
 
 impl Stack {
-    /// The application's folder: the given one, else the one that the stack was brought up with.
+    /// The application's folder: the given one, else the one that the stack was started with.
     ///
     /// # Errors
     /// When there is neither, or the folder holds no application.

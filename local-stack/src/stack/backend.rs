@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::Stack;
 use crate::account::Account;
 use crate::config::{Backend, BackendKind, Cost, Difference, StackConfig, StackName};
@@ -167,8 +169,25 @@ impl Stack {
 
 /// Name of the compose project: readable, and different for two clones of the repository on one machine.
 fn project_name(root: &Path, name: &StackName) -> String {
-    use std::hash::{Hash, Hasher};
-    let mut hasher = std::hash::DefaultHasher::new();
-    root.hash(&mut hasher);
-    format!("pgapp-{name}-{:08x}", hasher.finish() as u32)
+    use std::os::unix::ffi::OsStrExt;
+    // A digest that stays the same with every toolchain: the standard library's hash promises that for one run only.
+    let digest = Sha256::digest(root.as_os_str().as_bytes());
+    let clone: String = digest.iter().take(4).map(|it| format!("{it:02x}")).collect();
+    format!("pgapp-{name}-{clone}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn project_name_stays_the_same_and_tells_clones_apart() {
+        let name: StackName = "main".parse().expect("a name");
+        // The digest of the path, written out: a name that changed would lose sight of a running project.
+        assert_eq!(project_name(Path::new("/home/ada/app"), &name), "pgapp-main-9cc220a3");
+        assert_ne!(
+            project_name(Path::new("/home/ada/other"), &name),
+            project_name(Path::new("/home/ada/app"), &name)
+        );
+    }
 }

@@ -93,7 +93,7 @@ async fn accept(
         listening.send_replace(listener.is_some());
         tokio::select! {
             changed = link.changed() => if changed.is_err() { return },
-            // The port was not to be had just now: try again.
+            // The port was taken just now: try again.
             () = tokio::time::sleep(Duration::from_millis(20)), if !refused && listener.is_none() => {}
             Ok((client, _)) = accept_one(listener.as_ref()) => {
                 tokio::spawn(forward(client, target, link.clone(), cut.clone()));

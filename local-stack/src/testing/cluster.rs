@@ -36,7 +36,7 @@ pub struct TestDb {
 static SHARED: OnceCell<TestCluster> = OnceCell::const_new();
 
 impl TestCluster {
-    /// A cluster of one's own, for tests that change roles, settings or kill the server.
+    /// A separate cluster, for tests that change roles, settings or kill the server.
     pub async fn start() -> Result<Self, TestError> {
         Ok(Self::from_server(NativeServer::builder().start().await?))
     }
@@ -95,7 +95,7 @@ impl TestCluster {
         Ok(Template { name: dbname })
     }
 
-    /// A database of one's own: empty, or a copy of a template.
+    /// A new database: empty, or a copy of a template.
     pub async fn create_db(&self, template: Option<&Template>) -> Result<TestDb, TestError> {
         let name = format!("test_{}_{}", std::process::id(), self.n_dbs.fetch_add(1, Ordering::Relaxed));
         self.create_empty(&name, template.map_or("template1", |it| &it.name)).await?;

@@ -183,7 +183,7 @@ async fn children(pid: u32) -> io::Result<Vec<ProcessIdentity>> {
 const ROOM_IN_MEMORY: u64 = 2 << 30;
 
 /// One folder per user, short because a unix socket's path may have 107 bytes at most. In memory where there is room:
-/// most of a test's time with a cluster of its own is the copying and syncing of files.
+/// most of a test's time with a separate cluster is the copying and syncing of files.
 fn base_dir() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let has_room = nix::sys::statvfs::statvfs(memory)
@@ -265,7 +265,7 @@ fn spawn_janitor(cluster: &Cluster, dir: &Path) -> Result<Child, TestError> {
     use std::os::unix::process::CommandExt;
     let mut command = std::process::Command::new("sh");
     command.args(["-c", JANITOR, "sh"]).arg(cluster.binaries.program("pg_ctl")).arg(dir);
-    // A group of its own: a test runner that kills the test's group must not kill its janitor.
+    // A separate process group: a test runner that kills the test's group must not kill its janitor.
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     Ok(cluster.account.apply_std(&mut command).spawn()?)
 }

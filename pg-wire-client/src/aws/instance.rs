@@ -67,7 +67,7 @@ impl Instance {
         url.parse().map_err(|_| MetadataError::Unreadable {
             agent: Agent::Instance,
             url: self.endpoint.clone(),
-            reason: "the role's name is none",
+            reason: "the role's name is not valid",
         })
     }
 }

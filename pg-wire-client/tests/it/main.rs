@@ -60,7 +60,7 @@ async fn a_server_that_does_not_answer_is_named_without_the_password() {
     drop(listener);
     let uri = format!("postgresql://app:s3cret-word@127.0.0.1:{port}/shop?sslmode=disable");
     let outcome: Result<Wire, Error> = connector(&uri).open().await;
-    let Err(error) = outcome else { panic!("nobody listens there") };
+    let Err(error) = outcome else { panic!("no server listens there") };
     assert!(matches!(error, Error::Connection { was_established: false, .. }), "{error:?}");
     let text = error.to_string();
     let place = format!("connection to server at \"127.0.0.1\", port {port} failed");

@@ -18,6 +18,7 @@ pub(super) fn run(sh: &Shell) -> Result<Outcome> {
         )));
     };
     output::note(&format!("Postgres {} in {}", other.version, other.dir.display()));
+    let _profile = sh.push_env("NEXTEST_PROFILE", "majors");
     test::tests_over_a_database(sh, &other.dir)?;
     Ok(Outcome::Done)
 }

@@ -10,7 +10,7 @@ use super::StackName;
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArgs {
-    /// Folder to make; it may be anywhere, and has to be empty where it exists
+    /// Folder to create, anywhere; if it exists, it must be empty
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
 }
@@ -23,7 +23,7 @@ pub(crate) struct TokenArgs {
     /// A claim: NAME=TEXT, or NAME:=JSON for a number, a list, an object; repeatable
     #[arg(long, value_name = "NAME=TEXT", value_parser = token::parse_claim)]
     pub(crate) claim: Vec<Claim>,
-    /// How long it is good: a number with s, m, h or d
+    /// How long it is valid: a number with s, m, h or d
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = token::parse_ttl)]
     pub(crate) ttl: Duration,
     #[command(flatten)]
@@ -64,7 +64,7 @@ pub(crate) enum DbCommand {
         after_help = "Examples:\n  cargo xtask db types --lang typescript --out src/database.ts\n  cargo xtask db types --lang python --pydantic"
     )]
     Types(DbTypesArgs),
-    /// Make the local databases anew from migrations and seed
+    /// Rebuild the local databases from migrations and seed
     #[command(after_help = "Example:\n  cargo xtask db reset --yes")]
     Reset(DbResetArgs),
     /// Run tests/*.sql on a database made from migrations and seed
@@ -80,7 +80,7 @@ pub(crate) enum DbCommand {
 pub(crate) struct AppArgs {
     #[command(flatten)]
     pub(crate) stack: StackName,
-    /// Folder of the application [default: the one that the stack was brought up with]
+    /// Folder of the application [default: the one that the stack was started with]
     #[arg(long, value_name = "DIR")]
     pub(crate) app: Option<PathBuf>,
 }
@@ -110,7 +110,7 @@ pub(crate) struct DbNewArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DbMigrateArgs {
-    /// Name the files that would be applied, and apply nothing
+    /// List the files that would be applied, and apply nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Apply a file that is older than one that was applied
@@ -155,10 +155,10 @@ pub(crate) struct DbTypesArgs {
     /// Language of the types
     #[arg(long, value_name = "LANG")]
     pub(crate) lang: TypesLanguage,
-    /// With python: pydantic models, which check what they are given
+    /// With python: pydantic models, which validate their input
     #[arg(long)]
     pub(crate) pydantic: bool,
-    /// Write them there instead of to standard output
+    /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -201,7 +201,7 @@ pub(crate) struct DbResetArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DbTestArgs {
-    /// Only files whose name holds this
+    /// Only files whose name contains this
     pub(crate) filter: Option<String>,
     #[command(flatten)]
     pub(crate) app: AppArgs,

@@ -29,7 +29,9 @@ pub(super) fn run(args: &DbResetArgs) -> Result<ExitCode> {
 fn is_agreed(name: &str) -> Result<bool> {
     let question = format!("All rows of stack \"{name}\" will be lost.");
     if !std::io::stdin().is_terminal() {
-        output::note(&format!("{question} Nothing was done, as there is nobody to ask: say --yes."));
+        output::note(&format!(
+            "{question} Nothing was done, because there is no terminal to ask on: pass --yes."
+        ));
         return Ok(false);
     }
     output::note(&format!("{question} Go on? [y/N]"));

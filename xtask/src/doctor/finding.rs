@@ -63,7 +63,7 @@ pub(super) enum Platform {
 }
 
 impl Platform {
-    /// This machine's; nothing when it is none of the known ones.
+    /// This machine's; nothing when it is not a known one.
     pub(super) fn of_this_machine() -> Option<Self> {
         if cfg!(target_os = "macos") {
             return Some(Self::MacOs);

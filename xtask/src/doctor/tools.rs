@@ -125,7 +125,7 @@ pub(super) fn for_checks(sh: &Shell) -> Vec<Finding> {
             "tests run faster with it",
             cargo("cargo-nextest"),
         ),
-        // The module is a package of its own on Debian.
+        // The module is a separate package on Debian.
         program(
             sh,
             purpose,

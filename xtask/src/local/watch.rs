@@ -26,7 +26,7 @@ pub(super) async fn run(stack: &Stack, config: &StackConfig, api: &ApiLauncher) 
     };
     let (sender, mut changes) = mpsc::unbounded_channel();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading the folder is an event, too, and would answer itself for ever.
+        // Reading the folder is an event, too, and would trigger itself forever.
         let is_change = event.as_ref().map_or(true, |it| !it.kind.is_access());
         if is_change {
             let _ = sender.send(());

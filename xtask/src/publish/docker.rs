@@ -85,7 +85,7 @@ impl<'a> Docker<'a> {
         let sh = self.sh;
         let folder = sh.create_temp_dir()?;
         let tar = folder.path().join("files.tar");
-        // Never started, so the command need not exist; an image from scratch has none of its own.
+        // Never started, so the command need not exist; an image from scratch has no command.
         let container = cmd!(sh, "docker create {id} none").quiet().read().context("look into the image")?;
         let exported = cmd!(sh, "docker export --output {tar} {container}").quiet().run();
         let _ = cmd!(sh, "docker rm {container}").quiet().ignore_stdout().ignore_stderr().run();

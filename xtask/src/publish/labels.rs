@@ -55,7 +55,7 @@ pub(super) fn of(image: &Image, source: &Source, bases: &[Base]) -> Vec<(String,
 /// The instruction of a Dockerfile that sets them.
 pub(super) fn instruction(labels: &[(String, String)]) -> String {
     let pairs = labels.iter().map(|(key, value)| {
-        // Within double quotes these three have a meaning of their own.
+        // Within double quotes these three have a special meaning.
         let quoted: String = value
             .chars()
             .flat_map(|it| matches!(it, '"' | '\\' | '$').then_some('\\').into_iter().chain(Some(it)))

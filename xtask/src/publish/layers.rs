@@ -38,7 +38,7 @@ impl Layers {
         self.0.len()
     }
 
-    /// Unpacks the layers above the lowest ones, each into a folder of its own: a file that a later layer removes is still
+    /// Unpacks the layers above the lowest ones, each into a separate folder: a file that a later layer removes is still
     /// there for everybody who pulls the image.
     pub(super) fn unpack(&self, sh: &Shell, n_base: usize, into: &Path) -> Result<()> {
         for (index, Layer { archive, .. }) in self.0.iter().enumerate().skip(n_base) {

@@ -101,7 +101,7 @@ fn kind(host: &str) -> Kind {
     }
 }
 
-/// A reference without its tag; a port is none.
+/// A reference without its tag; a port is not a tag.
 pub(super) fn without_tag(reference: &str) -> &str {
     match reference.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => name,

@@ -14,7 +14,7 @@ use crate::output;
 
 /// Makes the bucket, or brings it up to date, and writes the file.
 ///
-/// The configuration in `bootstrap/` has a local state of its own: a bucket cannot hold the state it is made from.
+/// The configuration in `bootstrap/` has its own local state: a bucket cannot hold the state it is made from.
 /// Where there is one already, its region stays unless another is named, and nothing that holds a state is replaced.
 pub(super) fn run(
     terraform: &Terraform,

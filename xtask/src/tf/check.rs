@@ -171,7 +171,7 @@ fn visit(
     Ok(if failed.is_empty() { Verdict::Passed } else { Verdict::Failed(failed) })
 }
 
-/// Every folder with a configuration of its own.
+/// Every folder with its own configuration.
 pub(super) fn folders(infra: &Path) -> Result<Vec<PathBuf>> {
     let mut found = vec![infra.to_owned(), infra.join("bootstrap")];
     for parent in ["modules", "examples"] {

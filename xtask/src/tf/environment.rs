@@ -11,7 +11,7 @@ impl Environment {
         &self.0
     }
 
-    /// Its state in the bucket, in a folder of its own: the CI roles of an environment may use nothing else there, the
+    /// Its state in the bucket, in a separate folder: the CI roles of an environment may use nothing else there, the
     /// default of `state_key_prefix`.
     pub(super) fn state_key(&self) -> String {
         format!("infra-tf/{}/terraform.tfstate", self.0)

@@ -14,7 +14,7 @@ use super::terraform::{Ended, Terraform};
 pub(super) struct Stage {
     terraform: Terraform,
     account: Account,
-    /// A file of its own for each: several work in one folder at a time.
+    /// A separate file for each: several work in one folder at a time.
     state: String,
 }
 

@@ -64,7 +64,7 @@ fn told(first: &Stage, base: &Path, mut variables: Variables) -> Result<()> {
     let newer = variables.file("upgrade", &block(&operations, "database_allow_major_version_upgrade")?)?;
     let unmeant = variables.with(&["var=database_engine_version=18"]);
     if first.run(APPLY, &unmeant)?.0 == Ended::Well {
-        bail!("a major upgrade that nobody admitted was applied");
+        bail!("a major upgrade that was not permitted was applied");
     }
     done(first, "a refused upgrade is taken back", APPLY, &usual)?;
     done(first, "a major upgrade", APPLY, &variables.with(&[&newer]))?;

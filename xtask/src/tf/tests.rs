@@ -65,7 +65,7 @@ impl Fixture {
     }
 }
 
-/// Exit codes have no equality of their own.
+/// Exit codes cannot be compared.
 #[track_caller]
 fn ends_with(code: ExitCode, expected: u8) {
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(expected)));
@@ -125,7 +125,7 @@ fn plan_that_the_account_would_refuse_is_not_kept() {
     assert!(!it.root.plan_file().exists());
     let args =
         PlanArgs { which: it.which(), allow_data_loss: false, no_preflight: true, json: false, report: None };
-    ends_with(it.root.plan(&args).expect("nobody looks"), 0);
+    ends_with(it.root.plan(&args).expect("the output is not read"), 0);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn refuse<T>(input: &mut Input<'_>, messages: &[Message]) -> PResult<T> {
     Err(ErrMode::Backtrack(failure(input, at, messages)))
 }
 
-/// Fails without a word of its own.
+/// Fails without adding a message.
 pub(super) fn reject<T>(input: &mut Input<'_>) -> PResult<T> {
     Err(ErrMode::Backtrack(std::mem::take(&mut input.state.pending)))
 }

@@ -28,7 +28,7 @@ pub(super) enum Message {
     Refused(char),
     /// What would have been accepted.
     Expected(Expected),
-    /// A sentence of its own.
+    /// A whole sentence.
     Note(&'static str),
 }
 

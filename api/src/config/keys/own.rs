@@ -187,7 +187,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "pgapp-server-max-connections",
         Kind::Int,
-        "Most connections of clients at once; those beyond wait in the system's queue, and the connection that has been without a request for longest is closed for them. 0 takes half of the descriptors that the system allows (`ulimit -n`) beside those for the database, up to 4096. The admin server has connections of its own.",
+        "Most connections of clients at once; those beyond wait in the system's queue, and the connection that has been without a request for longest is closed for them. 0 takes half of the descriptors that the system allows (`ulimit -n`) beside those for the database, up to 4096. The admin server's connections are not counted.",
         |c, v| unsigned("pgapp-server-max-connections", &mut c.pgapp_server_max_connections, v),
         |c| bare(c.pgapp_server_max_connections),
     )

@@ -157,7 +157,7 @@ pub(super) fn needed_of_variadic(function: &Function) -> Option<usize> {
     if is(function, NEVER) { Some(0) } else { is(function, NEVER_BY_FIRST).then_some(1) }
 }
 
-/// Whether a conversion gives no null for what is none.
+/// Whether a conversion never turns a value into null.
 pub(super) fn is_total_conversion(from: Oid, to: Oid) -> bool {
     CONVERTIBLE.contains(&from) && CONVERTIBLE.contains(&to)
 }

@@ -62,7 +62,7 @@ impl Prover<'_> {
             let columns = self.set_operation(side, scope);
             let query = side.node().and_then(|it| it.number("rtindex")).and_then(|it| scope.entry(it));
             let Some(query) = query.and_then(|it| it.get("subquery").node()) else {
-                // Another set operation, whose result has types of its own.
+                // Another set operation, whose result has other types.
                 let inner: Vec<_> =
                     side.node().map(|it| it.list("colTypes")).unwrap_or_default().iter().skip(1).collect();
                 let same = types

@@ -20,7 +20,7 @@ const ATTRIBUTES: &[&str] = &[
     "validate",
 ];
 
-/// Writes a model. A field whose name is none in Python has the column's name as its alias.
+/// Writes a model. A field whose name is not valid in Python has the column's name as its alias.
 pub(super) fn model(name: &str, members: &[Member<'_>], text: &mut Text) {
     text.nested(format!("class {name}(BaseModel):"), |text| {
         text.line("model_config = ConfigDict(populate_by_name=True, protected_namespaces=())");

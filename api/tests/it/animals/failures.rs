@@ -48,7 +48,7 @@ async fn function_survives_a_database_that_is_killed_between_invocations() {
     let asked = Instant::now();
     is_unavailable(&ask(&function, list(), Duration::from_secs(2)).await);
     assert!(asked.elapsed() < Duration::from_secs(2), "answered after the deadline: {:?}", asked.elapsed());
-    let line = function.logged("the database is away, trying again").await;
+    let line = function.logged("the database is unavailable, trying again").await;
     assert_eq!(line["level"], "WARN");
 
     // Comes back while somebody waits, as a resuming Aurora does.
@@ -129,7 +129,7 @@ async fn failover_to_a_reader_moves_to_another_connection() {
     let first = sessions(&admin).await;
     let zebra = || Call::new("POST", "/animals").body(r#"{"name":"Zebra","weight":1,"height":2}"#);
     is_unavailable(&ask(&function, zebra(), Duration::from_secs(2)).await);
-    let line = function.logged("the database is away, trying again").await;
+    let line = function.logged("the database is unavailable, trying again").await;
     assert_eq!(line["fields"]["code"], "25006");
 
     let (saved, promoted) =

@@ -95,7 +95,7 @@ impl Request {
         Self::new(CrudKind::Read { headers_only: false }, TxMode::Read, main)
     }
 
-    /// Reads with a statement of one's own.
+    /// Reads with the caller's statement.
     pub(crate) fn read_statement(main: Statement) -> Self {
         Self::new(CrudKind::Read { headers_only: false }, TxMode::Read, main)
     }

@@ -162,7 +162,7 @@ async fn slow_query_keeps_nobody_waiting() {
     tokio::time::timeout(Duration::from_secs(30), all_quick)
         .await
         .expect("the slow query keeps them waiting");
-    assert!(app.pool.metrics().shared_reads > before, "nobody was behind it");
+    assert!(app.pool.metrics().shared_reads > before, "no read shared the connection");
     // All of that while it waited.
     let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
     let n_waiting: i64 = app.client.query_one(waiting, &[]).await.unwrap().get(0);

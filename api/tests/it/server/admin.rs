@@ -26,7 +26,9 @@ async fn answers_on_its_own_port() {
     assert!(config.body.contains("db-schemas = \"api,api_v2\"\n"), "{}", config.body);
     assert!(!config.body.contains(SECRET) && !config.body.contains("authenticator:"), "{}", config.body);
 
-    assert_eq!(server.get("/films?limit=1").await.status, 200);
+    for _ in 0..5 {
+        assert_eq!(server.get("/films?limit=1").await.status, 200);
+    }
     let metrics = get("/metrics").await;
     assert_eq!(metrics.header("content-type"), Some("text/plain; charset=utf-8"));
     for sample in [
@@ -35,6 +37,13 @@ async fn answers_on_its_own_port() {
         "pgrst_db_pool_available 1.0",
     ] {
         assert!(metrics.body.lines().any(|it| it == sample), "{sample} in\n{}", metrics.body);
+    }
+    for cache in ["plans", "columns", "statements"] {
+        for family in ["hits_total", "misses_total", "bytes"] {
+            let begin = format!("pgapp_cache_{family}{{cache=\"{cache}\"}} ");
+            let sample = metrics.body.lines().find_map(|it| it.strip_prefix(&begin));
+            assert!(sample.is_some_and(|it| it != "0.0"), "{begin} in\n{}", metrics.body);
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::http::{Request, Response};
 use super::process::Server;
 use super::{authenticator, database};
 
-/// A server over the test application and what `sql` adds to its schema `api`, with settings of our own.
+/// A server over the test application and what `sql` adds to its schema `api`, with our own settings.
 async fn serve(sql: &str, own: &[(&str, &str)]) -> (Server, TestDb) {
     let db = database().await;
     let client = db.connect().await.unwrap();

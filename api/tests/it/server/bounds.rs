@@ -64,7 +64,7 @@ async fn assert_stops(mut server: Server) {
 async fn a_folder_that_cannot_be_used_leaves_large_answers_in_memory() {
     let db = large_database().await;
     let file = tempfile::NamedTempFile::new().unwrap();
-    // There is none; nothing can be made there; it is none.
+    // There is none; nothing can be made there; it is not a folder.
     for folder in ["/nonexistent", "/proc", file.path().to_str().unwrap()] {
         let server = server(&db).variable("TMPDIR", folder).start().await;
         for _ in 0..3 {
@@ -120,7 +120,7 @@ async fn a_full_folder_is_made_up_for_by_memory_and_then_told_of() {
     for _ in 0..3 {
         let answer = without.get("/large").await;
         assert_eq!((answer.status, answer.code().as_str()), (507, "PGAPP002"), "{}", answer.body);
-        assert!(!answer.body.contains(&folder), "where it is concerns nobody outside");
+        assert!(!answer.body.contains(&folder), "the path must not be shown to clients");
         assert_serves(&without).await;
     }
     assert_stops(without).await;
@@ -269,7 +269,7 @@ async fn bodies_beyond_the_limit_are_refused() {
         assert_eq!((answer.status, answer.code().as_str()), (413, "PGAPP100"), "{}", answer.body);
         assert_eq!(answer.header("proxy-status"), Some("PostgREST; error=PGAPP100"));
     };
-    // Told before any of it is sent. Who waits to be told sends nothing; who does not may send it all.
+    // Told before any of it is sent. A client that waits to be told sends nothing; one that does not may send it all.
     let waiting = format!("{head}Expect: 100-continue\r\nContent-Length: 100001\r\n\r\n");
     refused(&exchange(server.api(), waiting.as_bytes()).await.unwrap());
     let sending = format!("{head}Content-Length: 3000000\r\n\r\n{}", "x".repeat(3_000_000));

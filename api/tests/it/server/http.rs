@@ -15,7 +15,7 @@ pub(super) enum Address {
     Unix(PathBuf),
 }
 
-/// A request, for a connection of its own.
+/// A request, for a separate connection.
 pub(super) struct Request {
     text: String,
     body: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The REST server before a database that wants tokens: with keys of its own, and with those of its task or instance.
+//! The REST server before a database that wants tokens: with its own keys, and with those of its task or instance.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

@@ -26,7 +26,8 @@ async fn requests_under_way_are_finished() {
     .await;
     server.signal(Signal::SIGTERM);
     server.wait_for_line("Received termination unix signal SIGTERM").await;
-    eventually("nobody else is let in", async || Request::get("/films").send(&api).await.is_err()).await;
+    eventually("new connections are refused", async || Request::get("/films").send(&api).await.is_err())
+        .await;
     assert_eq!(slow.await.unwrap(), 204);
     assert!(server.wait_for_exit().await.success());
     let left = "select from pg_stat_activity where usename = 'authenticator'";

@@ -32,7 +32,7 @@ fn say(text: &str) {
     eprintln!("{text}");
 }
 
-/// What a user's own deployments leave in the folder; it is none of the story's.
+/// What a user's own deployments leave in the folder; the story does not use it.
 fn is_users_own(name: &str) -> bool {
     name.starts_with('.') || name == "backend.hcl" || name == "environments" || name.contains(".tfstate")
 }

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 /// Longer than any command takes on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A shell of somebody with a home folder of their own and nothing else of this machine's configuration.
+/// The shell of a user with a separate home folder and nothing else of this machine's configuration.
 pub(super) struct Terminal {
     home: TempDir,
     variables: Vec<(String, String)>,

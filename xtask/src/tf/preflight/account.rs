@@ -136,7 +136,7 @@ impl Wishes {
                 self.zones.iter().map(String::as_str).filter(|it| !offered.contains(it)).collect();
             if !lacking.is_empty() {
                 return Ok(Some(format!(
-                    "{kind} is not to be had in {}: name the zone's id in exclude_zone_ids (aws ec2 \
+                    "{kind} is not offered in {}: name the zone's id in exclude_zone_ids (aws ec2 \
                      describe-availability-zones shows it)",
                     lacking.join(", ")
                 )));

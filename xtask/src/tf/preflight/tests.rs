@@ -96,7 +96,7 @@ fn an_empty_account_and_a_zone_that_lacks_a_type() {
             ("aws_instance", Value::Null, json!({"instance_type": "t4g.nano"})),
         ],
         &[("ec2 describe-instance-type-offerings", Answer::Said(only_b))],
-        "t4g.nano is not to be had in eu-west-1a",
+        "t4g.nano is not offered in eu-west-1a",
     );
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Scope {
     pub(super) globs: Vec<Path>,
     /// Names that it defines.
     pub(super) items: BTreeSet<String>,
-    /// Modules in files of their own.
+    /// Modules in separate files.
     pub(super) parts: BTreeSet<String>,
     /// Paths as written, in order.
     pub(super) used: Vec<Path>,
