@@ -9,6 +9,8 @@ pub(crate) mod check;
 pub(crate) mod docs;
 mod environment;
 mod grants;
+#[cfg(test)]
+mod guide;
 pub(crate) mod life;
 mod login;
 mod preflight;

@@ -20,6 +20,7 @@ mod flags;
 mod local;
 mod login;
 mod looking;
+mod operations;
 mod ops;
 mod recovery;
 mod settling;

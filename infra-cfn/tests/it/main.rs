@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod contract;
+mod guide;
 mod readme;
 mod samples;
 mod templates;

@@ -60,12 +60,16 @@ fn every_fault_has_a_guard_that_exists() {
     assert!(tests.contains("every_fault_has_a_guard_that_exists"), "the search finds nothing");
     let rows: Vec<&str> = faults.lines().filter(|it| it.starts_with("| ")).skip(1).collect();
     assert!(rows.len() > 20, "{} rows", rows.len());
+    let mut numbers = BTreeSet::new();
     for row in rows {
-        let guards: Vec<&str> = row.split('|').nth(2).unwrap().split('`').skip(1).step_by(2).collect();
+        let of_row = row.split('|').nth(1).unwrap().split(',').filter_map(|it| it.trim().parse::<u32>().ok());
+        numbers.extend(of_row);
+        let guards: Vec<&str> = row.split('|').nth(3).unwrap().split('`').skip(1).step_by(2).collect();
         assert!(!guards.is_empty(), "no guard: {row}");
         for guard in guards {
             assert!(codes.contains(guard) || tests.contains(guard), "nothing is called {guard}: {row}");
         }
     }
+    assert_eq!(numbers, (1..=20).collect::<BTreeSet<u32>>(), "each finding has a guard");
     assert!(tests.contains("the_faults_of_earlier_templates_are_found"));
 }
