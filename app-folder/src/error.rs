@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use bootstrap_sql::{ServerError, Target};
 
 use crate::name::NameError;
+use crate::packages;
 use crate::script::{NO_TRANSACTION, ScriptError};
 
 /// Why a folder cannot be used.
@@ -53,6 +54,17 @@ pub enum FolderError {
         /// The file, relative to the folder.
         file: String,
     },
+    /// A line of `packages.txt` asks for nothing that is known.
+    #[error(transparent)]
+    Package(#[from] packages::PackagesError),
+    /// A build step is not there.
+    #[error(
+        "custom/packages.txt asks for the build step \"{folder}\", and there is no \"custom/{folder}/build.sh\""
+    )]
+    NoBuild {
+        /// The folder.
+        folder: String,
+    },
     /// The system refused.
     #[error("read \"{}\"", path.display())]
     Read {
@@ -81,6 +93,12 @@ impl FolderError {
             ),
             Self::SameTime { .. } => Some("Rename the one that is to come second to a later second.".to_owned()),
             Self::NotText { .. } => Some("Save it as UTF-8.".to_owned()),
+            Self::Package(_) => Some(
+                "A line is a Debian package (postgresql-18-pgvector), `preload LIBRARY`, or `build FOLDER`.".to_owned(),
+            ),
+            Self::NoBuild { .. } => {
+                Some("Write it: it runs as root in the image's build, and installs into \"$DESTDIR\".".to_owned())
+            }
             Self::Read { .. } => None,
         }
     }
@@ -99,6 +117,8 @@ pub struct Failure {
     pub server: ServerError,
     /// Where in a function or a block, as the server says it; the innermost place.
     pub context: Option<String>,
+    /// The server's version, where it was asked for it.
+    pub major: Option<u32>,
 }
 
 impl fmt::Display for Failure {
@@ -139,18 +159,27 @@ impl Failure {
                 "Another session holds a lock on what is to be changed: end its transaction, or run the command again later."
                     .to_owned(),
             ),
-            Some("0A000" | "58P01" | "22023") if self.server.message.contains("extension") => Some(extension_hint(&self.server.message)),
-            _ => self.server.hint.clone(),
+            _ => match self.missing_extension() {
+                Some(name) => Some(format!(
+                    "Install it beside the server (Debian, Ubuntu: sudo apt-get install {package}) and try again; with \
+                     {package} in {}, the images have it.",
+                    packages::FILE,
+                    package = packages::package_of(name, self.major)
+                )),
+                None => self.server.hint.clone(),
+            },
         }
     }
-}
 
-/// What to install for an extension that the server does not have.
-fn extension_hint(message: &str) -> String {
-    let name = message.split('"').nth(1).unwrap_or("NAME");
-    format!(
-        "Install it for the server's version (Debian/Ubuntu: apt-get install postgresql-VERSION-{name}), then try again."
-    )
+    /// The extension that the server does not have, if that is what failed.
+    pub fn missing_extension(&self) -> Option<&str> {
+        let is_of_extension = self.server.message.starts_with("extension \"")
+            || self.server.message.starts_with("could not open extension control file");
+        let code = self.server.code.as_deref();
+        let is_missing = is_of_extension && matches!(code, Some("0A000" | "58P01" | "22023"));
+        let name = self.server.message.split('"').nth(1).filter(|_| is_missing)?;
+        Some(name.rsplit('/').next().unwrap_or(name).trim_end_matches(".control"))
+    }
 }
 
 /// Why a database was not brought up to a folder. What failed left nothing, unless the variant says otherwise.

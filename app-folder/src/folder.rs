@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::FolderError;
 use crate::name::MigrationName;
+use crate::packages::{self, Packages};
 use crate::script::NO_TRANSACTION;
 
 /// A folder with the parts of an application.
@@ -151,6 +152,22 @@ impl AppFolder {
     /// The committed matrix of `db policies`; it need not be there.
     pub fn policies_file(&self) -> PathBuf {
         self.root.join("tests/policies.txt")
+    }
+
+    /// What the custom database's server needs installed beside it; nothing where there is no `custom/packages.txt`.
+    ///
+    /// # Errors
+    /// A line that asks for nothing that is known, and a build step that is not there.
+    pub fn packages(&self) -> Result<Packages, FolderError> {
+        if !self.root.join(packages::FILE).is_file() {
+            return Ok(Packages::default());
+        }
+        let packages = Packages::parse(&self.read(packages::FILE.to_owned())?.sql)?;
+        let has_step = |folder: &String| self.root.join("custom").join(folder).join("build.sh").is_file();
+        match packages.builds().iter().find(|it| !has_step(it)) {
+            Some(folder) => Err(FolderError::NoBuild { folder: folder.clone() }),
+            None => Ok(packages),
+        }
     }
 
     /// Settings of the server, where the application brings some.

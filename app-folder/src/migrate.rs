@@ -95,7 +95,9 @@ pub async fn apply(
         let mut applied = Vec::with_capacity(due.len());
         for migration in due {
             let started = Instant::now();
-            patiently(client, migration, options, on_event).await?;
+            if let Err(error) = patiently(client, migration, options, on_event).await {
+                return Err(with_version(&*client, error).await);
+            }
             let file = migration.script.file.clone();
             on_event(MigrateEvent::Applied { file: file.clone(), took: started.elapsed() });
             applied.push(file);
@@ -175,6 +177,18 @@ async fn patiently(
             other => return other,
         }
     }
+}
+
+/// Asks for what the hint of a missing extension needs to name its package.
+async fn with_version(client: &Client, mut error: Error) -> Error {
+    if let Error::Failed(failure) | Error::FailedHalfway { failure, .. } = &mut error
+        && failure.missing_extension().is_some()
+    {
+        let sql = "SELECT pg_catalog.current_setting('server_version_num')::int / 10000";
+        let row = client.query_one(sql, &[]).await.ok();
+        failure.major = row.and_then(|it| u32::try_from(it.get::<_, i32>(0)).ok());
+    }
+    error
 }
 
 /// A lock that was not had in time, a deadlock, and a row of the catalog that another session was first to write.

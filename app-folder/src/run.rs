@@ -81,5 +81,6 @@ pub(crate) fn failure(error: &tokio_postgres::Error, file: &str, statement: &Sta
         statement: statement.excerpt(),
         context: db.and_then(|it| it.where_()).and_then(|it| it.lines().next()).map(str::to_owned),
         server: ServerError::from(error),
+        major: None,
     }
 }

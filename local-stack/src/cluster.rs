@@ -363,6 +363,19 @@ impl Cluster {
         Ok(())
     }
 
+    /// A setting's line as the last start wrote it; empty where it had none.
+    pub(crate) fn configured(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.data.path().join(SETTINGS_FILE)).unwrap_or_default();
+        let begin = format!("{name} ");
+        text.lines().find(|it| it.starts_with(&begin)).unwrap_or_default().to_owned()
+    }
+
+    /// The line as the next start writes it.
+    pub(crate) fn setting(&self, name: &str) -> String {
+        let found = self.settings.iter().find(|(it, _)| it == name);
+        found.map_or_else(String::new, |(name, value)| setting_line(name, value).trim_end().to_owned())
+    }
+
     /// Replaces a file at once, so that a crash leaves the old or the new text.
     fn write_owned(&self, path: &Path, text: &str) -> Result<(), ClusterError> {
         let draft = sibling(path, "new");

@@ -4,6 +4,7 @@ mod engine;
 
 use std::path::{Path, PathBuf};
 
+use app_folder::AppFolder;
 use async_trait::async_trait;
 
 pub use engine::Engine;
@@ -14,6 +15,7 @@ use crate::database::Database;
 use crate::driver::{ApiLaunch, Driver, Handle};
 use crate::error::Error;
 use crate::event::{Event, Progress};
+use crate::image;
 use crate::native::{OF_APPLICATION, api_environment};
 use crate::service::{ServiceName, ServiceState};
 use crate::state::{ApiProcess, StackHome, State};
@@ -34,8 +36,9 @@ const CONF_LABEL: &str = "pgapp.conf";
 pub(crate) struct Docker {
     engine: Engine,
     compose_file: PathBuf,
-    /// What only some stacks have: a published port of the admin server, an application's settings.
+    /// What only some stacks have: a published port of the admin server, an application's settings and packages.
     override_file: PathBuf,
+    root: PathBuf,
     home: PathBuf,
     logs_dir: PathBuf,
     config: StackConfig,
@@ -48,6 +51,7 @@ impl Docker {
             engine,
             compose_file: root.join("local-stack/docker/compose.yaml"),
             override_file: home.dir().join("compose.override.yaml"),
+            root: root.to_owned(),
             home: home.dir().to_owned(),
             logs_dir: home.dir().join("logs"),
             config: state.config.clone(),
@@ -82,12 +86,30 @@ impl Docker {
     fn write_override(&self, conf: Option<&Conf>) -> Result<(), Error> {
         let file = conf.map(|it| it.place(&self.home)).transpose()?;
         let path = &self.override_file;
-        let written = match override_text(self.config.admin_port, conf.zip(file.as_deref())) {
+        let image = self.own_image()?;
+        let image = image.as_ref().map(|(name, context)| (name.as_str(), context.as_path()));
+        let written = match override_text(self.config.admin_port, conf.zip(file.as_deref()), image) {
             Some(text) => std::fs::write(path, text),
             None if path.exists() => std::fs::remove_file(path),
             None => Ok(()),
         };
         written.map_err(|source| Error::File { doing: "write", path: path.clone(), source })
+    }
+
+    /// Name and build context of the custom database's image, where the application asks for one of its own.
+    fn own_image(&self) -> Result<Option<(String, PathBuf)>, Error> {
+        let Some(path) = &self.config.app else { return Ok(None) };
+        let folder = AppFolder::open(path)?;
+        if folder.packages()?.is_empty() {
+            return Ok(None);
+        }
+        let context = self.home.join("customdb");
+        image::stage(&self.root, &folder, &context)?;
+        Ok(Some((self.image_name(), context)))
+    }
+
+    fn image_name(&self) -> String {
+        format!("postgres-as-app/customdb:{}", self.project)
     }
 
     async fn container(&self, service: ServiceName, all: bool) -> Result<Option<String>, Error> {
@@ -210,7 +232,9 @@ impl Driver for Docker {
 
     async fn remove_data(&self) -> Result<(), Error> {
         let command = self.compose(&["down", "--volumes", "--remove-orphans"]);
-        self.engine.run(command, "remove the volumes", &|_| {}).await
+        self.engine.run(command, "remove the volumes", &|_| {}).await?;
+        self.engine.forget_image(&self.image_name()).await;
+        Ok(())
     }
 
     fn origin_address(&self) -> (String, u16) {
@@ -225,14 +249,20 @@ impl Driver for Docker {
 }
 
 /// A compose file for what only some stacks have; `None` where there is nothing of it. JSON is YAML, and quotes paths.
-fn override_text(admin_port: Option<u16>, conf: Option<(&Conf, &Path)>) -> Option<String> {
+/// `image` is the name and the build context of the custom database's own one.
+fn override_text(
+    admin_port: Option<u16>,
+    conf: Option<(&Conf, &Path)>,
+    image: Option<(&str, &Path)>,
+) -> Option<String> {
+    // A dollar would begin a variable of compose.
+    let path_text = |path: &Path| path.display().to_string().replace('$', "$$");
     let mut api = serde_json::Map::new();
     if let Some(port) = admin_port {
         api.insert("ports".to_owned(), serde_json::json!([format!("127.0.0.1:{port}:3001")]));
     }
     if let Some((conf, path)) = conf {
-        // A dollar would begin a variable of compose.
-        let source = path.display().to_string().replace('$', "$$");
+        let source = path_text(path);
         let target = "/pgapp.conf";
         api.insert("command".to_owned(), serde_json::json!([target]));
         let volume =
@@ -247,10 +277,18 @@ fn override_text(admin_port: Option<u16>, conf: Option<(&Conf, &Path)>) -> Optio
             .collect();
         api.insert("environment".to_owned(), unset.into());
     }
-    if api.is_empty() {
+    let mut services = serde_json::Map::new();
+    if !api.is_empty() {
+        services.insert("api".to_owned(), api.into());
+    }
+    if let Some((name, context)) = image {
+        let custom = serde_json::json!({"image": name, "build": {"context": path_text(context)}});
+        services.insert("customdb".to_owned(), custom);
+    }
+    if services.is_empty() {
         return None;
     }
-    Some(format!("{}\n", serde_json::json!({"services": {"api": api}})))
+    Some(format!("{}\n", serde_json::json!({"services": services})))
 }
 
 #[cfg(test)]
@@ -259,20 +297,24 @@ mod tests {
 
     #[test]
     fn only_what_a_stack_has_is_written() {
-        assert_eq!(override_text(None, None), None);
+        assert_eq!(override_text(None, None, None), None);
         assert_eq!(
-            override_text(Some(4001), None).unwrap(),
+            override_text(Some(4001), None, None).unwrap(),
             "{\"services\":{\"api\":{\"ports\":[\"127.0.0.1:4001:3001\"]}}}\n"
         );
         let app = tempfile::tempdir().unwrap();
         std::fs::write(app.path().join("pgapp.conf"), "db-schemas = \"api\"\n").unwrap();
         let config = StackConfig { app: Some(app.path().to_owned()), ..StackConfig::default() };
         let conf = Conf::of(&config).unwrap().unwrap();
-        let text = override_text(None, Some((&conf, Path::new("/a $b/pgapp.conf")))).unwrap();
+        let text = override_text(None, Some((&conf, Path::new("/a $b/pgapp.conf"))), None).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let api = &value["services"]["api"];
         assert_eq!(api["volumes"][0]["source"], "/a $$b/pgapp.conf");
         assert_eq!(api["environment"], serde_json::json!({"PGRST_DB_SCHEMAS": ""}));
         assert_eq!(api["labels"][CONF_LABEL], conf.digest());
+        assert_eq!(
+            override_text(None, None, Some(("customdb:x", Path::new("/c")))).unwrap(),
+            "{\"services\":{\"customdb\":{\"build\":{\"context\":\"/c\"},\"image\":\"customdb:x\"}}}\n"
+        );
     }
 }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod database;
 pub mod error;
 pub mod event;
+pub mod image;
 pub mod install;
 pub mod pgbin;
 pub mod ports;

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use app_folder::{AppFolder, Packages};
 use async_trait::async_trait;
 use nix::sys::signal::Signal;
 
@@ -32,6 +33,9 @@ local   all       all                  scram-sha-256
 host    all       all   127.0.0.1/32   scram-sha-256
 host    all       all   ::1/128        scram-sha-256
 ";
+
+/// The setting that takes effect with a start only.
+const PRELOAD: &str = "shared_preload_libraries";
 
 /// Time for sessions to end and a checkpoint to be written.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -94,6 +98,31 @@ impl Native {
         self.tools.as_ref().ok_or(Error::NoServer { download: "not tried".to_owned() })
     }
 
+    /// What the application asks for beside the custom database's server.
+    fn packages(&self) -> Result<Packages, Error> {
+        let Some(path) = &self.config.app else { return Ok(Packages::default()) };
+        Ok(AppFolder::open(path)?.packages()?)
+    }
+
+    /// Names what is missing, with the command that installs it.
+    fn name_lacking(&self, progress: &Progress) -> Result<(), Error> {
+        let binaries = &self.tools()?.binaries;
+        let packages = self.packages()?;
+        let lacking = binaries.lacking(&packages.debian(&binaries.major.to_string()));
+        if !lacking.is_empty() {
+            let file = app_folder::packages::FILE;
+            let names = lacking.join(" ");
+            progress.note(format!("{file}: not installed here; sudo apt-get install {names}"));
+        }
+        for step in packages.builds() {
+            progress.note(format!(
+                "custom/{step}/build.sh is run for images; here it is yours to run, with PG_MAJOR={}",
+                binaries.major
+            ));
+        }
+        Ok(())
+    }
+
     fn cluster(&self, database: Database) -> Result<Cluster, Error> {
         let Tools { binaries, account } = self.tools()?;
         let service = database.service();
@@ -104,8 +133,15 @@ impl Native {
             ("shared_buffers".to_owned(), "64MB".to_owned()),
             ("max_worker_processes".to_owned(), "16".to_owned()),
         ];
-        if database == Database::Custom && binaries.has_extension("pg_cron") {
-            settings.push(("shared_preload_libraries".to_owned(), "pg_cron".to_owned()));
+        let has_cron = database == Database::Custom && binaries.has_extension("pg_cron");
+        let mut preload = if database == Database::Custom { self.packages()?.preload() } else { Vec::new() };
+        // What is not installed keeps no server from starting; who needs it is told so.
+        preload.retain(|it| it != "pg_cron" && binaries.has_library(it));
+        preload.extend(has_cron.then(|| "pg_cron".to_owned()));
+        if !preload.is_empty() {
+            settings.push((PRELOAD.to_owned(), preload.join(",")));
+        }
+        if has_cron {
             settings.push(("cron.database_name".to_owned(), database.dbname().to_owned()));
             // Jobs over libpq would need another password.
             settings.push(("cron.use_background_workers".to_owned(), "on".to_owned()));
@@ -219,6 +255,11 @@ impl Driver for Native {
     }
 
     async fn is_outdated(&self, service: ServiceName, launch: &ApiLaunch<'_>) -> Result<bool, Error> {
+        if let Ok(database) = Database::try_from(service) {
+            // What is preloaded takes a start; the other settings are the same ones as long as the stack is.
+            let cluster = self.cluster(database)?;
+            return Ok(cluster.configured(PRELOAD) != cluster.setting(PRELOAD));
+        }
         let (Some(running), Some(program)) = (self.program(service), launch.program) else {
             return Ok(false);
         };
@@ -255,6 +296,7 @@ impl Driver for Native {
         let logs = self.servers_dir.join("logs");
         let made = self.tools()?.account.create_dir(&logs, 0o755);
         made.map_err(|source| Error::File { doing: "make", path: logs.clone(), source })?;
+        self.name_lacking(progress)?;
         both(services, |database| self.prepare_database(database, progress)).await
     }
 

@@ -177,6 +177,31 @@ impl ServerBinaries {
         share.join(format!("extension/{name}.control")).is_file()
     }
 
+    /// Whether a library that can be preloaded is installed beside this server.
+    pub fn has_library(&self, name: &str) -> bool {
+        let prefix = self.dir.parent().map(Path::to_owned).unwrap_or_default();
+        let mut dirs = vec![prefix.join("lib"), prefix.join("lib/postgresql")];
+        if let Ok(output) = Command::new(self.program("pg_config")).arg("--pkglibdir").output() {
+            dirs.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+        }
+        let is_file = |dir: &PathBuf, end: &str| dir.join(format!("{name}.{end}")).is_file();
+        dirs.iter().any(|it| is_file(it, "so") || is_file(it, "dylib"))
+    }
+
+    /// Those of these Debian packages that are not installed; none where the server is not Debian's.
+    pub fn lacking(&self, packages: &[String]) -> Vec<String> {
+        if packages.is_empty() || !self.dir.starts_with("/usr/lib/postgresql") {
+            return Vec::new();
+        }
+        let format = "${Package} ${db:Status-Status}\\n";
+        let mut query = Command::new("dpkg-query");
+        query.args(["--show", "--showformat", format, "--"]).args(packages).stdin(Stdio::null());
+        let Ok(output) = query.output() else { return Vec::new() };
+        let known = String::from_utf8_lossy(&output.stdout);
+        let is_there = |name: &String| known.lines().any(|it| it == format!("{name} installed"));
+        packages.iter().filter(|it| !is_there(it)).cloned().collect()
+    }
+
     /// Debian keeps `pg_config` in another package than the server, so its answer may be missing.
     fn share_dir_guesses(&self) -> impl Iterator<Item = PathBuf> {
         let debian = PathBuf::from(format!("/usr/share/postgresql/{}", self.major));

@@ -181,7 +181,7 @@ pub(crate) enum Command {
     Open(OpenArgs),
     /// Build an image, look for secrets in it, push it, print its digest
     #[command(
-        after_help = "Examples:\n  cargo xtask publish api --dry-run\n  cargo xtask publish customdb --registry 123456789012.dkr.ecr.us-east-1.amazonaws.com\n  cargo xtask publish api --registry ghcr.io/me --tag 0.1.0 --join 0.1.0-amd64 --join 0.1.0-arm64\n\nECR is logged in to with the AWS command line. Elsewhere `docker login` counts, or --username with the password by stdin."
+        after_help = "Examples:\n  cargo xtask publish api --dry-run\n  cargo xtask publish customdb --app ../shop --dry-run\n  cargo xtask publish customdb --registry 123456789012.dkr.ecr.us-east-1.amazonaws.com\n  cargo xtask publish api --registry ghcr.io/me --tag 0.1.0 --join 0.1.0-amd64 --join 0.1.0-arm64\n\nECR is logged in to with the AWS command line. Elsewhere `docker login` counts, or --username with the password by stdin."
     )]
     Publish(PublishArgs),
     /// Build the artifact of the serverless deployment
@@ -254,6 +254,9 @@ pub(crate) struct PublishArgs {
     /// Which image
     #[arg(value_enum)]
     pub(crate) image: ImageArg,
+    /// Application whose custom/packages.txt goes into customdb
+    #[arg(long, value_name = "DIR")]
+    pub(crate) app: Option<PathBuf>,
     /// Registry, with its folder if it has one
     #[arg(long, value_name = "HOST[/FOLDER]")]
     pub(crate) registry: Option<String>,

@@ -21,12 +21,13 @@ mod sources;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use app_folder::{AppFolder, FolderError};
 use serde_json::json;
 
-use crate::cli::PublishArgs;
+use crate::cli::{ImageArg, PublishArgs};
 use crate::{output, workspace};
 use docker::Docker;
-use image::Image;
+use image::{Image, Place};
 use registry::Registry;
 
 pub(crate) use sources::scan as scan_sources;
@@ -56,6 +57,14 @@ pub(crate) fn run(args: &PublishArgs) -> Result<ExitCode> {
             "there are uncommitted changes, so the image would match no revision; commit them, or give --allow-dirty"
         );
     }
+    let staged = match &args.app {
+        Some(_) if args.image != ImageArg::Customdb => {
+            bail!("--app is for customdb: the other images hold nothing of an application")
+        }
+        Some(app) => Some(stage(&sh, app)?),
+        None => None,
+    };
+    let place = Place::of(image, staged.as_ref().map(xshell::TempDir::path));
     let bases = bases::resolve(&docker, image, &args.base)?;
     for base in bases.iter().filter(|it| it.digest.is_none()) {
         if !args.dry_run && !args.allow_unpinned {
@@ -72,13 +81,13 @@ pub(crate) fn run(args: &PublishArgs) -> Result<ExitCode> {
     let mut scan = scan::Scan::new(&sh)?;
     let context = sh.create_temp_dir().context("make a folder for the build context")?;
     output::note("Looking for secrets in the build context ...");
-    docker.context(image, context.path())?;
+    docker.context(&place, context.path())?;
     scan.folder(context.path(), "build context")?;
     scan.finish()?;
 
     let labels = labels::of(image, &source, &bases);
     output::note(&format!("Building {} ...", image.name));
-    let id = docker.build(image, &bases, &labels, &args.cargo_profile)?;
+    let id = docker.build(image, &place, &bases, &labels, &args.cargo_profile)?;
 
     output::note("Looking at the image ...");
     let facts = docker.facts(&id)?;
@@ -111,6 +120,22 @@ pub(crate) fn run(args: &PublishArgs) -> Result<ExitCode> {
     };
     report(args, image, &id, facts.size, destination.as_deref(), digest.as_deref(), &labels)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The custom database's build context with what an application asks for.
+fn stage(sh: &xshell::Shell, app: &std::path::Path) -> Result<xshell::TempDir> {
+    let folder = AppFolder::open(app).map_err(with_hint)?;
+    if folder.packages().map_err(with_hint)?.is_empty() {
+        output::note(&format!("{} asks for nothing: this is the plain image", app_folder::packages::FILE));
+    }
+    let dir = sh.create_temp_dir().context("make a folder for the application's packages")?;
+    local_stack::image::stage(&workspace::root(), &folder, dir.path())?;
+    Ok(dir)
+}
+
+fn with_hint(error: FolderError) -> anyhow::Error {
+    let hint = error.hint().map(|it| format!("\n{it}")).unwrap_or_default();
+    anyhow::anyhow!("{error}{hint}")
 }
 
 /// The base that the image's last stage stands on.

@@ -24,6 +24,11 @@ use std::net::SocketAddr;
 use local_stack::testing::{NativeServer, TestServer as _};
 use tokio_postgres::{Client, Config, NoTls};
 
+/// An application with a part for each deployment.
+fn shop() -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/shop").to_owned()
+}
+
 /// A server's administrator, whom no deployment knows of.
 async fn superuser(server: &NativeServer, dbname: &str) -> Client {
     let mut config = Config::new();

@@ -160,6 +160,11 @@ impl Engine {
         }
     }
 
+    /// Removes an image, if it is there and nothing else has need of it.
+    pub(super) async fn forget_image(&self, image: &str) {
+        let _ = self.ask(&["image", "rm", image], "remove the image").await;
+    }
+
     /// Stops a container, giving it time to finish.
     pub(super) async fn stop(&self, container: &str) -> Result<(), Error> {
         self.ask(&["stop", "-t", "30", container], "stop the container").await.map(drop)

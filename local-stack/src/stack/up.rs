@@ -39,7 +39,16 @@ impl Run<'_> {
         missing: &[ServiceName],
     ) -> Result<(), Error> {
         self.driver.prepare(services, self.progress).await?;
-        self.start_databases(state, missing).await?;
+        let mut databases = ServiceName::DATABASES.to_vec();
+        databases.retain(|it| missing.contains(it));
+        // The origin is what a managed Postgres is: no application puts anything into it.
+        let custom = ServiceName::CustomDb;
+        if !databases.contains(&custom) && self.driver.is_outdated(custom, &self.launch).await? {
+            self.progress.step(custom, "starting anew: its image or what it preloads was changed");
+            self.stack.dispose(self.driver, state, &[custom], self.progress).await?;
+            databases.push(custom);
+        }
+        self.start_databases(state, &databases).await?;
         self.set_up_databases(state).await?;
         for service in [ServiceName::Api, ServiceName::Animals] {
             if services.contains(&service) {
@@ -49,12 +58,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn start_databases(&self, state: &mut State, missing: &[ServiceName]) -> Result<(), Error> {
-        let mut databases = ServiceName::DATABASES.to_vec();
-        databases.retain(|it| missing.contains(it));
+    async fn start_databases(&self, state: &mut State, databases: &[ServiceName]) -> Result<(), Error> {
         state.expected.extend(ServiceName::DATABASES);
         self.stack.home.save(state)?;
-        self.driver.start_databases(&databases, self.progress).await?;
+        self.driver.start_databases(databases, self.progress).await?;
         let (origin, custom) = tokio::join!(
             self.database_healthy(&state.config, Database::Origin),
             self.database_healthy(&state.config, Database::Custom)

@@ -101,6 +101,37 @@ async fn a_failing_file_leaves_nothing_and_names_its_place() {
 }
 
 #[tokio::test]
+async fn what_is_to_be_preloaded_is_and_what_is_missing_is_named() {
+    let (it, folder) =
+        up(&[FIRST, ("custom/packages.txt", "preload auto_explain\npreload no_such_library\n")]).await;
+    let preloaded = "current_setting('shared_preload_libraries')";
+    let first = text(&it, Database::Custom, preloaded).await;
+    assert!(first.starts_with("auto_explain") && !first.contains("no_such_library"), "{first}");
+    let origin = text(&it, Database::Origin, preloaded).await;
+    assert!(!origin.contains("auto_explain"), "{origin}");
+
+    // A changed list starts the custom database again, and nothing else; rows stay.
+    write(&it, &[("custom/packages.txt", "preload pg_stat_statements\n")]);
+    it.up().await.unwrap();
+    let second = text(&it, Database::Custom, preloaded).await;
+    assert!(second.starts_with("pg_stat_statements"), "{second}");
+    assert_eq!(text(&it, Database::Custom, "select count(*) from items").await, "1");
+
+    write(&it, &[("custom/migrations/20260102000000_v.sql", "create extension no_such_thing;")]);
+    let error = it.stack.migrate(&folder, Order::Strict).await.unwrap_err();
+    let major =
+        text(&it, Database::Custom, "select current_setting('server_version_num')::int / 10000").await;
+    let wanted = format!("sudo apt-get install postgresql-{major}-no-such-thing");
+    assert!(error.hint().unwrap().contains(&wanted), "{:?}", error.hint());
+    for (text, says) in
+        [("two words here", "custom/packages.txt:1"), ("build nothing", "custom/nothing/build.sh")]
+    {
+        write(&it, &[("custom/packages.txt", text)]);
+        assert!(it.up().await.unwrap_err().to_string().contains(says), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_lock_is_waited_for_without_keeping_readers_out() {
     let (it, folder) = up(&[FIRST]).await;
     write(&it, &[("custom/migrations/20260102000000_n.sql", "alter table items add n int default 3;")]);

@@ -139,6 +139,61 @@ async fn containers_behave_as_processes_do() {
     assert_eq!(String::from_utf8_lossy(&left.stdout), "");
 }
 
+/// An application whose list has a Debian package, a library to preload and a build step of its own.
+fn application_with_packages(dir: &Path) {
+    let files = [
+        ("packages.txt", "postgresql-18-pgaudit\npreload auto_explain\nbuild words\n"),
+        (
+            "words/build.sh",
+            "#!/bin/sh\nset -e\nto=\"$DESTDIR/usr/share/postgresql/$PG_MAJOR/extension\"\nmkdir -p \"$to\"\n\
+             cp words.control words--1.0.sql \"$to\"\n",
+        ),
+        ("words/words.control", "default_version = '1.0'\nrelocatable = true\n"),
+        (
+            "words/words--1.0.sql",
+            "create function words(t text) returns int language sql return array_length(string_to_array(t, ' '), 1);\n",
+        ),
+        ("migrations/20260101000000_start.sql", "create extension pgaudit;\ncreate extension words;\n"),
+    ];
+    for (name, text) in files {
+        let path = dir.join("custom").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_applications_packages_are_in_its_image_and_preloaded() {
+    if engine().await.is_none() {
+        return;
+    }
+    let app = tempfile::tempdir().unwrap();
+    application_with_packages(app.path());
+    let mut it = DockerStack::new("packages");
+    it.config.app = Some(app.path().to_owned());
+    let status = it.up().await.unwrap();
+    let container = status.services[1].container.clone().unwrap();
+    let custom = it.stack.connection(Database::Custom).unwrap().connect().await.unwrap();
+    let sql = "SELECT current_setting('shared_preload_libraries'), words('one two')";
+    let row = custom.query_one(sql, &[]).await.unwrap();
+    assert_eq!((row.get(0), row.get(1)), ("pgaudit,auto_explain,pg_cron", 2));
+    let ask = |args: &[&str]| {
+        let output = std::process::Command::new("docker").args(args).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    assert_ne!(ask(&["exec", &container, "id", "-u"]), "0");
+    assert_eq!(ask(&["exec", &container, "ls", "/var/lib/apt/lists"]), "", "nothing of apt's is left");
+
+    // Another list, another image: the database starts anew by itself and has its rows.
+    custom.batch_execute("CREATE TABLE kept AS SELECT 1 AS n").await.unwrap();
+    std::fs::write(app.path().join("custom/packages.txt"), "postgresql-18-pgaudit\nbuild words\n").unwrap();
+    it.up().await.unwrap();
+    let custom = it.stack.connection(Database::Custom).unwrap().connect().await.unwrap();
+    let sql = "SELECT current_setting('shared_preload_libraries'), n FROM kept";
+    let row = custom.query_one(sql, &[]).await.unwrap();
+    assert_eq!((row.get(0), row.get(1)), ("pgaudit,pg_cron", 1));
+}
+
 #[tokio::test]
 async fn the_animals_app_runs_in_a_container_of_its_own() {
     if engine_with(&[POSTGRES_IMAGE, RUST_IMAGE]).await.is_none() {

@@ -7,9 +7,14 @@ use serde_json::Value;
 use xshell::{Shell, cmd};
 
 use super::{
-    Session, base::Base, image::Image, inspect::Facts, labels, layers::Layers, registry::without_tag,
+    Session,
+    base::Base,
+    image::{Image, Place},
+    inspect::Facts,
+    labels,
+    layers::Layers,
+    registry::without_tag,
 };
-use crate::workspace;
 
 /// An engine that answers.
 pub(super) struct Docker<'a> {
@@ -51,13 +56,13 @@ impl<'a> Docker<'a> {
     }
 
     /// Unpacks into a folder what a build would be sent. The engine itself says so: what else would know its ignore file?
-    pub(super) fn context(&self, image: &Image, into: &Path) -> Result<()> {
+    pub(super) fn context(&self, place: &Place, into: &Path) -> Result<()> {
         let sh = self.sh;
         let folder = sh.create_temp_dir()?;
         let (iid, file) = (folder.path().join("iid"), folder.path().join("Dockerfile"));
         // By file and not by stdin: then the ignore file of the context is obeyed by either builder.
         sh.write_file(&file, "FROM scratch\nCOPY . /\n")?;
-        let context = workspace::root().join(image.context);
+        let context = &place.context;
         cmd!(sh, "docker build --quiet --iidfile {iid} --file {file} {context}")
             .quiet()
             .ignore_stdout()
@@ -92,6 +97,7 @@ impl<'a> Docker<'a> {
     pub(super) fn build(
         &self,
         image: &Image,
+        place: &Place,
         bases: &[Base],
         labels: &[(String, String)],
         profile: &str,
@@ -99,8 +105,6 @@ impl<'a> Docker<'a> {
         let sh = self.sh;
         let folder = sh.create_temp_dir()?;
         let iid = folder.path().join("iid");
-        let root = workspace::root();
-        let (file, context) = (root.join(image.dockerfile), root.join(image.context));
         let mut args: Vec<String> = Vec::new();
         for base in bases {
             args.extend(["--build-arg".to_owned(), format!("{}={}", base.argument, base.reference())]);
@@ -110,7 +114,7 @@ impl<'a> Docker<'a> {
         }
         // One instruction for all of them: the legacy builder makes a container for each label that stands on its line.
         let labelled = folder.path().join("Dockerfile");
-        let text = sh.read_file(&file).with_context(|| format!("read {}", image.dockerfile))?;
+        let text = sh.read_file(&place.dockerfile).with_context(|| format!("read {}", image.dockerfile))?;
         sh.write_file(&labelled, format!("{}\n{}\n", text.trim_end(), labels::instruction(labels)))?;
         let mut command = std::process::Command::new("docker");
         command
@@ -120,7 +124,7 @@ impl<'a> Docker<'a> {
             .arg("--file")
             .arg(&labelled)
             .args(&args)
-            .arg(&context);
+            .arg(&place.context);
         // An attestation would make a list of what is one image, and lists cannot be joined to a list.
         command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
         // Data goes to stdout, and this is progress.

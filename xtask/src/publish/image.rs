@@ -1,6 +1,9 @@
 //! The images, as data.
 
+use std::path::{Path, PathBuf};
+
 use crate::cli::ImageArg;
+use crate::workspace;
 
 /// An image of this project.
 #[derive(Debug)]
@@ -53,6 +56,25 @@ const CUSTOMDB: Image = Image {
     max_size: None,
 };
 
+/// Where an image is built from.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) dockerfile: PathBuf,
+    pub(super) context: PathBuf,
+}
+
+impl Place {
+    /// The workspace; or a context that was made with a copy of the Dockerfile.
+    pub(super) fn of(image: &Image, staged: Option<&Path>) -> Self {
+        let root = workspace::root();
+        let dockerfile = root.join(image.dockerfile);
+        match (staged, dockerfile.file_name()) {
+            (Some(dir), Some(name)) => Self { dockerfile: dir.join(name), context: dir.to_owned() },
+            _ => Self { dockerfile, context: root.join(image.context) },
+        }
+    }
+}
+
 impl Image {
     /// The image that was asked for.
     pub(super) const fn of(name: ImageArg) -> &'static Self {
@@ -66,7 +88,6 @@ impl Image {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace;
 
     #[test]
     fn bases_are_those_of_the_dockerfiles() {

@@ -133,6 +133,18 @@ fn an_image_is_built_looked_at_pushed_and_joined() {
     assert_eq!(labels["org.opencontainers.image.version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(labels["org.opencontainers.image.revision"].as_str().map(|it| it.len() >= 40), Some(true));
 
+    // An application's packages are in it, and it stays fit to be published.
+    let app = tempfile::tempdir().unwrap();
+    std::fs::create_dir(app.path().join("custom")).unwrap();
+    std::fs::write(app.path().join("custom/packages.txt"), "postgresql-18-pgaudit\n").unwrap();
+    let folder = app.path().to_str().unwrap();
+    let own = publish(&["customdb", "--app", folder, "--dry-run"]);
+    let files =
+        "cat /usr/local/share/pgapp/preload; ls /usr/share/postgresql/$PG_MAJOR/extension/pgaudit.control";
+    let own = own["id"].as_str().unwrap();
+    let shown = docker(&["run", "--rm", "--entrypoint", "sh", own, "-c", files]);
+    assert!(shown.starts_with("pgaudit/usr/share/postgresql/"), "{shown}");
+
     let Some(registry) = Registry::start() else { return };
     let host = format!("127.0.0.1:{}/app", registry.port);
     let base = SmallBase::build();
@@ -171,6 +183,8 @@ fn what_cannot_be_pushed_is_refused_before_anything_is_built() {
         (&["api"][..], "--registry"),
         (&["api", "--registry", "owner"], "expected a registry"),
         (&["api", "--join", "1"], "--join needs --registry"),
+        (&["api", "--app", "examples/shop", "--dry-run"], "--app is for customdb"),
+        (&["customdb", "--app", "../docs", "--dry-run"], "holds no application"),
     ] {
         if Command::new("docker").arg("version").output().is_ok_and(|it| it.status.success()) {
             let output = xtask(&[&["publish"], args].concat()).output().unwrap();

@@ -117,22 +117,39 @@ async fn the_hybrid_deployment_comes_works_and_goes() {
     for words in [["set up: 2 steps"], ["everything was in place: 2 steps"]] {
         terminal.done("ops", &["bootstrap", "--target", "rds"]).await.says(&words);
     }
+    // An application's part in the origin, shown and then applied once.
+    let shop = super::shop();
+    let with_shop = ["bootstrap", "--target", "rds", "--app", &shop];
+    let pending = terminal.done("ops", &[&with_shop[..], &["--dry-run"]].concat()).await;
+    assert!(pending.out().contains("-- origin/migrations/20260105090000_orders.sql"), "{}", pending.out());
+    terminal.done("ops", &with_shop).await.says(&["applied origin/migrations/20260105090000_orders.sql"]);
+    terminal.done("ops", &with_shop).await.says(&["everything was in place: 2 steps"]);
     let cities = "create table cities(id int primary key, name text not null)";
     let rows = "insert into cities values (1,'Lima'),(2,'Oslo')";
     terminal.done("ops", &["psql", "rds", "--", "-Xqc", cities, "-c", rows]).await;
-    let first = terminal.done("ops", &["bootstrap", "--target", "compute"]).await;
+    let with_shop = ["bootstrap", "--target", "compute", "--app", &shop];
+    let first = terminal.done("ops", &with_shop).await;
     first.says(&[
         "set up: ",
         &format!("joined to {RDS}:"),
         "put the authorities that vouch",
         "imported cities",
+        "applied custom/migrations/20260105110000_orders.sql",
+        "applied custom/migrations/20260105140000_login.sql",
     ]);
     // Where a server lacks an extension, its step is tried at each run; what joins the databases is not.
-    let again = terminal.done("ops", &["bootstrap", "--target", "compute", "--json"]).await.json();
+    let again = terminal.done("ops", &[&with_shop[..], &["--json"]].concat()).await.json();
     assert_eq!(
-        (&again["wired"]["server_changed"], &again["imported"]["unchanged"]),
-        (&false.into(), &1.into())
+        (&again["wired"]["server_changed"], &again["imported"]["unchanged"], &again["migrations"]),
+        (&false.into(), &4.into(), &Value::Null)
     );
+    // The application's view reads the origin's table through the private network.
+    let made = "insert into customers (tenant, name) values ('north', 'Ann')";
+    terminal.done("ops", &["psql", "rds", "--", "-Xqc", made]).await;
+    let claims = "set request.jwt.claims = '{\"tenant\": \"north\"}'";
+    let served = ["--", "-XAtq", "-c", claims, "-c", "select name from api.customers"];
+    let read = terminal.done("ops", &[&["psql", "compute"][..], &served].concat()).await;
+    assert_eq!(read.out(), "Ann");
     let (tunnel, address) = terminal.started("ops", &["tunnel", "--to", "compute"]).await;
     let through: SocketAddr = address.parse().expect("the local address");
     assert_eq!(count_roles(&custom, through, custom.password()).await, 2);

@@ -106,6 +106,12 @@ async fn the_serverless_deployment_comes_works_and_goes() {
     assert!(dry.out().starts_with("CREATE DATABASE \"animals\";"), "{}", dry.out());
     terminal.done("ops", &bootstrap).await.says(&["created the database \"animals\"", "set up: 3 steps"]);
     terminal.done("ops", &bootstrap).await.says(&["everything was in place: 3 steps"]);
+    let shop = super::shop();
+    let with_shop = [&bootstrap[..], &["--app", &shop]].concat();
+    let pending = terminal.done("ops", &[&with_shop[..], &["--dry-run"]].concat()).await;
+    assert!(pending.out().contains("-- aurora/migrations/20260105090000_orders.sql"), "{}", pending.out());
+    terminal.done("ops", &with_shop).await.says(&["applied aurora/migrations/20260105090000_orders.sql"]);
+    terminal.done("ops", &with_shop).await.says(&["everything was in place: 3 steps"]);
     let who = "select current_user, (select ssl from pg_stat_ssl where pid = pg_backend_pid()), count(*) from animals";
     let asked = terminal.done("ops", &[&["psql", "aurora"][..], &here, &["--", "-XAtc", who]].concat()).await;
     assert_eq!(asked.out(), "lambda_iam|t|0");

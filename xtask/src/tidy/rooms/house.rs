@@ -54,8 +54,8 @@ pub(super) const CRATES: &[Rooms] = &[
     Rooms {
         folder: "app-folder",
         order: &[
-            "name", "script", "error", "folder", "ledger", "compare", "run", "migrate", "seed", "skeleton",
-            "tap", "testing",
+            "name", "script", "packages", "error", "folder", "ledger", "compare", "run", "migrate", "seed",
+            "skeleton", "tap", "testing",
         ],
     },
     Rooms { folder: "aws-fakes", order: &["programs", "emulator", "fake_aws"] },
@@ -148,6 +148,7 @@ pub(super) const CRATES: &[Rooms] = &[
             "native",
             "log_window",
             "download",
+            "image",
             "docker",
             "logs",
             "bootstrap",
