@@ -124,8 +124,8 @@ pub(crate) fn run(args: &PublishArgs) -> Result<ExitCode> {
 
 /// The custom database's build context with what an application asks for.
 fn stage(sh: &xshell::Shell, app: &std::path::Path) -> Result<xshell::TempDir> {
-    let folder = AppFolder::open(app).map_err(with_hint)?;
-    if folder.packages().map_err(with_hint)?.is_empty() {
+    let folder = AppFolder::open(app).map_err(|it| with_hint(&it))?;
+    if folder.packages().map_err(|it| with_hint(&it))?.is_empty() {
         output::note(&format!("{} asks for nothing: this is the plain image", app_folder::packages::FILE));
     }
     let dir = sh.create_temp_dir().context("make a folder for the application's packages")?;
@@ -133,7 +133,7 @@ fn stage(sh: &xshell::Shell, app: &std::path::Path) -> Result<xshell::TempDir> {
     Ok(dir)
 }
 
-fn with_hint(error: FolderError) -> anyhow::Error {
+fn with_hint(error: &FolderError) -> anyhow::Error {
     let hint = error.hint().map(|it| format!("\n{it}")).unwrap_or_default();
     anyhow::anyhow!("{error}{hint}")
 }

@@ -118,10 +118,9 @@ impl House<'_> {
                 "--params-dir {}: there is no such folder; params init makes one",
                 named.display()
             ))),
-            Some(_) => Ok(dir),
             // An installation with another prefix may share the values of the usual one, an environment never does.
             None if !dir.is_dir() && self.catalog.place.environment.is_none() => Ok(self.base()),
-            None => Ok(dir),
+            Some(_) | None => Ok(dir),
         }
     }
 

@@ -111,7 +111,7 @@ async fn start(profile: &RoleProfile, given: Option<&str>) -> anyhow::Result<Res
         match assume::assume(profile, &code).await {
             Ok(session) => return Ok(Ok(session)),
             Err(err @ AssumeError::WrongCode) if may_ask && attempt < ATTEMPTS => {
-                program::note(&err.to_string())
+                program::note(&err.to_string());
             }
             Err(err) => return Err(err.into()),
         }

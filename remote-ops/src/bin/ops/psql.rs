@@ -108,7 +108,7 @@ async fn enter(program: &PathBuf, args: &[OsString], access: &Access) -> anyhow:
 pub(crate) fn quiet() -> Events {
     Arc::new(|event| match event {
         Event::Cut { reason } => {
-            program::note(&format!("the tunnel was cut ({reason}); it is being resumed"))
+            program::note(&format!("the tunnel was cut ({reason}); it is being resumed"));
         }
         Event::Resumed { after } => {
             program::note(&format!("the tunnel goes on after {:.1} s", after.as_secs_f64()));
