@@ -17,6 +17,7 @@ use crate::state::{AppState, CacheStatus, listener, reload};
 /// Runs the server until a signal or a fatal error ends it.
 pub async fn run(state: Arc<AppState>) -> io::Result<ExitCode> {
     let conf = state.config();
+    state.observer().observe(&Observation::AppStart);
     if conf.jwt_role_claim_key.is_deprecated() {
         let path = conf.jwt_role_claim_key.text();
         state.observer().observe(&Observation::DeprecatedRoleClaimKey(&path));

@@ -10,6 +10,7 @@ mod db_auth;
 pub mod import;
 mod json;
 mod latency;
+pub mod open_stream;
 pub mod pool;
 mod script_error;
 mod session;

@@ -77,7 +77,6 @@ impl AppState {
     /// The state before anything was read from the database. Must be called inside a Tokio runtime.
     pub fn new(conf: AppConfig, environment: Environment) -> Result<Arc<Self>, DbError> {
         let observer = Observer::new(&conf);
-        observer.observe(&Observation::AppStart);
         Ok(Arc::new(Self {
             pool: Pool::with_connector(&conf, Connector::new(&conf)?, Some(observer.clone())),
             bodies: Bodies::new(conf.pgapp_max_bodies),

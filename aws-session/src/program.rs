@@ -30,23 +30,36 @@ pub fn complain(err: &anyhow::Error) {
     note(&format!("error: {err:#}"));
 }
 
-/// Returns at Ctrl-C, when somebody asks this process to end, and when its terminal closes.
+/// Returns at Ctrl-C and when another process asks this one to end. It goes on when its terminal closes under `nohup`.
 pub async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut terminate), Ok(mut hang_up)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-        {
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}
-                _ = hang_up.recv() => {}
             }
             return;
         }
     }
     let _ = tokio::signal::ctrl_c().await;
+}
+
+/// The same, and when the terminal closes: for a program that has something to say before it ends.
+pub async fn interrupted_or_hung_up() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut hang_up) = signal(SignalKind::hangup()) {
+            tokio::select! {
+                () = interrupted() => {}
+                _ = hang_up.recv() => {}
+            }
+            return;
+        }
+    }
+    interrupted().await;
 }
 
 /// `NAME='value'` lines for a shell.

@@ -24,6 +24,8 @@ COPY application/packages application/preload /out/usr/local/share/pgapp/
 RUN chmod 0755 /out/usr/local/bin/customdb-entrypoint.sh
 COPY application/ /application/
 # Build steps install below DESTDIR, as `make install` does; compilers stay behind in this stage.
+# Each step runs in its folder, which is only known as the loop finds it.
+# hadolint ignore=DL3003
 RUN for step in /application/build/*/build.sh; do \
       if [ -e "$step" ]; then \
         echo "build step $step" && chmod 0755 "$step" && cd "${step%/*}" \

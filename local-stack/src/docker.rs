@@ -96,7 +96,7 @@ impl Docker {
         written.map_err(|source| Error::File { doing: "write", path: path.clone(), source })
     }
 
-    /// Name and build context of the custom database's image, where the application asks for one of its own.
+    /// Name and build context of the custom database's image, where the application needs a separate one.
     fn own_image(&self) -> Result<Option<(String, PathBuf)>, Error> {
         let Some(path) = &self.config.app else { return Ok(None) };
         let folder = AppFolder::open(path)?;
@@ -312,9 +312,9 @@ mod tests {
         assert_eq!(api["volumes"][0]["source"], "/a $$b/pgapp.conf");
         assert_eq!(api["environment"], serde_json::json!({"PGRST_DB_SCHEMAS": ""}));
         assert_eq!(api["labels"][CONF_LABEL], conf.digest());
-        assert_eq!(
-            override_text(None, None, Some(("customdb:x", Path::new("/c")))).unwrap(),
-            "{\"services\":{\"customdb\":{\"build\":{\"context\":\"/c\"},\"image\":\"customdb:x\"}}}\n"
-        );
+        let text = override_text(None, None, Some(("customdb:x", Path::new("/c")))).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let customdb = serde_json::json!({"build": {"context": "/c"}, "image": "customdb:x"});
+        assert_eq!(value, serde_json::json!({"services": {"customdb": customdb}}));
     }
 }

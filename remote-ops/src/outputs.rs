@@ -77,7 +77,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(
             dir.path().join("main.tf"),
-            "output \"database_proxy_endpoint\" {\n  value = null\n}\n",
+            "output \"database_endpoint\" {\n  value = \"db.example.com\"\n}\n\
+             output \"database_port\" {\n  value = 5432\n}\n\
+             output \"database_proxy_endpoint\" {\n  value = null\n}\n",
         )
         .unwrap();
         let mut apply = tokio::process::Command::new("terraform");

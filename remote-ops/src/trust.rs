@@ -77,7 +77,7 @@ mod tests {
         client.batch_execute(&format!("COPY (SELECT 'half') TO '{first}'")).await.unwrap();
         assert_eq!(place(&mut client, PEM).await.unwrap(), (first.clone(), true));
         assert_eq!(client.query_one(read, &[&first]).await.unwrap().get::<_, &[u8]>(0), PEM);
-        // Others get a file of their own, and nothing of the way stays behind.
+        // Others get a separate file, and nothing of the way stays behind.
         let more = [PEM, PEM].concat();
         let (second, _) = place(&mut client, &more).await.unwrap();
         assert_ne!(first, second);

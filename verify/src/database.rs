@@ -13,7 +13,7 @@ use super::{
 /// The checks.
 pub const CHECKS: &[Check] = &[Check {
     name: "database-password",
-    what: "databases let nobody in without the password",
+    what: "databases refuse logins without the password",
     how: |it| Box::pin(password(it)),
 }];
 

@@ -104,7 +104,7 @@ async fn run(cli: &Verify) -> anyhow::Result<ExitCode> {
         program::note("verify_after_deployment is off: nothing was tried");
         return Ok(ExitCode::SUCCESS);
     };
-    // An address that is none would be tried until the patience ends.
+    // A malformed address would be tried until the patience ends.
     subject.endpoint().map_err(anyhow::Error::msg)?;
     if let Some(detour) = &subject.detour {
         let names_port = reqwest::Url::parse(&subject.url).is_ok_and(|it| it.port().is_some());

@@ -20,7 +20,7 @@ pub const CHECKS: &[Check] = &[Check {
     how: |it| Box::pin(closed(&it.subject.closed_ports, "no address from outside is known")),
 }];
 
-/// Where a server has an administration of its own.
+/// Where a server has a separate admin address.
 pub const ON_HOST: &[Check] = &[Check {
     name: "admin-closed",
     what: "the admin server cannot be reached from outside",

@@ -81,7 +81,7 @@ pub const CHECKS: &[Check] = &[
 /// What holds on AWS beside that.
 pub const ON_AWS: &[Check] = &[Check {
     name: "anonymous-write",
-    what: "nobody writes without a token",
+    what: "writes without a token are refused",
     how: |it| Box::pin(anonymous_write(it)),
 }];
 

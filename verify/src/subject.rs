@@ -84,7 +84,7 @@ pub struct Subject {
     pub detour: Option<Detour>,
     /// How long a database may take to wake up, and a cache to forget.
     pub patience: Duration,
-    /// Table that rows may be written to and removed from; the local stack gets one of its own.
+    /// Table that rows may be written to and removed from; the local stack gets a separate one.
     pub table: Option<String>,
     /// Token of a role that may write there.
     pub token: Option<String>,

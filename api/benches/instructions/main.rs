@@ -3,7 +3,12 @@
 //! Unlike time, instructions do not depend on who else uses the machine, so that small changes show. Each case is one
 //! request over the schema of the tests, planned for the first time or from a kept plan, and counted by valgrind.
 
-#![allow(unused_qualifications, missing_docs, clippy::disallowed_methods, reason = "the macros of the benchmarks write such code")]
+#![allow(
+    unused_qualifications,
+    missing_docs,
+    clippy::disallowed_methods,
+    reason = "the macros of the benchmarks write such code"
+)]
 
 #[path = "../../tests/it/fixture.rs"]
 #[allow(dead_code, clippy::unwrap_used, reason = "shared with the tests, which use all of it")]

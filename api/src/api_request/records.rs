@@ -236,7 +236,7 @@ impl Batch {
         self.records.get(index).map_or(1, |it| it.line)
     }
 
-    /// Some of them as a body of their own, of the same type; lines of JSON as an array.
+    /// Some of them as a separate body, of the same type; lines of JSON as an array.
     pub(crate) fn raw(&self, range: Range<usize>) -> Bytes {
         let records = self.records.get(range).unwrap_or_default();
         let mut raw = BytesMut::new();
@@ -290,7 +290,8 @@ mod tests {
             records.push(piece);
         }
         let batch = records.take(true)?;
-        let json = batch.json(0..batch.len()).unwrap();
+        // Without any record there is no header, which is an error of the whole body.
+        let json = batch.json(0..batch.len()).map_err(|it| AtLine(it, 1))?;
         let lines = (0..batch.len()).map(|it| batch.line(it)).collect();
         Ok((String::from_utf8(json.to_vec()).unwrap(), lines))
     }

@@ -2,8 +2,7 @@
 //!
 //! Between the two is room for one piece. Where the client takes nothing, nothing is read from Postgres, which then
 //! stops as well; so an answer of any length needs the memory of a few pieces, and a connection for as long as it lasts.
-//! The connection is driven by a task of its own, which ends when the client has left or taken nothing for too long:
-//! what still runs then is cancelled.
+//! [`super::open_stream`] drives the connection.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,17 +10,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::pool::Pool;
-use super::unless_left;
-use crate::client::Disconnect;
 use crate::error::DbError;
-use crate::schema_cache::residue::Residue;
 use crate::script::rows::Rows;
-use crate::script::{Begin, Script};
-use crate::sql::types::MainQuery;
 
 /// What is sent at a time, about.
 pub(super) const PIECE: usize = 32 * 1024;
@@ -38,9 +31,9 @@ pub struct Patience {
 /// Takes pieces of an answer.
 #[derive(Clone)]
 pub(super) struct Sink {
-    pieces: mpsc::Sender<Bytes>,
+    pub(super) pieces: mpsc::Sender<Bytes>,
     /// How long the client may take nothing.
-    stall: Duration,
+    pub(super) stall: Duration,
 }
 
 impl Sink {
@@ -65,10 +58,10 @@ pub enum Opened {
 type Outcome = Result<Vec<Rows>, DbError>;
 
 /// The rest of an answer, with what was received of it already.
-struct RowStream {
-    begun: Option<Bytes>,
-    pieces: mpsc::Receiver<Bytes>,
-    outcome: oneshot::Receiver<Outcome>,
+pub(super) struct RowStream {
+    pub(super) begun: Option<Bytes>,
+    pub(super) pieces: mpsc::Receiver<Bytes>,
+    pub(super) outcome: oneshot::Receiver<Outcome>,
 }
 
 /// An answer that is sent as it comes. It can be sent once; clones share it.
@@ -109,41 +102,8 @@ impl Streamed {
     }
 }
 
-/// Runs a read on a connection of its own, and gives its rows to the client as they come. `place` is one of those that
-/// there are for such answers.
-pub(crate) async fn open(
-    pool: &Pool,
-    place: OwnedSemaphorePermit,
-    disconnect: &Disconnect,
-    query: &Arc<MainQuery>,
-    (begin, residue): (Begin, Residue),
-    patience: Patience,
-    stall: Duration,
-) -> Result<Opened, DbError> {
-    let mut lease = unless_left(disconnect, pool.acquire()).await?;
-    let (sender, receiver) = mpsc::channel(1);
-    let (teller, outcome) = oneshot::channel();
-    let query = Arc::clone(query);
-    tokio::spawn(async move {
-        let script = Script::of_stream(&query, begin, residue);
-        let left = sender.clone();
-        let sink = Sink { pieces: sender, stall };
-        let outcome = tokio::select! {
-            biased;
-            outcome = lease.session().run_to(&script, sink) => outcome,
-            () = left.closed() => Err(DbError::Abandoned),
-        };
-        lease.went_well(outcome.is_ok());
-        // The connection is somebody else's before the client is told.
-        drop((lease, place));
-        let _ = teller.send(outcome);
-    });
-    let stream = RowStream { begun: None, pieces: receiver, outcome };
-    unless_left(disconnect, first(stream, patience)).await
-}
-
 /// Waits for the whole answer, as far as patience goes.
-async fn first(mut stream: RowStream, patience: Patience) -> Result<Opened, DbError> {
+pub(super) async fn first(mut stream: RowStream, patience: Patience) -> Result<Opened, DbError> {
     let mut begun = BytesMut::new();
     let mut until = None;
     loop {

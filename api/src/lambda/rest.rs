@@ -23,6 +23,7 @@ use crate::config::database::DatabaseSettings;
 use crate::config::load::Environment;
 use crate::config::{AppConfig, ConfigError};
 use crate::error::DbError;
+use crate::observability::Observation;
 use crate::server::{self, Body};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::state::{AppState, reload};
@@ -108,6 +109,7 @@ impl Rest {
         };
         let base_path = base_path.trim_matches('/').to_owned();
         let state = AppState::new(conf, environment).map_err(RestError::Database)?;
+        state.observer().observe(&Observation::AppStart);
         let it = Self { state, base_path, read_at: Mutex::default() };
         match snapshot {
             Some(snapshot) => it.state.install(snapshot),

@@ -8,7 +8,8 @@ use crate::auth::AuthResult;
 use crate::client::Disconnect;
 use crate::config::AppConfig;
 use crate::error::{DbError, Error};
-use crate::execute::stream::{self, Opened, Patience, Streamed};
+use crate::execute::open_stream;
+use crate::execute::stream::{Opened, Patience, Streamed};
 use crate::execute::{self, Pool};
 use crate::plan::ActionPlan;
 use crate::schema_cache::SchemaCache;
@@ -75,7 +76,7 @@ pub async fn answer(
         0 => Duration::MAX,
         seconds => Duration::from_secs(seconds),
     };
-    let opened = stream::open(pool, place, disconnect, query, (begin, residue), patience, stall).await;
+    let opened = open_stream::open(pool, place, disconnect, query, (begin, residue), patience, stall).await;
     match opened.map_err(|it| job.error(it))? {
         Opened::Whole(rows) => job.result(&rows).map(Answer::Whole),
         Opened::Stream(stream) => Ok(Answer::Stream(stream)),

@@ -78,7 +78,7 @@ impl Offers<'_> {
     }
 }
 
-/// A row a line, unless the database has a handler of its own for that type.
+/// A row a line, unless the database has its own handler for that type.
 fn lines(media: &MediaType) -> Option<ResolvedHandler> {
     let is_lines = matches!(media, MediaType::Ndjson | MediaType::Jsonl);
     is_lines.then(|| (MediaHandler::BuiltinOvAggLines, media.clone()))

@@ -110,8 +110,8 @@ fn an_environment_has_to_be_named_and_to_be_there() {
 
 #[test]
 fn a_mistake_is_told_with_its_line() {
-    let text = refused("[[stack]]\nname = \"a\"\ntemplete = \"a.yaml\"\n", None);
-    assert!(text.contains("line 3") && text.contains("templete") && text.contains("template"), "{text}");
+    let text = refused("[[stack]]\nname = \"a\"\ntemplates = \"a.yaml\"\n", None);
+    assert!(text.contains("line 3") && text.contains("`templates`") && text.contains("`template`"), "{text}");
     let text = refused("[all]\nparameters = { When = 2026-01-01 }\n", None);
     assert!(text.contains("line 2"), "{text}");
     let stack = |more: &str| format!("[[stack]]\nname = \"a\"\ntemplate = \"a.yaml\"\n{more}");

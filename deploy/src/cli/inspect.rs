@@ -195,6 +195,6 @@ mod tests {
     fn outputs_become_names_and_values_that_a_shell_takes() {
         assert_eq!(env_line("vpc", "VpcId", "vpc-1"), "VPC_VPC_ID='vpc-1'");
         assert_eq!(env_line("my-shop", "URL", "it's $HOME"), "MY_SHOP_URL='it'\\''s $HOME'");
-        assert_eq!(env_line("2nd", "ApiURL2Host", ""), "_2ND_API_URL2_HOST=''");
+        assert_eq!(env_line("2x", "ApiURL2Host", ""), "_2X_API_URL2_HOST=''");
     }
 }

@@ -72,7 +72,8 @@ fn beginning(template: &Template, stack: &Definition) -> ParameterFile {
     let mut file = ParameterFile::default();
     for name in template.secret_parameters() {
         let is_given = stack.parameters.contains_key(name) || stack.shared.contains_key(name);
-        if !is_given && template.parameters.get(name).is_some_and(infra_cfn::template::Parameter::is_required) {
+        if !is_given && template.parameters.get(name).is_some_and(infra_cfn::template::Parameter::is_required)
+        {
             file.set(name, GENERATED);
         }
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use aws_session::program::{INTERRUPTED, interrupted};
+use aws_session::program::{INTERRUPTED, interrupted_or_hung_up};
 use deploy::{
     Engine, Outcome, Prepared, Settings,
     catalog::Definition,
@@ -145,7 +145,7 @@ impl Front {
         };
         tokio::select! {
             () = at_question => {}
-            () = interrupted() => {}
+            () = interrupted_or_hung_up() => {}
         }
     }
 }

@@ -24,7 +24,7 @@ use tokio::process::{Child, Command};
 /// What a reason is written with.
 const LEFT_OUT: &str = "<!-- not run: ";
 
-/// What has a page typed on a stack of its own.
+/// What has a page typed on a separate stack.
 const NEW_STACK: &str = "<!-- on a new stack -->";
 
 /// Longest wait for what a command in the background brings about.
@@ -172,7 +172,7 @@ impl Desk {
         )?;
         let target =
             programs::path("pgapp-api")?.ancestors().nth(2).context("find the build folder")?.to_owned();
-        // A shell keeps its variables; here each command has a shell of its own.
+        // A shell keeps its variables; here each command has a separate shell.
         let kept = self.bin.path().join("variables");
         let keep = match command.split_once("=$(") {
             Some((name, _)) if name.bytes().all(|it| it.is_ascii_uppercase()) => {

@@ -139,7 +139,7 @@ async fn containers_behave_as_processes_do() {
     assert_eq!(String::from_utf8_lossy(&left.stdout), "");
 }
 
-/// An application whose list has a Debian package, a library to preload and a build step of its own.
+/// An application whose list has a Debian package, a library to preload and a build step.
 fn application_with_packages(dir: &Path) {
     let files = [
         ("packages.txt", "postgresql-18-pgaudit\npreload auto_explain\nbuild words\n"),

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The key of the lock that a run holds on a database.
 const LOCK: &str = "SELECT pg_advisory_lock(x'0070676170700001'::bigint)";
 
-/// A stack that is up, in a folder of its own.
+/// A stack that is up, in a separate folder.
 struct World {
     stack: Stack,
     root: TempDir,

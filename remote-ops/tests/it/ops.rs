@@ -367,7 +367,7 @@ async fn the_hybrid_databases_are_set_up_and_joined() {
     let ledger = "SELECT to_regclass('pgapp.schema_step') IS NOT NULL";
     assert!(!custom.query_one(ledger, &[]).await.unwrap().get::<_, bool>(0), "a dry run changes nothing");
 
-    // The custom database comes with a login of its own, which the origin gets first.
+    // The custom database comes with its own login, which the origin gets first.
     let early = world.run(&["bootstrap", "--target", "compute"]).await.is(1);
     assert!(early.err().contains("`cargo xtask bootstrap --target rds` makes this login"), "{}", early.err());
     let origin = world.run(&["bootstrap", "--target", "rds", "--sample-table"]).await.is(0);

@@ -71,9 +71,10 @@ async fn a_folder_that_cannot_be_used_leaves_large_answers_in_memory() {
             assert_large(&server.get("/large").await);
             assert_serves(&server).await;
         }
-        // Made by Postgres as a whole.
+        // Sent as it comes, without a file.
         let csv = server.send(Request::get("/large").header("Accept", "text/csv")).await;
-        assert_eq!((csv.status, csv.body.lines().count()), (200, LARGE_ROWS + 1));
+        let n_lines = String::from_utf8(csv.whole()).unwrap().lines().count();
+        assert_eq!((csv.status, n_lines), (200, LARGE_ROWS + 1));
         let told = server.lines().iter().filter(|it| it.contains("which TMPDIR names")).count();
         assert_eq!(told, 1, "once, whatever the number of answers: {:?}", server.lines());
         assert_stops(server).await;
@@ -263,23 +264,30 @@ async fn a_write_whose_answer_has_no_room_is_made_once_and_says_so() {
 async fn bodies_beyond_the_limit_are_refused() {
     let db = large_database().await;
     let server = server(&db).variable("PGAPP_MAX_BODY", "100000").start().await;
-    let head = "POST /pages HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: text/csv\r\n";
+    let head = |content_type: &str| {
+        format!("POST /pages HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: {content_type}\r\n")
+    };
     let refused = |answer: &[u8]| {
         let answer = Response::parse(answer).unwrap();
         assert_eq!((answer.status, answer.code().as_str()), (413, "PGAPP100"), "{}", answer.body);
         assert_eq!(answer.header("proxy-status"), Some("PostgREST; error=PGAPP100"));
     };
     // Told before any of it is sent. A client that waits to be told sends nothing; one that does not may send it all.
-    let waiting = format!("{head}Expect: 100-continue\r\nContent-Length: 100001\r\n\r\n");
+    let json = head("application/json");
+    let waiting = format!("{json}Expect: 100-continue\r\nContent-Length: 100001\r\n\r\n");
     refused(&exchange(server.api(), waiting.as_bytes()).await.unwrap());
-    let sending = format!("{head}Content-Length: 3000000\r\n\r\n{}", "x".repeat(3_000_000));
-    refused(&exchange(server.api(), sending.as_bytes()).await.unwrap());
-    let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
-    for _ in 0..110 {
-        chunked.push_str(&format!("3e8\r\n{}\r\n", "x".repeat(1000)));
+    // Of what is read line by line, a line is bounded.
+    for content_type in ["application/json", "text/csv", "application/x-ndjson"] {
+        let head = head(content_type);
+        let sending = format!("{head}Content-Length: 3000000\r\n\r\n{}", "x".repeat(3_000_000));
+        refused(&exchange(server.api(), sending.as_bytes()).await.unwrap());
+        let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
+        for _ in 0..110 {
+            chunked.push_str(&format!("3e8\r\n{}\r\n", "x".repeat(1000)));
+        }
+        chunked.push_str("0\r\n\r\n");
+        refused(&exchange(server.api(), chunked.as_bytes()).await.unwrap());
     }
-    chunked.push_str("0\r\n\r\n");
-    refused(&exchange(server.api(), chunked.as_bytes()).await.unwrap());
     // A body that means nothing is bounded, too.
     let get = format!(
         "GET /films HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 100001\r\n\r\n{}",
@@ -288,7 +296,7 @@ async fn bodies_beyond_the_limit_are_refused() {
     refused(&exchange(server.api(), get.as_bytes()).await.unwrap());
     // What just fits passes.
     let csv = format!("id,text\n1,{}\n", "x".repeat(100_000 - 11));
-    let fitting = format!("{head}Content-Length: {}\r\n\r\n{csv}", csv.len());
+    let fitting = format!("{}Content-Length: {}\r\n\r\n{csv}", head("text/csv"), csv.len());
     assert_eq!(csv.len(), 100_000);
     assert_eq!(
         Response::parse(&exchange(server.api(), fitting.as_bytes()).await.unwrap()).unwrap().status,

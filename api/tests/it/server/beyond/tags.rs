@@ -1,4 +1,4 @@
-//! `ETag` and `If-None-Match`.
+//! `ETag`, `If-None-Match` and `If-Match`.
 
 use super::{answer, ask, serve};
 
@@ -49,4 +49,29 @@ async fn answers_have_no_tag_unless_it_is_asked_for() {
     let plain = ask(&server, "GET /goods?id=eq.1\nIf-None-Match: *").await;
     assert_eq!((plain.status, plain.header("etag")), (200, None));
     assert_eq!(answer(&server, "HEAD /goods?id=eq.1").await, "200 ");
+}
+
+#[tokio::test]
+async fn a_write_is_made_only_of_what_the_client_has_seen() {
+    let (server, db) = serve(TABLES, &[("PGAPP_ETAG", "true")]).await;
+    let client = db.connect().await.unwrap();
+    let stock = async || -> i32 {
+        client.query_one("select stock from api.goods where id = 7", &[]).await.unwrap().get(0)
+    };
+    let seen = ask(&server, "GET /goods?id=eq.7").await.header("etag").unwrap().to_owned();
+    let patch = |tag: &str, stock: i32| {
+        format!(
+            "PATCH /goods?id=eq.7\nIf-Match: {tag}\nContent-Type: application/json\n\n{{\"stock\":{stock}}}"
+        )
+    };
+    assert_eq!(ask(&server, &patch(&seen, 5)).await.status, 204);
+    assert_eq!(stock().await, 5);
+    for stale in [patch(&seen, 6), format!("DELETE /goods?id=eq.7\nIf-Match: {seen}")] {
+        let refused = ask(&server, &stale).await;
+        assert_eq!((refused.status, refused.code().as_str()), (412, "PGAPP105"), "{stale}");
+        assert_eq!(stock().await, 5);
+    }
+    let now = ask(&server, "GET /goods?id=eq.7").await.header("etag").unwrap().to_owned();
+    assert_eq!(ask(&server, &patch(&format!("\"other\", {now}"), 8)).await.status, 204);
+    assert_eq!(stock().await, 8);
 }
